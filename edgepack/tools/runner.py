@@ -1,0 +1,162 @@
+"""The only place that starts a program. Commands are data: callers build argv and hand it over.
+
+The whole process group of a command is ended when edgepack is interrupted or a time-out passes, so
+that Ctrl-C leaves nothing running.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edgepack.errors import ToolError
+
+
+@dataclass(frozen=True)
+class Command:
+    """What to run: data, so that a dry run, a log and a test see the same object."""
+
+    argv: tuple[str, ...]
+    cwd: Path | None = None
+    env: Mapping[str, str] = field(default_factory=dict)  # added to, or over, the parent's
+    only_env: bool = False  # the child sees `env` and nothing else
+    stdin: bytes | None = None
+    timeout_s: float | None = None
+    memory_mb: int | None = None  # RLIMIT_AS of the child
+
+
+@dataclass(frozen=True)
+class Completed:
+    """What came of it. ``output`` is stdout and stderr in the order they came when merged."""
+
+    argv: tuple[str, ...]
+    returncode: int
+    stdout: bytes
+    stderr: bytes
+    timed_out: bool = False
+
+    @property
+    def ok(self) -> bool:
+        return self.returncode == 0
+
+    def text(self) -> str:
+        """stdout then stderr, decoded leniently: for logs and for a user's eyes."""
+        return (self.stdout + self.stderr).decode("utf-8", "replace")
+
+
+_running: set[subprocess.Popen[bytes]] = set()
+_running_lock = threading.Lock()
+_stopping = threading.Event()
+
+
+def command(*argv: str | Path, cwd: Path | None = None, **rest: object) -> Command:
+    """A ``Command`` from loose words: ``command("ninja", "-C", build)``."""
+    return Command(tuple(str(a) for a in argv), cwd=cwd, **rest)  # type: ignore[arg-type]
+
+
+def run(cmd: Command, *, log: Path | None = None) -> Completed:
+    """Run to the end and return what came; a non-zero exit is the caller's to judge.
+
+    Raises ToolError where the program is not there or not executable, and KeyboardInterrupt
+    where edgepack was told to stop meanwhile.
+    """
+    if _stopping.is_set():
+        raise KeyboardInterrupt
+    with _spawn(cmd) as process:
+        timed_out = False
+        try:
+            out, err = process.communicate(cmd.stdin, timeout=cmd.timeout_s)
+        except subprocess.TimeoutExpired:
+            timed_out = True
+            _end(process)
+            out, err = process.communicate()
+    done = Completed(cmd.argv, process.returncode, out, err, timed_out)
+    if log is not None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as f:
+            f.write(("$ " + " ".join(cmd.argv) + "\n").encode() + out + err)
+            f.write(f"[exit {done.returncode}]\n".encode())
+    if _stopping.is_set():
+        raise KeyboardInterrupt
+    return done
+
+
+@contextlib.contextmanager
+def _spawn(cmd: Command) -> Iterator[subprocess.Popen[bytes]]:
+    env = dict(cmd.env) if cmd.only_env else {**os.environ, **cmd.env}
+    argv = list(cmd.argv)
+    if cmd.memory_mb is not None:
+        # A limit set by the shell, because preexec_fn is unsafe with threads.
+        argv = ["/bin/sh", "-c", f'ulimit -v {cmd.memory_mb * 1024}; exec "$@"', "sh", *argv]
+    try:
+        process = subprocess.Popen(  # noqa: S603 - argv lists only, never a shell string
+            argv,
+            cwd=cmd.cwd,
+            env=env,
+            stdin=subprocess.PIPE if cmd.stdin is not None else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except (FileNotFoundError, PermissionError) as error:
+        raise ToolError(
+            f"cannot start {cmd.argv[0]}",
+            why=str(error),
+            fix="install it, or put it on PATH",
+        ) from error
+    with _running_lock:
+        _running.add(process)
+    try:
+        yield process
+    except BaseException:
+        _end(process)
+        raise
+    finally:
+        with _running_lock:
+            _running.discard(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the command's whole process group: first asked, then made to."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, sign)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=2)
+            return
+
+
+def stop_all() -> None:
+    """End everything that runs; later calls of ``run`` refuse. For Ctrl-C in a threaded build."""
+    _stopping.set()
+    with _running_lock:
+        running = list(_running)
+    for process in running:
+        _end(process)
+
+
+def spawn_daemon(cmd: Command, log: Path) -> int:
+    """Start a program that outlives edgepack (a sandbox's SSH server) and return its pid."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    env = dict(cmd.env) if cmd.only_env else {**os.environ, **cmd.env}
+    try:
+        with log.open("ab") as out:
+            process = subprocess.Popen(  # noqa: S603
+                list(cmd.argv),
+                cwd=cmd.cwd,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+    except (FileNotFoundError, PermissionError) as error:
+        raise ToolError(f"cannot start {cmd.argv[0]}", why=str(error)) from error
+    process.returncode = 0  # it is not waited for: it is meant to live on
+    return process.pid
