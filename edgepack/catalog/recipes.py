@@ -1,0 +1,106 @@
+"""``recipes/<id>/``: one way from one model format to another."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from edgepack import document
+from edgepack.catalog import paths
+from edgepack.errors import InputError
+from edgepack.manifest.words import Model, Name
+
+
+class Precision(Model):
+    """One precision that the tool can write, and where that is said."""
+
+    name: Literal["fp32", "fp16"]
+    source: str = Field(min_length=4)
+
+
+class Opsets(Model):
+    """ONNX opset versions that the recipe accepts, both included."""
+
+    min: int
+    max: int
+    source: str = Field(min_length=4)
+
+
+class KnownError(Model):
+    """A converter's own words, and what to do about them."""
+
+    match: str = Field(description="a regular expression on the tool's output")
+    why: str
+    fix: str
+
+
+class LoadsOn(Model):
+    """Which on-device runtimes load what the recipe writes."""
+
+    runtime: Name
+    versions: str
+    source: str = Field(min_length=4)
+
+
+class RecipeFile(Model):
+    """``recipe.yaml``."""
+
+    summary: str
+    from_: Name = Field(alias="from")
+    to: Name
+    run: Literal["python"] = "python"
+    python: str = Field(description="the Python version of its environment")
+    tool: str
+    precisions: list[Precision] = Field(min_length=1)
+    opsets: Opsets | None = None
+    loads_on: LoadsOn | None = None
+    reproducible: bool = Field(description="the same input gives the same bytes")
+    timeout_s: int = 900
+    memory_mb: int = 8192
+    errors: list[KnownError] = []
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe by its id and folder."""
+
+    id: str
+    folder: Path
+    about: RecipeFile
+
+    @property
+    def lock(self) -> Path:
+        """The hash-pinned requirements of its environment."""
+        return self.folder / "requirements.txt"
+
+    def digest(self) -> str:
+        """sha256 over the files that decide what it writes."""
+        digest = hashlib.sha256()
+        for name in ("convert.py", "requirements.txt", "recipe.yaml"):
+            digest.update(name.encode() + b"\0" + (self.folder / name).read_bytes() + b"\0")
+        return digest.hexdigest()
+
+
+def load_all(project: Path | None) -> dict[str, Recipe]:
+    """All recipes by id: the project's own win over the user's, and those over the shipped ones."""
+    found: dict[str, Recipe] = {}
+    for folder in paths.layers("recipes", project):
+        for file in sorted(folder.glob("*/recipe.yaml")):
+            if file.parent.name not in found:
+                shown = f"recipes/{file.parent.name}/recipe.yaml"
+                about = document.load(RecipeFile, document.read(file, shown))
+                found[file.parent.name] = Recipe(file.parent.name, file.parent, about)
+    return dict(sorted(found.items()))
+
+
+def between(recipes: dict[str, Recipe], source: str, to: str) -> Recipe:
+    """The recipe from one format to another. Raises InputError naming what there is."""
+    for recipe in recipes.values():
+        if (recipe.about.from_, recipe.about.to) == (source, to):
+            return recipe
+    ways = ", ".join(f"{r.about.from_} → {r.about.to}" for r in recipes.values())
+    raise InputError(f"there is no recipe from {source} to {to}", why=f"there are: {ways}")

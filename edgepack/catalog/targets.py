@@ -1,0 +1,139 @@
+"""``targets/<id>.yaml``: what we know about a SoC or board, each fact with its source."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from edgepack import document
+from edgepack.catalog import paths
+from edgepack.errors import InputError
+from edgepack.manifest.words import Model, Name
+
+Arch = Literal["x86_64", "aarch64", "armhf", "riscv64"]
+
+
+class TextFact(Model):
+    """A word, and where it stands."""
+
+    value: str
+    source: str = Field(min_length=4)
+
+
+class ArchFact(Model):
+    """The architecture that its programs are built for."""
+
+    value: Arch
+    source: str = Field(min_length=4)
+
+
+class AnyFact(Model):
+    """A number, a list, anything; and where it stands."""
+
+    value: Any
+    source: str = Field(min_length=4)
+
+
+class Facts(Model):
+    """What building needs, and what people want to know. A fact without a source is refused."""
+
+    arch: ArchFact
+    cpu: TextFact | None = Field(default=None, description="clang's -mcpu name; left out: the baseline")
+    libc: TextFact | None = Field(default=None, description="the oldest libc to expect: `glibc 2.31`")
+    os: TextFact | None = None
+    soc: TextFact | None = None
+    cores: AnyFact | None = None
+    clock_mhz: AnyFact | None = None
+    memory_mb: AnyFact | None = Field(default=None, description="MiB, a number or the list of variants")
+    page_size: AnyFact | None = Field(default=None, description="bytes, a number or a list")
+    kernel: TextFact | None = None
+    accelerator: TextFact | None = None
+    tops: AnyFact | None = None
+    devices: AnyFact | None = Field(default=None, description="device nodes of accelerators and codecs")
+    storage: TextFact | None = None
+    power_w: AnyFact | None = None
+    interfaces: AnyFact | None = None
+
+
+class Verified(Model):
+    """What was seen to work, on what. Nothing here: by contract only."""
+
+    how: Literal["hardware", "emulator", "simulator"]
+    name: str
+    what: str
+    on: str | None = Field(default=None, description="when and with which version")
+
+
+class TargetFile(Model):
+    """One target."""
+
+    name: str
+    summary: str = ""
+    facts: Facts
+    runtimes: list[Name] = Field(min_length=1, description="in order of preference")
+    precision: Literal["fp32", "fp16"] = "fp32"
+    verified: list[Verified] = []
+    notes: list[str] = []
+
+
+@dataclass(frozen=True)
+class Target:
+    """A target by its id, and the file it came from."""
+
+    id: str
+    file: Path
+    about: TargetFile
+
+    @property
+    def arch(self) -> Arch:
+        return self.about.facts.arch.value
+
+    @property
+    def cpu(self) -> str | None:
+        return self.about.facts.cpu.value if self.about.facts.cpu else None
+
+    def verification(self) -> str:
+        """The one sentence on how far this target is proven, in the words used everywhere."""
+        for how in ("hardware", "emulator", "simulator"):
+            names = sorted({v.name for v in self.about.verified if v.how == how})
+            if names and how == "hardware":
+                return f"verified on hardware ({', '.join(names)})"
+            if names:
+                return f"verified on emulator or simulator ({', '.join(names)})"
+        return "by contract only"
+
+
+def load(target_id: str, project: Path | None) -> Target:
+    """The target of that id: the project's own, then the user's, then the shipped one."""
+    known = find(project)
+    if target_id not in known:
+        raise InputError(f"there is no target `{target_id}`", why=near(target_id, known))
+    file = known[target_id]
+    shown = f"targets/{file.name}"
+    return Target(target_id, file, document.load(TargetFile, document.read(file, shown)))
+
+
+def find(project: Path | None) -> dict[str, Path]:
+    """All targets: id → file."""
+    found: dict[str, Path] = {}
+    for folder in paths.layers("targets", project):
+        for file in sorted(folder.glob("*.yaml")):
+            found.setdefault(file.stem, file)
+    return dict(sorted(found.items()))
+
+
+def load_all(project: Path | None) -> Iterator[Target]:
+    """All of them, read."""
+    for target_id in find(project):
+        yield load(target_id, project)
+
+
+def near(target_id: str, known: dict[str, Path]) -> str:
+    """The hint for an id that nobody knows."""
+    close = difflib.get_close_matches(target_id, known, 1, 0.5)
+    return f"did you mean `{close[0]}`?" if close else f"known: {', '.join(known)}"

@@ -1,0 +1,84 @@
+"""``fleet.yaml``: the boxes, and how to reach each."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from edgepack import document
+from edgepack.errors import InputError
+from edgepack.manifest.words import Model, NodeName, TargetId, matching
+
+FILE = "fleet.yaml"
+SANDBOX = "sandbox"
+
+Address = Annotated[
+    str, matching(r"[A-Za-z0-9][A-Za-z0-9:._%-]{0,254}", "this must be a host name, an address or an ssh alias")
+]
+Account = Annotated[
+    str, matching(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,31}\$?", "this must be the name of an account on the box")
+]
+HostKey = Annotated[
+    str, matching(r"[a-z0-9@.-]+ [A-Za-z0-9+/=]+", "this must be a public key, like `ssh-ed25519 AAAA…`")
+]
+Jump = Annotated[
+    str, matching(r"[A-Za-z0-9_][A-Za-z0-9@:._,-]{0,254}", "this must be a jump host, like `user@host:port`")
+]
+Root = Annotated[
+    str,
+    matching(
+        r"/?[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*",
+        "this must be a folder on the box, of letters, digits, . _ - only",
+    ),
+]
+
+
+class Node(Model):
+    """One box."""
+
+    target: TargetId
+    address: Address = Field(
+        description="a host name, an address, an alias of your ~/.ssh/config, or `sandbox`"
+    )
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    user: Account | None = None
+    identity: str | None = Field(default=None, description="a private key file; else what ssh would use")
+    host_key: HostKey | None = Field(
+        default=None, description="the box's public key, pinned: `ssh-ed25519 AAAA…`"
+    )
+    jump: Jump | None = Field(
+        default=None, description="a jump host: user@host:port"
+    )
+    root: Root = Field(
+        default="edgepack", description="the folder on the box; relative to the account's home"
+    )
+    runs: Literal["process"] = "process"
+
+
+class Fleet(Model):
+    """All of them."""
+
+    nodes: dict[NodeName, Node] = {}
+
+
+def load(folder: Path) -> Fleet:
+    """Read ``fleet.yaml``; a project without one has an empty fleet."""
+    file = folder / FILE
+    if not file.exists():
+        return Fleet()
+    return document.load(Fleet, document.read(file, FILE))
+
+
+def unknown(name: str, fleet: Fleet) -> InputError:
+    """The error for a node that nobody knows, with the nearest name."""
+    near = difflib.get_close_matches(name, fleet.nodes, 1, 0.6)
+    hint = f"did you mean `{near[0]}`?" if near else "known: " + (", ".join(fleet.nodes) or "none")
+    return InputError(
+        f"there is no node `{name}`",
+        where=FILE,
+        why=hint,
+        fix=f"add it to {FILE}, or make a throwaway one: edgepack sandbox up {name} --target TARGET",
+    )

@@ -1,0 +1,219 @@
+"""``edgepack.yaml``: what the user wrote about one project."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from edgepack import document
+from edgepack.errors import Problem
+from edgepack.manifest.words import Entry, InsidePath, Model, Name, TargetId, Version
+
+FILE = "edgepack.yaml"
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Resize(Model):
+    """Bilinear with half-pixel centres and clamped edges, as OpenCV's INTER_LINEAR."""
+
+    size: Annotated[list[Annotated[int, Field(gt=0, le=16384)]], Field(min_length=2, max_length=2)] = Field(
+        description="height and width, in pixels"
+    )
+
+
+class Normalize(Model):
+    """``(x * scale - mean) / std``, per channel or one value for all."""
+
+    scale: Finite = Field(default=1 / 255, description="applied first; 1/255 maps bytes to 0..1")
+    mean: Annotated[list[Finite], Field(min_length=1, max_length=64)]
+    std: Annotated[list[Finite], Field(min_length=1, max_length=64)]
+
+    @model_validator(mode="after")
+    def _fits(self) -> Normalize:
+        if len(self.mean) != len(self.std):
+            raise ValueError(f"mean has {len(self.mean)} values and std has {len(self.std)}")
+        if any(value == 0 for value in self.std):
+            raise ValueError("std must not be 0: it divides")
+        return self
+
+
+class Softmax(Model):
+    """Over the last axis of the first output."""
+
+
+class _Block(Model):
+    code: InsidePath | None = Field(default=None, description="your own C++ file")
+    entry: Entry | None = Field(default=None, description="the function in it")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> _Block:
+        kinds = [name for name in type(self).model_fields if name != "entry"]
+        named = [kind for kind in kinds if getattr(self, kind) is not None]
+        if len(named) != 1:
+            raise ValueError(f"a block is exactly one of: {', '.join(kinds)}")
+        if (self.code is None) != (self.entry is None):
+            raise ValueError("`code` (your file) and `entry` (the function in it) go together")
+        return self
+
+    @property
+    def kind(self) -> str:
+        """Which one it is: ``resize``, ``normalize``, ``softmax`` or ``code``."""
+        return next(k for k in type(self).model_fields if k != "entry" and getattr(self, k) is not None)
+
+
+class PreBlock(_Block):
+    """One step from the raw input to the model's input tensor."""
+
+    resize: Resize | None = None
+    normalize: Normalize | None = None
+
+
+class PostBlock(_Block):
+    """One step from the model's output tensors to the record that the sink gets."""
+
+    softmax: Softmax | None = None
+
+
+class Accuracy(Model):
+    """The task's metric on held-out data."""
+
+    metric: Literal["top1"] = "top1"
+    data: InsidePath = Field(description="a folder with labels.csv: file,label,reference")
+    max_drop: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.01, description="how much worse than the trained model the box may be, 0..1"
+    )
+
+
+class ModelSection(Model):
+    """The trained model and the proof of what it computes."""
+
+    file: InsidePath
+    golden: InsidePath | None = Field(
+        default=None, description="recorded inputs and the trained model's outputs (.npz)"
+    )
+    accuracy: Accuracy | None = None
+
+
+class Source(Model):
+    """Where the program gets its inputs: a folder that it watches."""
+
+    kind: Literal["files"] = "files"
+    path: InsidePath = "inbox"
+
+
+class Sink(Model):
+    """Where the answers go: one JSON object a line."""
+
+    kind: Literal["jsonl"] = "jsonl"
+    path: InsidePath = "results.jsonl"
+
+
+class TargetOptions(Model):
+    """What this project wants on one target; empty means the target's own preference."""
+
+    precision: Literal["fp32", "fp16"] | None = None
+    runtime: Name | None = None
+    toolchain: Literal["zig", "gcc"] | None = None
+    threads: Annotated[int, Field(ge=1, le=64)] = 1
+
+
+class Parity(Model):
+    """Gates on the distance to the golden vectors; what is left out follows the precision."""
+
+    cosine: Annotated[float, Field(gt=0, le=1)] | None = None
+    max_abs: Positive | None = Field(
+        default=None, description="largest difference, relative to the tensor's largest value or 1"
+    )
+
+
+class Health(Model):
+    """What a new release must show before it is confirmed."""
+
+    timeout: Annotated[int, Field(ge=1, le=3600)] = Field(default=30, description="seconds")
+    min_fps: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
+
+
+class Manifest(Model):
+    """One project: a model, its pre- and post-processing, the targets it is for."""
+
+    name: Name
+    version: Version
+    form: Literal["app"] = "app"
+    model: ModelSection
+    pre: list[PreBlock] = []
+    post: list[PostBlock] = []
+    source: Source = Source()
+    sink: Sink = Sink()
+    targets: dict[TargetId, TargetOptions] = Field(min_length=1)
+    parity: Parity = Parity()
+    health: Health = Health()
+
+    @model_validator(mode="after")
+    def _apart(self) -> Manifest:
+        if math.isnan(self.health.min_fps) or self.source.path == self.sink.path:
+            raise ValueError("source.path and sink.path must be different")
+        return self
+
+
+@dataclass(frozen=True)
+class Project:
+    """A manifest and the folder it speaks of."""
+
+    folder: Path
+    manifest: Manifest
+    document: document.Document
+
+    def file(self, relative: str) -> Path:
+        """A file of the project by the name that the manifest gives it."""
+        return self.folder / relative
+
+
+def load(folder: Path) -> Project:
+    """Read ``edgepack.yaml`` in ``folder``. Raises InputError with every problem at once."""
+    doc = document.read(folder / FILE, FILE)
+    manifest = document.load(Manifest, doc)
+    project = Project(folder, manifest, doc)
+    problems = list(_missing_files(project))
+    if problems:
+        raise doc.wrong(*problems)
+    return project
+
+
+def _missing_files(project: Project) -> list[Problem]:
+    """A line for each file or folder that the manifest names and that is not there."""
+    found = []
+    for path, relative in _named_files(project.manifest):
+        place = project.file(relative)
+        if not place.exists():
+            found.append(project.document.problem(f"there is no {relative}", path, _near(place)))
+        elif not place.resolve().is_relative_to(project.folder.resolve()):
+            found.append(project.document.problem(f"{relative} is a link out of the project", path))
+        elif path[-1] != "data" and not place.is_file():
+            found.append(project.document.problem(f"{relative} is not a file", path))
+    return found
+
+
+def _named_files(manifest: Manifest) -> list[tuple[tuple[str | int, ...], str]]:
+    named: list[tuple[tuple[str | int, ...], str]] = [(("model", "file"), manifest.model.file)]
+    if manifest.model.golden:
+        named.append((("model", "golden"), manifest.model.golden))
+    if manifest.model.accuracy:
+        named.append((("model", "accuracy", "data"), manifest.model.accuracy.data))
+    for section, blocks in (("pre", manifest.pre), ("post", manifest.post)):
+        named += [((section, i, "code"), block.code) for i, block in enumerate(blocks) if block.code]
+    return named
+
+
+def _near(place: Path) -> str | None:
+    import difflib
+
+    if not place.parent.is_dir():
+        return f"there is no folder {place.parent.name}/ either"
+    near = difflib.get_close_matches(place.name, [p.name for p in place.parent.iterdir()], 1, 0.6)
+    return f"did you mean {near[0]}?" if near else None
