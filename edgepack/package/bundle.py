@@ -1,0 +1,282 @@
+"""Writes a bundle: the same bytes for the same things, whatever the folder, the day or the user."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import secrets
+import shutil
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from edgepack.bundle import (
+    IDENTITY,
+    KINDS,
+    LAYER_KEY,
+    MAX_FILE,
+    MAX_FILES,
+    MODES,
+    RELEASE,
+    Bundle,
+    BundleFile,
+    frames,
+    is_word,
+    open_bundle,
+    place,
+    problem_with,
+)
+from edgepack.oci import (
+    ARTIFACT_TYPE,
+    CONFIG_TYPE,
+    LAYER_TYPE,
+    LAYOUT,
+    MANIFEST_TYPE,
+    PLATFORMS,
+    blob,
+    parse_json,
+    render_index,
+    render_json,
+)
+from edgepack.package.errors import CannotWrite, PackageError
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a file in a bundle is made from: a regular file on this machine, or bytes."""
+
+    source: Path | bytes
+    mode: int = 0o644  # or 0o755
+
+
+@dataclass(frozen=True)
+class BundleSpec:
+    """What goes into a bundle. ``layers`` maps kind → path in the release → content.
+
+    ``release`` becomes ``release.json`` in the config layer, with name, version, target, arch and
+    runtime added from here.
+    """
+
+    name: str
+    version: str
+    target: str
+    arch: str
+    runtime: str
+    layers: Mapping[str, Mapping[str, Content]]
+    release: Mapping[str, Any]
+
+
+def write_bundle(spec: BundleSpec, dest: Path) -> Bundle:
+    """Write the bundle to the folder ``dest``, over an older one if there is one.
+
+    A layer that is there already is not written again. The new bundle is there once its index is,
+    which is renamed over the old one's: a build that is stopped leaves the old bundle as it was.
+    Raises PackageError where a file cannot be read or cannot be in a bundle, and CannotWrite where
+    the disk is full or does not let us.
+    """
+    layers = _contents(spec)
+    fresh, before = not dest.exists(), _blobs(dest)
+    try:
+        written, index = _write_blobs(spec, layers, dest)
+        _write(dest / "oci-layout", [LAYOUT])
+        _write(dest / "index.json", [index])
+        bundle = open_bundle(dest)
+    except BaseException as error:
+        _prune(dest, before)
+        if fresh:
+            shutil.rmtree(dest, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise CannotWrite(
+                f"the bundle cannot be written to {dest}",
+                why=error.strerror or str(error),
+                fix="make room there, or make the folder writable, and build again",
+            ) from error
+        raise
+    _prune(dest, written)
+    return bundle
+
+
+def _contents(spec: BundleSpec) -> dict[str, dict[str, Content]]:
+    """What goes in, by layer and path, ``release.json`` too; refuses what a reader would refuse."""
+    identity = {key: getattr(spec, key) for key in IDENTITY}
+    try:
+        release = render_json({**spec.release, **identity}) + b"\n"
+        parse_json(release, RELEASE)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise PackageError(f"{RELEASE} cannot be written", why=str(error)) from error
+    layers = {kind: dict(spec.layers[kind]) for kind in KINDS if spec.layers.get(kind)}
+    layers.setdefault("config", {})[RELEASE] = Content(release)
+    paths = [path for layer in layers.values() for path in layer]
+    modes = {content.mode for layer in layers.values() for content in layer.values()}
+    odd = [f"{key} {value!r}" for key, value in identity.items() if not is_word(value)]
+    problems = {
+        f"a bundle's {', '.join(odd)}: not a word of letters, digits and ._+-": bool(odd),
+        f"{spec.arch} is not an architecture that a bundle can be for": spec.arch not in PLATFORMS,
+        f"a bundle has no layers but {', '.join(KINDS)}": not set(KINDS).issuperset(spec.layers),
+        f"{RELEASE} is made by the bundle": RELEASE in spec.layers.get("config", {}),
+        f"there are {len(paths)} files, and {MAX_FILES} at most can be": len(paths) > MAX_FILES,
+        "a file's mode is neither 644 nor 755": not modes.issubset(MODES),
+        problem_with(paths) or "": problem_with(paths) is not None,
+    }
+    for problem, there in problems.items():
+        if there:
+            raise PackageError("these things cannot be in a bundle", why=problem)
+    return layers
+
+
+def _write_blobs(
+    spec: BundleSpec, layers: Mapping[str, Mapping[str, Content]], dest: Path
+) -> tuple[set[str], bytes]:
+    """Write every blob that is not there; return the names of the new bundle's, and its index."""
+    entries: list[dict[str, Any]] = []
+    files: list[BundleFile] = []
+    for kind in KINDS:
+        if kind in layers:
+            entry, of_kind = _layer(kind, layers[kind], dest)
+            entries.append({**entry, "annotations": {LAYER_KEY: kind}})
+            files += of_kind
+    listed = [
+        {
+            "path": file.path,
+            "mode": format(file.mode, "04o"),
+            "size": file.size,
+            "sha256": file.sha256,
+            "layer": file.layer,
+        }
+        for file in files
+    ]
+    config = render_json({**{key: getattr(spec, key) for key in IDENTITY}, "files": listed})
+    config_entry = _add(dest, CONFIG_TYPE, config)
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST_TYPE,
+        "artifactType": ARTIFACT_TYPE,
+        "config": config_entry,
+        "layers": entries,
+        "annotations": {
+            "org.opencontainers.image.title": spec.name,
+            "org.opencontainers.image.version": spec.version,
+            "dev.edgepack.target": spec.target,
+            "dev.edgepack.runtime": spec.runtime,
+        },
+    }
+    manifest_entry = _add(dest, MANIFEST_TYPE, render_json(manifest))
+    names = {entry["digest"][7:] for entry in [*entries, config_entry, manifest_entry]}
+    index = render_index(manifest_entry["digest"], manifest_entry["size"], spec.arch, spec.version)
+    return names, index
+
+
+def _layer(kind: str, contents: Mapping[str, Content], dest: Path) -> tuple[dict[str, Any], list[BundleFile]]:
+    """Write one layer unless the folder has it, whole. Returns its descriptor and its files."""
+    sized = place(
+        BundleFile(path, content.mode, _size(content), "", kind) for path, content in contents.items()
+    )
+    whole, digests = hashlib.sha256(), {file.path: hashlib.sha256() for file in sized}
+    size = 0
+    for part, file in _tar(sized, contents):
+        whole.update(part)
+        size += len(part)
+        if file:
+            digests[file.path].update(part)
+    digest = f"sha256:{whole.hexdigest()}"
+    _write_once(blob(dest, digest), (part for part, _ in _tar(sized, contents)))
+    entry = {"mediaType": LAYER_TYPE, "digest": digest, "size": size}
+    return entry, [replace(file, sha256=digests[file.path].hexdigest()) for file in sized]
+
+
+def _tar(
+    files: Sequence[BundleFile], contents: Mapping[str, Content]
+) -> Iterator[tuple[bytes, BundleFile | None]]:
+    """A layer's bytes in parts, each with the file that it is of, or None between files."""
+    for frame, file in frames(files):
+        yield frame, None
+        if file is None:
+            return
+        left = file.size
+        for chunk in _chunks(contents[file.path]):
+            left -= len(chunk)
+            yield chunk, file
+        if left:
+            raise _changed(file.path)
+
+
+def _size(content: Content) -> int:
+    if isinstance(content.source, bytes):
+        return len(content.source)
+    try:
+        size = content.source.stat().st_size
+    except OSError as error:
+        raise _unreadable(content.source, error) from error
+    if size > MAX_FILE:
+        raise PackageError(f"{content.source} is longer than {MAX_FILE} bytes")
+    return size
+
+
+def _chunks(content: Content) -> Iterator[bytes]:
+    if isinstance(content.source, bytes):
+        yield content.source
+        return
+    try:
+        with content.source.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                yield chunk
+    except OSError as error:
+        raise _unreadable(content.source, error) from error
+
+
+def _add(dest: Path, media_type: str, data: bytes) -> dict[str, Any]:
+    """Write a small blob unless it is there; return its descriptor."""
+    digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    _write_once(blob(dest, digest), [data])
+    return {"mediaType": media_type, "digest": digest, "size": len(data)}
+
+
+def _write_once(path: Path, parts: Iterable[bytes]) -> None:
+    """Write the blob whose name is its digest, unless it is there and undamaged."""
+    if path.is_file() and _sha256(path) == path.name:
+        return
+    _write(path, parts)
+    if _sha256(path) != path.name:
+        raise _changed("a file")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _write(path: Path, parts: Iterable[bytes]) -> None:
+    """Write beside ``path`` and rename over it, so that what has the name is always whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with beside.open("xb") as stream:
+            stream.writelines(parts)
+        beside.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise
+
+
+def _blobs(dest: Path) -> set[str]:
+    folder = dest / "blobs" / "sha256"
+    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+
+
+def _prune(dest: Path, keep: Collection[str]) -> None:
+    """Remove the other blobs: an older bundle's, or what a build that failed had written."""
+    for name in _blobs(dest).difference(keep):
+        with contextlib.suppress(OSError):
+            blob(dest, name).unlink()
+
+
+def _unreadable(path: Path, error: OSError) -> PackageError:
+    return PackageError(f"{path} cannot be read", why=error.strerror or str(error))
+
+
+def _changed(what: str) -> PackageError:
+    return PackageError(f"{what} changed while it was being packed", fix="build again")
