@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from . import rootfs
 from .board import Board
+from .boxes import Box, Kind
 
 SETUP = Path(__file__).with_name("setup")
 PACKAGES = Path(__file__).with_name("packages.txt")
@@ -45,3 +46,18 @@ def board(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     made.boot()
     yield made
     made.power_off()
+
+
+@pytest.fixture
+def make_box(tmp_path: Path) -> Iterator[Callable[[Kind], Box]]:
+    """Boxes of any kind, up for one test."""
+    made: list[Box] = []
+
+    def make(kind: Kind) -> Box:
+        made.append(Box(tmp_path / f"box-{len(made)}", kind))
+        made[-1].start()
+        return made[-1]
+
+    yield make
+    for box in made:
+        box.stop()

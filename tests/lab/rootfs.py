@@ -1,7 +1,7 @@
-"""The arm64 board's kernel, initrd and disk: Debian's own packages, from where this host gets its packages.
+"""What the lab's boxes and boards run: Debian's own packages, from where this host gets its packages.
 
-Nothing is configured (no maintainer script runs), so it takes half a minute instead of a quarter of an
-hour, and what such a script would have left behind lies in ``board_disk/``.
+Nothing is configured (no maintainer script runs), so an arm64 one takes half a minute instead of a quarter
+of an hour, and what such a script would have left behind lies in ``board_disk/``.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +30,7 @@ MODULES = ("virtio_pci", "virtio_mmio", "virtio_blk", "virtio_net")
 
 @dataclass(frozen=True)
 class Userland:
-    """What the board has beside its kernel: ``packages`` are Debian's, their dependencies come along."""
+    """What a box has beside its kernel: ``packages`` are Debian's, their dependencies come along."""
 
     name: str
     packages: tuple[str, ...]
@@ -55,44 +56,62 @@ class Image:
     disk: Path
 
 
+def tree(userland: Userland) -> Path:
+    """A root filesystem for this host's own architecture, as a folder that nobody may write to."""
+    return _kept("box", userland, _make_tree)
+
+
 def image(userland: Userland) -> Image:
-    """The board's files, made on the first call and kept in edgepack's cache.
+    """The arm64 board's files."""
+    folder = _kept("board", userland, _make_image)
+    return Image(folder / "vmlinuz", folder / "initrd", folder / "disk.img")
+
+
+def _kept(what: str, userland: Userland, make: Callable[[Userland, Path], Path]) -> Path:
+    """``what`` as it lies in edgepack's cache, made there on the first call.
 
     Raises RuntimeError with the tool's own words where mmdebstrap or mke2fs fails.
     """
-    folder = cache.root() / "lab" / f"board-{userland.name}-{_key(userland)}"
+    folder = cache.root() / "lab" / f"{what}-{userland.name}-{_key(userland)}"
     with cache.locked(folder):
         if not folder.is_dir():
             with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-                made = _make(userland, Path(scratch))
-                made.rename(folder)
-    return Image(folder / "vmlinuz", folder / "initrd", folder / "disk.img")
+                # mmdebstrap's apt steps down from root, and must still get here.
+                Path(scratch).chmod(0o755)
+                make(userland, Path(scratch)).rename(folder)
+    return folder
 
 
 def _key(userland: Userland) -> str:
     """Changes with everything that the files are made from."""
-    digest = hashlib.sha256(repr((userland, KERNEL, DISK_MB, SKIPPED, MODULES, _suite())).encode())
+    digest = hashlib.sha256(repr((userland, _suite())).encode())
     for part in sorted([*PARTS.iterdir(), HERE / "rootfs.py", HERE / "cpio.py"]):
         digest.update(part.name.encode() + b"\0" + part.read_bytes())
     return digest.hexdigest()[:12]
 
 
-def _make(userland: Userland, scratch: Path) -> Path:
-    tree, out = scratch / "tree", scratch / "out"
+def _make_tree(userland: Userland, scratch: Path) -> Path:
+    return _complete(_unpack(userland.packages, (), scratch))
+
+
+def _make_image(userland: Userland, scratch: Path) -> Path:
+    out = scratch / "out"
     out.mkdir()
-    # The tree must be readable by all: mmdebstrap's apt steps down from root.
-    scratch.chmod(0o755)
-    include = ",".join((*userland.packages, KERNEL))
-    _must(
-        "mmdebstrap", "--quiet", "--variant=extract", "--architectures=arm64", f"--include={include}",
-        _suite(), tree, *_sources(),
-    )  # fmt: skip
+    tree = _unpack((*userland.packages, KERNEL), ("--architectures=arm64",), scratch)
     (kernel,) = tree.glob("boot/vmlinuz-*")
     shutil.copyfile(kernel, out / "vmlinuz")
     (out / "initrd").write_bytes(cpio.archive(_initrd(tree)))
-    _complete(tree)
-    _must("mke2fs", "-q", "-t", "ext4", "-L", "board", "-d", tree, out / "disk.img", f"{DISK_MB}M")
+    _must("mke2fs", "-q", "-t", "ext4", "-L", "board", "-d", _complete(tree), out / "disk.img", f"{DISK_MB}M")
     return out
+
+
+def _unpack(packages: tuple[str, ...], options: tuple[str, ...], scratch: Path) -> Path:
+    """The packages and all that they depend on, unpacked and not configured."""
+    _must(
+        "mmdebstrap", "--quiet", "--variant=extract", *options, f"--include={','.join(packages)}",
+        _suite(), scratch / "tree", *_sources(),
+    )  # fmt: skip
+    return scratch / "tree"
 
 
 def _initrd(tree: Path) -> list[cpio.Entry]:
@@ -127,7 +146,7 @@ def _modules(tree: Path) -> list[Path]:
     return [where[name] for name in ordered]
 
 
-def _complete(tree: Path) -> None:
+def _complete(tree: Path) -> Path:
     """What the packages' maintainer scripts would have made, and an init that fits one page."""
     for skipped in SKIPPED:
         shutil.rmtree(tree / skipped, ignore_errors=True)
@@ -141,12 +160,19 @@ def _complete(tree: Path) -> None:
     for name in ("rcS", "ssh-server"):
         shutil.copyfile(PARTS / name, tree / "etc/init.d" / name)
         (tree / "etc/init.d" / name).chmod(0o755)
-    for link in ("sbin/init", "sbin/poweroff", "bin/sh"):
-        if not (tree / link).is_symlink():
-            (tree / link).symlink_to("/bin/busybox")
+    links = ["sbin/init", "sbin/poweroff"]
+    if not (tree / "bin/sh").is_symlink():
+        # This host's busybox has the applets of the box's: both are Debian's static build.
+        applets = _must("busybox", "--list").stdout.decode().split()
+        links += [f"bin/{applet}" for applet in applets if applet != "busybox"]
+    for link in links:
+        (tree / link).symlink_to("/bin/busybox")
+    if (tree / "usr/bin/mawk").exists():
+        (tree / "usr/bin/awk").symlink_to("mawk")
     home = tree / "home/edge"
     home.mkdir(parents=True)
     os.chown(home, 1000, 1000)
+    return tree
 
 
 def _suite() -> str:
