@@ -1,0 +1,288 @@
+"""From what is known about a program to its C++ project on disk, written so that nothing is rebuilt in vain."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from edgepack.catalog import paths
+from edgepack.errors import EdgepackError, InputError
+
+TEMPLATE = "templates/program"
+USER_PRESETS = "CMakeUserPresets.json"  # beside the rendered files, but of this machine: not rendered
+
+_SUFFIX = ".j2"
+_ENTRY = re.compile(r"[A-Za-z_]\w*(::[A-Za-z_]\w*)*", re.ASCII)
+_RESERVED = ("status.json", "status.json.tmp", ".lock")  # what the program itself keeps in its data folder
+_BLOCKS = {
+    "pre": {"resize": {"size"}, "normalize": {"scale", "mean", "std"}, "code": set[str]()},
+    "post": {"softmax": set[str](), "code": set[str]()},
+}
+
+
+@dataclass(frozen=True)
+class Block:
+    """One step of ``pre`` or ``post``.
+
+    kind: ``resize`` (params ``size``: height, width), ``normalize`` (``scale``, ``mean``, ``std``: a number
+    or one a channel), ``softmax`` (none), or ``code`` with ``file`` (relative to the project) and ``entry``.
+    """
+
+    kind: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    file: str = ""
+    entry: str = ""
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One tensor of the converted model: the runtime's name, the ONNX name, the shape with its batch axis."""
+
+    blob: str
+    tensor: str
+    shape: tuple[int, ...]
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """The shape of one sample: without the leading batch axis of 1."""
+        return self.shape[1:] if len(self.shape) > 1 and self.shape[0] == 1 else self.shape
+
+
+@dataclass(frozen=True)
+class Gates:
+    """How close to the golden outputs is close enough (docs/design/whole-way.md, ``verify``)."""
+
+    cosine: float
+    max_abs: float
+
+
+@dataclass(frozen=True)
+class ProgramSpec:
+    """All that the generated program depends on; equal specs render equal files.
+
+    source, sink: paths inside the app's data folder. num_threads: 0 leaves it to the runtime.
+    """
+
+    name: str
+    version: str
+    target: str
+    arch: str
+    runtime: str
+    pre: tuple[Block, ...]
+    post: tuple[Block, ...]
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    gates: Gates
+    source: str = "inbox"
+    sink: str = "results.jsonl"
+    precision: str = "fp32"
+    num_threads: int = 1
+
+    def sources(self) -> tuple[str, ...]:
+        """The project's own C++ files, each once, in the order of their first use."""
+        return tuple(dict.fromkeys(b.file for b in (*self.pre, *self.post) if b.kind == "code"))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A function that the user's file must define."""
+
+    file: str
+    name: str
+    signature: str  # as the user writes it: "void decode(const std::vector<edgepack::Tensor>& outputs, …)"
+
+    @property
+    def declaration(self) -> str:
+        """The signature in its namespace, as one line of C++."""
+        *spaces, _name = self.name.split("::")
+        line = f"{self.signature};"
+        return f"namespace {'::'.join(spaces)} {{ {line} }}" if spaces else line
+
+
+def entries(spec: ProgramSpec) -> tuple[Entry, ...]:
+    """Every entry that the manifest names, each once."""
+    found: dict[tuple[str, str], Entry] = {}
+    for pre, blocks in ((True, spec.pre), (False, spec.post)):
+        for block in blocks:
+            if block.kind != "code":
+                continue
+            name = block.entry.rsplit("::", 1)[-1]
+            signature = (
+                f"edgepack::Tensor {name}(const edgepack::Tensor& image)"
+                if pre
+                else f"void {name}(const std::vector<edgepack::Tensor>& outputs, edgepack::Record& record)"
+            )
+            found[block.entry, signature] = Entry(block.file, block.entry, signature)
+    return tuple(found.values())
+
+
+def render_program(spec: ProgramSpec, dest: Path, template: Path | None = None) -> None:
+    """Write the C++ project of ``spec`` into ``dest``.
+
+    Only files whose content changes are touched, and files that no template makes any more are removed:
+    a build tool that looks at times then does nothing. Raises InputError for a spec that cannot be a program.
+    """
+    check(spec)
+    wanted = _rendered(spec, template or paths.data(TEMPLATE))
+    for relative, content in wanted.items():
+        path = dest / relative
+        if path.is_file() and path.read_bytes() == content:
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    for path in sorted(dest.rglob("*")):
+        relative = path.relative_to(dest).as_posix()
+        if path.is_file() and relative not in wanted and relative != USER_PRESETS:
+            path.unlink()
+
+
+def check(spec: ProgramSpec) -> None:
+    """Refuse what would become wrong or dangerous C++. Raises InputError."""
+    for section, blocks in (("pre", spec.pre), ("post", spec.post)):
+        for i, block in enumerate(blocks):
+            _check_block(block, section, f"{section}[{i}]")
+    if len(spec.inputs) != 1 or not spec.outputs:
+        raise InputError(
+            f"the model has {len(spec.inputs)} inputs and {len(spec.outputs)} outputs",
+            why="a program gives one image to one input, and needs an output",
+        )
+    for tensor in (*spec.inputs, *spec.outputs):
+        if not tensor.shape or any(axis < 1 for axis in tensor.shape):
+            raise InputError(
+                f"the tensor {tensor.tensor} has the shape {list(tensor.shape)}",
+                why="a program needs shapes that are known when it is built",
+                fix="export the model with fixed sizes",
+            )
+    if len({tensor.tensor for tensor in spec.outputs}) != len(spec.outputs):
+        raise InputError("two outputs of the model have the same name")
+    source, sink = PurePosixPath(spec.source), PurePosixPath(spec.sink)
+    if str(source) == "." or sink.is_relative_to(source) or source.is_relative_to(sink):
+        raise InputError(
+            f"the source {spec.source} and the sink {spec.sink} lie in one another",
+            where="edgepack.yaml",
+            fix="give each its own path, like inbox and results.jsonl",
+        )
+    for path in (source, sink):
+        if str(path) in _RESERVED or path.is_absolute() or ".." in path.parts:
+            raise InputError(f"{path} cannot be a source or a sink", where="edgepack.yaml")
+
+
+def _check_block(block: Block, section: str, place: str) -> None:
+    known = _BLOCKS[section]
+    if block.kind not in known:
+        raise InputError(f"{section} has no block {block.kind!r}", where=place, fix=f"one of {', '.join(known)}")
+    if set(block.params) != known[block.kind]:
+        raise InputError(
+            f"{block.kind} takes {', '.join(sorted(known[block.kind])) or 'nothing'}, not "
+            f"{', '.join(sorted(block.params)) or 'nothing'}",
+            where=place,
+        )
+    if block.kind == "code":
+        if not _ENTRY.fullmatch(block.entry):
+            raise InputError(f"{block.entry!r} is not the name of a C++ function", where=place)
+        cmake_path(block.file)
+
+
+def _rendered(spec: ProgramSpec, template: Path) -> dict[str, bytes]:
+    environment = _environment(template)
+    known = {"spec": spec, "entries": entries(spec), "sources": spec.sources()}
+    files: dict[str, bytes] = {}
+    for path in sorted(template.rglob("*")):
+        relative = path.relative_to(template).as_posix()
+        if not path.is_file():
+            continue
+        if relative.endswith(_SUFFIX):
+            text = environment.get_template(relative).render(known)
+            files[relative.removesuffix(_SUFFIX)] = text.encode()
+        else:
+            files[relative] = path.read_bytes()
+    return files
+
+
+def _environment(template: Path) -> Any:
+    import jinja2
+
+    environment = jinja2.Environment(  # noqa: S701 - C++ and CMake, whose escaping is done by the filters below
+        loader=jinja2.FileSystemLoader(template),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    for quoting in (cpp_string, number, numbers, integer, integers, entry, comment, cmake_string, cmake_path):
+        environment.filters[quoting.__name__] = quoting
+    return environment
+
+
+def cpp_string(value: str) -> str:
+    """A C++ string literal with exactly these characters, as UTF-8."""
+    quoted = ""
+    for byte in value.encode():
+        plain = 0x20 <= byte < 0x7F and chr(byte) not in '"\\?'
+        # Octal escapes end after three digits, hexadecimal ones do not; `??` would start a trigraph.
+        quoted += chr(byte) if plain else f"\\{byte:03o}"
+    return f'"{quoted}"'
+
+
+def number(value: float) -> str:
+    """A C++ ``double`` literal that is this number to the last bit."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise InputError(f"{value!r} is not a finite number")
+    return repr(float(value))
+
+
+def numbers(values: float | list[float]) -> str:
+    """A brace list of doubles from one number or several."""
+    listed = values if isinstance(values, (list, tuple)) else [values]
+    if not listed:
+        raise InputError("an empty list of numbers")
+    return "{" + ", ".join(number(v) for v in listed) + "}"
+
+
+def integer(value: int) -> str:
+    """A C++ ``int`` literal, 0 or more."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
+        raise InputError(f"{value!r} is not a whole number that fits an int")
+    return str(value)
+
+
+def integers(values: tuple[int, ...]) -> str:
+    """A brace list of ints."""
+    return "{" + ", ".join(integer(v) for v in values) + "}"
+
+
+def entry(value: str) -> str:
+    """A C++ function's qualified name."""
+    if not _ENTRY.fullmatch(value):
+        raise InputError(f"{value!r} is not the name of a C++ function")
+    return value
+
+
+def comment(value: str) -> str:
+    """Text that stays inside a one-line comment: a backslash at the end would continue it."""
+    return "".join(c if c.isprintable() and c != "\\" else "?" for c in value)
+
+
+def cmake_string(value: str) -> str:
+    """A quoted CMake argument with exactly these characters."""
+    if "\0" in value:
+        raise EdgepackError("a NUL in a name")
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$").replace(";", "\\;")
+    return f'"{escaped}"'
+
+
+def cmake_path(value: str) -> str:
+    """A quoted CMake argument for a file of the project. Raises InputError for what CMake cannot carry."""
+    path = PurePosixPath(value)
+    unfit = sorted({c for c in value if not c.isprintable() or c in ';"\\$<>|`[]'})
+    if not value or path.is_absolute() or ".." in path.parts or unfit:
+        raise InputError(
+            f"a C++ file cannot be named {value!r}",
+            why=f"its path has {' '.join(map(repr, unfit))}" if unfit else "it is not inside the project",
+            fix="rename it",
+        )
+    return f'"${{EDGEPACK_PROJECT}}/{path}"'

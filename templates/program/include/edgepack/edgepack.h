@@ -1,0 +1,78 @@
+// edgepack.h: what a project's own C++ (C++17) sees of edgepack. Stable: a file that compiles against
+// version 1 of this header goes on compiling.
+//
+//   #include <edgepack/edgepack.h>
+//
+//   edgepack::Tensor stretch(const edgepack::Tensor& image);                                  // a `pre` entry
+//   void decode(const std::vector<edgepack::Tensor>& outputs, edgepack::Record& record);      // a `post` entry
+//
+// An entry may lie in a namespace (`entry: detector::decode`). It may throw anything derived from
+// std::exception: that image is then refused with the exception's words, and the program goes on.
+// An entry is called from one thread only.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#define EDGEPACK_API 1
+
+namespace edgepack {
+
+/// A dense array in row-major order: data.size() is the product of shape.
+///
+/// An image is {channels, height, width} with raw values 0..255; the channels of a colour image are
+/// red, green, blue. A model's output has the shape that its ONNX file says, without the batch axis.
+struct Tensor {
+  std::vector<int> shape;
+  std::vector<float> data;
+};
+
+/// What is said about one image: one JSON object, its fields in the order they were first set.
+/// Setting a field again replaces its value. NaN and infinities are written as null.
+class Record {
+ public:
+  using Value = std::variant<bool, std::int64_t, double, std::string, std::vector<float>>;
+
+  /// A number or a truth value. Throws std::out_of_range for an integer beyond 64 signed bits.
+  template <class Number, std::enable_if_t<std::is_arithmetic_v<Number>, int> = 0>
+  void set(const std::string& field, Number value) {
+    if constexpr (std::is_same_v<Number, bool>) {
+      put(field, value);
+    } else if constexpr (std::is_integral_v<Number>) {
+      if constexpr (std::is_unsigned_v<Number> && sizeof(Number) >= sizeof(std::int64_t)) {
+        if (value > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
+          throw std::out_of_range("record field '" + field + "': the integer is too large");
+        }
+      }
+      put(field, static_cast<std::int64_t>(value));
+    } else {
+      put(field, static_cast<double>(value));
+    }
+  }
+
+  /// UTF-8; bytes that are not are written as U+FFFD.
+  void set(const std::string& field, const std::string& value) { put(field, value); }
+  void set(const std::string& field, const char* value) { put(field, std::string(value)); }
+
+  /// A JSON array of numbers.
+  void set(const std::string& field, const std::vector<float>& values) { put(field, values); }
+
+  const std::vector<std::pair<std::string, Value>>& fields() const { return fields_; }
+
+  /// The field's value, or nullptr where it was not set.
+  const Value* find(const std::string& field) const;
+
+ private:
+  /// Throws std::invalid_argument for "file", "error" and "outputs", which edgepack itself writes.
+  void put(const std::string& field, Value value);
+
+  std::vector<std::pair<std::string, Value>> fields_;
+};
+
+}  // namespace edgepack

@@ -1,0 +1,45 @@
+#include <exception>
+#include <stdexcept>
+
+#include "pipeline.hpp"
+
+namespace edgepack::program {
+
+namespace {
+
+/// Runs one stage; the user's own code may throw anything at all, and that must cost one image only.
+template <class Stage>
+auto named(const char* name, Stage stage) {
+  try {
+    return stage();
+  } catch (const std::exception& error) {
+    throw std::runtime_error(std::string(name) + ": " + error.what());
+  } catch (...) {
+    throw std::runtime_error(std::string(name) + ": threw something that is not a std::exception");
+  }
+}
+
+}  // namespace
+
+Answer answer(Model& model, Tensor image) {
+  Answer result;
+  const Tensor input = named("pre", [&] { return prepare(std::move(image)); });
+  result.outputs = named("model", [&] { return model.infer(input); });
+  result.record = named("post", [&] { return interpret(result.outputs); });
+  return result;
+}
+
+std::string answer_line(const std::string& file, const Answer& answer, bool with_outputs) {
+  Json line;
+  line.open('{').key("file").string(file).fields(answer.record);
+  if (with_outputs) {
+    line.key("outputs").open('{');
+    for (std::size_t i = 0; i < answer.outputs.size(); ++i) {
+      line.key(config.outputs[i].tensor).array(answer.outputs[i].data);
+    }
+    line.close('}');
+  }
+  return line.close('}').text();
+}
+
+}  // namespace edgepack::program

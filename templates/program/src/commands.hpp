@@ -1,0 +1,36 @@
+// One function a subcommand; each returns the program's exit code.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace edgepack::program {
+
+/// Exit codes, the same as edgepack's own.
+struct Exit {
+  static constexpr int ok = 0;
+  static constexpr int failed = 1;  // an image that could not be read or answered
+  static constexpr int usage = 2;
+  static constexpr int model = 4;   // the model or the golden vectors cannot be read
+  static constexpr int parity = 8;  // the outputs are not those of the trained model
+  static constexpr int locked = 13;  // another one runs on the same data folder
+};
+
+int about();
+
+/// Golden vectors through pre → model → post; prints one JSON object.
+int verify(const std::string& release, const std::string& golden);
+
+/// One JSON line a file.
+int infer(const std::string& release, const std::vector<std::string>& files, bool with_outputs);
+
+/// The app: until SIGTERM or SIGINT.
+int run(const std::string& release, const std::string& data);
+
+/// One whole line on stdout at once; false where it cannot be written.
+bool say(const std::string& line);
+
+/// One line on stderr.
+void complain(const std::string& line);
+
+}  // namespace edgepack::program

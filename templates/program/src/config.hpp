@@ -1,0 +1,30 @@
+// What this program was generated for. The values are in config.cpp, which alone changes with them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace edgepack::program {
+
+/// One tensor of the model: its name in the runtime's file, its name in the ONNX file, and its shape
+/// without the batch axis.
+struct TensorInfo {
+  std::string blob;
+  std::string tensor;
+  std::vector<int> shape;
+};
+
+struct Config {
+  std::string name, version, target, arch, runtime;
+  bool half_precision;  // fp16 arithmetic where the processor has it
+  int threads;          // 0: as many as the processor has fast cores
+  TensorInfo input;
+  std::vector<TensorInfo> outputs;
+  double cosine, max_abs;  // the gates of `verify`
+  std::string source;      // inside the app's data folder
+  std::string sink;        // inside the app's data folder
+};
+
+extern const Config config;
+
+}  // namespace edgepack::program

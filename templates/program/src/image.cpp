@@ -1,0 +1,89 @@
+#include "image.hpp"
+
+#include "file.hpp"
+
+namespace edgepack::program {
+
+namespace {
+
+constexpr std::size_t file_limit = 256U * 1024 * 1024;
+constexpr std::size_t side_limit = 65535;
+
+/// The header of a PGM or PPM file: words between blanks, with comments from # to the line's end.
+class PnmHeader {
+ public:
+  PnmHeader(const std::vector<unsigned char>& bytes, const std::string& path) : bytes_(bytes), path_(path) {
+    if (bytes.size() < 2 || bytes[0] != 'P' || (bytes[1] != '5' && bytes[1] != '6')) {
+      throw ReadError(path + ": not a binary PGM or PPM image (P5, P6)");
+    }
+    channels = bytes[1] == '5' ? 1 : 3;
+    width = natural("width");
+    height = natural("height");
+    const std::size_t highest = natural("maxval");
+    if (width == 0 || height == 0) throw ReadError(path + ": an image without pixels");
+    if (highest != 255) {
+      throw ReadError(path + ": maxval " + std::to_string(highest) + "; 8-bit images with maxval 255 are read");
+    }
+    if (at_ >= bytes.size() || !blank(bytes[at_])) throw ReadError(path + ": its header is cut off");
+    pixels_at = at_ + 1;
+  }
+
+  std::size_t width = 0, height = 0, channels = 0, pixels_at = 0;
+
+ private:
+  static bool blank(unsigned char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+  void skip_blanks() {
+    while (at_ < bytes_.size() && (blank(bytes_[at_]) || bytes_[at_] == '#')) {
+      if (bytes_[at_] == '#') {
+        while (at_ < bytes_.size() && bytes_[at_] != '\n' && bytes_[at_] != '\r') ++at_;
+      } else {
+        ++at_;
+      }
+    }
+  }
+
+  std::size_t natural(const char* name) {
+    const std::size_t before = at_;
+    skip_blanks();
+    const std::size_t start = at_;
+    std::size_t value = 0;
+    for (; at_ < bytes_.size() && bytes_[at_] >= '0' && bytes_[at_] <= '9'; ++at_) {
+      value = value * 10 + static_cast<std::size_t>(bytes_[at_] - '0');
+      if (value > side_limit) throw ReadError(path_ + ": its " + name + " is more than 65535");
+    }
+    if (at_ == start || start == before) throw ReadError(path_ + ": its " + name + " is not a number");
+    return value;
+  }
+
+  const std::vector<unsigned char>& bytes_;
+  const std::string& path_;
+  std::size_t at_ = 2;
+};
+
+}  // namespace
+
+Tensor image_tensor(const std::uint8_t* pixels, std::size_t height, std::size_t width, std::size_t channels) {
+  Tensor image{{static_cast<int>(channels), static_cast<int>(height), static_cast<int>(width)}, {}};
+  const std::size_t plane = height * width;
+  image.data.resize(plane * channels);
+  for (std::size_t c = 0; c < channels; ++c) {
+    float* to = image.data.data() + c * plane;
+    for (std::size_t i = 0; i < plane; ++i) to[i] = static_cast<float>(pixels[i * channels + c]);
+  }
+  return image;
+}
+
+Tensor read_image(const std::string& path, bool follow) {
+  const std::vector<unsigned char> bytes = read_whole(path, file_limit, follow);
+  const PnmHeader header(bytes, path);
+  // By division: width × height × channels may not fit into 32 bits.
+  const std::size_t there = bytes.size() - header.pixels_at;
+  if (there / header.channels / header.width < header.height) {
+    throw ReadError(path + ": cut off: " + std::to_string(there) + " bytes for " + std::to_string(header.width) +
+                    " x " + std::to_string(header.height) + " pixels");
+  }
+  return image_tensor(bytes.data() + header.pixels_at, header.height, header.width, header.channels);
+}
+
+}  // namespace edgepack::program

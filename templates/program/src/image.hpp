@@ -1,0 +1,19 @@
+// Binary PGM (P5) and PPM (P6) images, 8 bits a channel.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "edgepack/edgepack.h"
+
+namespace edgepack::program {
+
+/// Pixels as they lie in a file (H, W, C interleaved) → {C, H, W} floats 0..255.
+Tensor image_tensor(const std::uint8_t* pixels, std::size_t height, std::size_t width, std::size_t channels);
+
+/// The first image of a PGM or PPM file. Throws ReadError (Vanished where it is not there any more).
+/// `follow`: whether a link may be followed.
+Tensor read_image(const std::string& path, bool follow);
+
+}  // namespace edgepack::program

@@ -1,0 +1,78 @@
+#include "jsonl_sink.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+namespace edgepack::program {
+
+namespace {
+
+/// Cuts the file after its last newline; true where that can be done or need not be.
+bool cut_torn_line(const Fd& file) {
+  struct stat about {};
+  if (fstat(file.get(), &about) != 0) return false;
+  const off_t size = about.st_size;
+  char block[4096];
+  for (off_t end = size; end > 0;) {
+    const off_t start = std::max<off_t>(0, end - static_cast<off_t>(sizeof block));
+    const ssize_t got = pread(file.get(), block, static_cast<std::size_t>(end - start), start);
+    if (got != static_cast<ssize_t>(end - start)) return false;
+    for (ssize_t i = got - 1; i >= 0; --i) {
+      if (block[i] != '\n') continue;
+      const off_t keep = start + static_cast<off_t>(i) + 1;
+      return keep == size || ftruncate(file.get(), keep) == 0;
+    }
+    end = start;
+  }
+  return size == 0 || ftruncate(file.get(), 0) == 0;
+}
+
+}  // namespace
+
+JsonlSink::JsonlSink(std::string path) : path_(std::move(path)) {}
+
+bool JsonlSink::is_current() const {
+  struct stat ours {}, there {};
+  return file_.open() && fstat(file_.get(), &ours) == 0 && stat(path_.c_str(), &there) == 0 &&
+         ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
+}
+
+std::string JsonlSink::reopen() {
+  Fd file(::open(path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+  if (!file.open()) return trouble(path_, errno);
+  if (!cut_torn_line(file)) return trouble(path_, errno);
+  file_ = std::move(file);
+  return "";
+}
+
+std::string JsonlSink::append(const std::string& line) {
+  if (!is_current()) {
+    std::string problem = reopen();
+    if (!problem.empty()) return problem;
+  }
+  struct stat before {};
+  if (fstat(file_.get(), &before) != 0) return trouble(path_, errno);
+  const std::string whole = line + "\n";
+  ssize_t put = 0;
+  do {
+    put = write(file_.get(), whole.data(), whole.size());
+  } while (put < 0 && errno == EINTR);
+  if (put == static_cast<ssize_t>(whole.size())) return "";
+  const int error = put < 0 ? errno : ENOSPC;
+  if (put > 0 && ftruncate(file_.get(), before.st_size) != 0) {
+    file_ = Fd();  // the next append opens it again, and cuts there
+  }
+  return trouble(path_, error);
+}
+
+void JsonlSink::flush() const {
+  // A disk that fails here fails at the next append too, where it is told.
+  if (file_.open()) static_cast<void>(fdatasync(file_.get()));
+}
+
+}  // namespace edgepack::program

@@ -1,0 +1,166 @@
+#include <link.h>
+#include <unistd.h>
+
+#include <climits>
+#include <csignal>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+
+#include "commands.hpp"
+#include "config.hpp"
+#include "file.hpp"
+#include "json.hpp"
+
+namespace edgepack::program {
+
+namespace {
+
+/// The GNU build-id in one segment of notes: {name size, size, type, name, id}, each padded to 4 bytes.
+std::string build_id_in(const unsigned char* at, std::size_t size) {
+  const auto padded = [](std::uint32_t n) { return (static_cast<std::size_t>(n) + 3U) & ~std::size_t{3}; };
+  while (size >= 12) {
+    std::uint32_t head[3];
+    std::memcpy(head, at, sizeof head);
+    const std::size_t whole = 12 + padded(head[0]) + padded(head[1]);
+    if (whole > size) break;
+    if (head[2] == NT_GNU_BUILD_ID && head[0] == 4 && std::memcmp(at + 12, "GNU", 4) == 0) {
+      std::string id;
+      for (std::uint32_t i = 0; i < head[1]; ++i) {
+        const unsigned char byte = at[16 + i];
+        id += "0123456789abcdef"[byte >> 4U];
+        id += "0123456789abcdef"[byte & 15U];
+      }
+      return id;
+    }
+    at += whole;
+    size -= whole;
+  }
+  return "";
+}
+
+/// The program's own build-id, read from its own memory so that it cannot be another's.
+std::string build_id() {
+  std::string id;
+  dl_iterate_phdr(
+      [](dl_phdr_info* info, std::size_t, void* to) {
+        for (int i = 0; i < info->dlpi_phnum; ++i) {
+          const auto& header = info->dlpi_phdr[i];
+          if (header.p_type != PT_NOTE) continue;
+          const std::string found =
+              build_id_in(reinterpret_cast<const unsigned char*>(info->dlpi_addr + header.p_vaddr), header.p_memsz);
+          if (!found.empty()) *static_cast<std::string*>(to) = found;
+        }
+        return 1;  // the program itself comes first; libraries do not matter
+      },
+      &id);
+  return id;
+}
+
+std::string parent(const std::string& path) {
+  const std::size_t slash = path.find_last_of('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+/// The release that this program lies in: the parent of its folder.
+std::string own_release(const char* called_as) {
+  char buffer[PATH_MAX];
+  const ssize_t length = readlink("/proc/self/exe", buffer, sizeof buffer);
+  // A box may have no /proc in a chroot.
+  const std::string self = length > 0 ? std::string(buffer, static_cast<std::size_t>(length)) : called_as;
+  const std::string folder = parent(self);
+  return folder == "." ? ".." : parent(folder);
+}
+
+int usage(const std::string& problem) {
+  if (!problem.empty()) complain(config.name + ": " + problem);
+  complain("usage: " + config.name + " [--release DIR] about\n       " + config.name +
+           " [--release DIR] verify [DIR]\n       " + config.name + " [--release DIR] infer [--outputs] FILE...\n       " +
+           config.name + " [--release DIR] run --data DIR");
+  return Exit::usage;
+}
+
+/// The words of the command line, sorted: options may stand before or after the subcommand.
+struct Words {
+  std::string release, data, command, problem;
+  std::vector<std::string> files;
+  bool with_outputs = false;
+};
+
+Words words_of(int argc, char** argv) {
+  Words words;
+  bool only_files = false;
+  for (int i = 1; i < argc && words.problem.empty(); ++i) {
+    const std::string word = argv[i];
+    if (!only_files && word == "--") {
+      only_files = true;
+    } else if (!only_files && (word == "--release" || word == "--data")) {
+      if (++i == argc) {
+        words.problem = word + " needs a folder";
+      } else {
+        (word == "--release" ? words.release : words.data) = argv[i];
+      }
+    } else if (!only_files && word == "--outputs") {
+      words.with_outputs = true;
+    } else if (!only_files && word.size() > 1 && word[0] == '-') {
+      words.problem = "unknown option " + word;
+    } else if (words.command.empty()) {
+      words.command = word;
+    } else {
+      words.files.push_back(word);
+    }
+  }
+  return words;
+}
+
+int dispatch(Words words, const char* called_as) {
+  if (!words.problem.empty()) return usage(words.problem);
+  if (words.release.empty()) words.release = own_release(called_as);
+  if (words.with_outputs && words.command != "infer") return usage("--outputs goes with infer");
+  if (!words.data.empty() && words.command != "run") return usage("--data goes with run");
+  if (words.command == "about") return words.files.empty() ? about() : usage("about takes no file");
+  if (words.command == "verify") {
+    if (words.files.size() > 1) return usage("verify takes one folder");
+    return verify(words.release, words.files.empty() ? words.release + "/golden" : words.files[0]);
+  }
+  if (words.command == "infer") {
+    return words.files.empty() ? usage("infer needs a file") : infer(words.release, words.files, words.with_outputs);
+  }
+  if (words.command == "run") {
+    if (words.data.empty() || !words.files.empty()) return usage("run takes --data DIR");
+    return run(words.release, words.data);
+  }
+  return usage(words.command.empty() ? "" : "unknown command " + words.command);
+}
+
+}  // namespace
+
+bool say(const std::string& line) { return write_all(STDOUT_FILENO, line + "\n"); }
+
+// A line on stderr that cannot be written has nowhere else to go.
+void complain(const std::string& line) { static_cast<void>(write_all(STDERR_FILENO, line + "\n")); }
+
+int about() {
+  Json json;
+  json.open('{').key("name").string(config.name).key("version").string(config.version);
+  json.key("target").string(config.target).key("arch").string(config.arch);
+  json.key("runtime").string(config.runtime).key("build_id").string(build_id()).close('}');
+  return say(json.text()) ? Exit::ok : Exit::failed;
+}
+
+}  // namespace edgepack::program
+
+int main(int argc, char** argv) {
+  using namespace edgepack::program;
+  // A reader that went away is an error of write(2), not the program's end.
+  std::signal(SIGPIPE, SIG_IGN);
+  try {
+    return dispatch(words_of(argc, argv), argc > 0 ? argv[0] : "");
+  } catch (const std::exception& error) {
+    complain(config.name + ": " + error.what());
+    return Exit::failed;
+  }
+}

@@ -1,0 +1,118 @@
+#include <net.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+
+#include "model.hpp"
+
+namespace edgepack::program {
+
+namespace {
+
+std::size_t elements(const std::vector<int>& shape) {
+  std::size_t count = 1;
+  for (const int axis : shape) count *= static_cast<std::size_t>(axis);
+  return count;
+}
+
+std::string words(const std::vector<int>& shape) {
+  std::string text = "{";
+  for (const int axis : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(axis);
+  return text + "}";
+}
+
+/// Axes of length 1 in front say nothing about the order of the numbers.
+std::vector<int> significant(const std::vector<int>& shape) {
+  return {std::find_if(shape.begin(), shape.end(), [](int axis) { return axis != 1; }), shape.end()};
+}
+
+/// ncnn's matrices have up to four axes, named from the last one, and pad each channel to 16 bytes.
+ncnn::Mat allocate(const std::vector<int>& shape) {
+  switch (shape.size()) {
+    case 1: return ncnn::Mat(shape[0]);
+    case 2: return ncnn::Mat(shape[1], shape[0]);
+    case 3: return ncnn::Mat(shape[2], shape[1], shape[0]);
+    case 4: return ncnn::Mat(shape[3], shape[2], shape[1], shape[0]);
+    default: throw ModelError("the model's input has " + std::to_string(shape.size()) + " axes, ncnn knows up to 4");
+  }
+}
+
+/// The channels of a matrix as runs of floats; a matrix without channels is one run.
+template <class Mat, class Run>
+void each_channel(Mat& mat, Run run) {
+  const std::size_t size = static_cast<std::size_t>(mat.w) * static_cast<std::size_t>(mat.h) *
+                           static_cast<std::size_t>(mat.d);
+  for (int c = 0; c < mat.c; ++c) {
+    run(reinterpret_cast<float*>(static_cast<unsigned char*>(mat.data) +
+                                 mat.cstep * static_cast<std::size_t>(c) * mat.elemsize),
+        size, static_cast<std::size_t>(c) * size);
+  }
+}
+
+class NcnnModel : public Model {
+ public:
+  NcnnModel(const std::string& folder, const Config& config) : input_(config.input), outputs_(config.outputs) {
+    ncnn::Option& option = net_.opt;
+    option.use_fp16_packed = option.use_fp16_storage = option.use_fp16_arithmetic = config.half_precision;
+    option.use_bf16_storage = false;
+    if (config.threads > 0) option.num_threads = config.threads;
+    const std::string param = folder + "/model.param";
+    const std::string weights = folder + "/model.bin";
+    if (net_.load_param(param.c_str()) != 0) throw ModelError(param + ": cannot be read as an ncnn model");
+    if (net_.load_model(weights.c_str()) != 0) throw ModelError(weights + ": cannot be read as the model's weights");
+    for (const TensorInfo& output : outputs_) require(net_.output_names(), output.blob, param);
+    require(net_.input_names(), input_.blob, param);
+  }
+
+  std::vector<Tensor> infer(const Tensor& input) override {
+    if (significant(input.shape) != significant(input_.shape) || input.data.size() != elements(input_.shape)) {
+      throw ModelError("`pre` gives " + words(input.shape) + ", the model takes " + words(input_.shape));
+    }
+    ncnn::Mat in = allocate(input_.shape);
+    if (in.empty()) throw ModelError("not enough memory for the model's input");
+    each_channel(in, [&](float* run, std::size_t size, std::size_t at) {
+      std::memcpy(run, input.data.data() + at, size * sizeof(float));
+    });
+    ncnn::Extractor extractor = net_.create_extractor();
+    if (extractor.input(input_.blob.c_str(), in) != 0) throw ModelError("ncnn did not take the input");
+    std::vector<Tensor> results;
+    for (const TensorInfo& output : outputs_) results.push_back(extract(extractor, output));
+    return results;
+  }
+
+ private:
+  static void require(const std::vector<const char*>& names, const std::string& name, const std::string& file) {
+    const auto same = [&](const char* other) { return name == other; };
+    if (std::none_of(names.begin(), names.end(), same)) throw ModelError(file + ": has no tensor " + name);
+  }
+
+  static Tensor extract(ncnn::Extractor& extractor, const TensorInfo& output) {
+    ncnn::Mat out;
+    if (extractor.extract(output.blob.c_str(), out) != 0 || out.empty()) {
+      throw ModelError("ncnn did not compute " + output.tensor);
+    }
+    if (out.elempack != 1 || out.elemsize != sizeof(float)) throw ModelError(output.tensor + " is not made of floats");
+    Tensor result{output.shape, {}};
+    each_channel(out, [&](const float* run, std::size_t size, std::size_t) {
+      result.data.insert(result.data.end(), run, run + size);
+    });
+    if (result.data.size() != elements(output.shape)) {
+      throw ModelError(output.tensor + " has " + std::to_string(result.data.size()) + " numbers, " +
+                       words(output.shape) + " was expected");
+    }
+    return result;
+  }
+
+  TensorInfo input_;
+  std::vector<TensorInfo> outputs_;
+  ncnn::Net net_;
+};
+
+}  // namespace
+
+std::unique_ptr<Model> load_model(const std::string& folder, const Config& config) {
+  return std::make_unique<NcnnModel>(folder, config);
+}
+
+}  // namespace edgepack::program

@@ -1,0 +1,30 @@
+// From a raw image to an answer: `pre`, the model, `post`. pipeline.cpp is written from edgepack.yaml.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "edgepack/edgepack.h"
+#include "json.hpp"
+#include "model.hpp"
+
+namespace edgepack::program {
+
+/// `pre`: a raw image {C, H, W} → the model's input.
+Tensor prepare(Tensor image);
+
+/// `post`: the model's outputs → the record.
+Record interpret(std::vector<Tensor> outputs);
+
+struct Answer {
+  std::vector<Tensor> outputs;  // the model's own, before `post`
+  Record record;
+};
+
+/// What `pre`, the model or `post` throws, with the stage's name in front, as std::runtime_error.
+Answer answer(Model& model, Tensor image);
+
+/// The line about one image: {"file": …, <the record's fields>, "outputs": {…}}
+std::string answer_line(const std::string& file, const Answer& answer, bool with_outputs);
+
+}  // namespace edgepack::program
