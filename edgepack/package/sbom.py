@@ -1,0 +1,102 @@
+"""What is in a bundle, as CycloneDX 1.6 JSON: the same bytes for the same parts, with no time stamp.
+
+Fields after the specification, https://cyclonedx.org/docs/1.6/json/.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from edgepack.package.errors import NoticesMissing
+
+_NAMESPACE = uuid.UUID("0f7d3a52-6c0e-5a6e-9a35-4f0d1b8a7c11")  # our own, for uuid5
+
+
+@dataclass(frozen=True)
+class Component:
+    """One part. ``licence`` is an SPDX expression; what is not known is left empty."""
+
+    name: str
+    version: str
+    kind: Literal["application", "library", "machine-learning-model", "data", "file"] = "library"
+    licence: str = ""
+    sha256: str = ""  # of the file that is in the bundle
+    purl: str = ""
+
+
+def linked(ncnn_version: str, zig_lib: Path, zig_version: str) -> tuple[Component, ...]:
+    """What a static program made by zig holds beside the user's code; versions from zig's own files.
+
+    Raises NoticesMissing where zig's folder does not say which musl or libc++ it holds.
+    """
+    # 220108 is LLVM 22.1.8: https://libcxx.llvm.org/UsingLibcxx.html
+    number = int(_find(zig_lib / "libcxx/include/__config", r"define\s+_LIBCPP_VERSION\s+(\d+)"))
+    llvm = f"{number // 10000}.{number // 100 % 100}.{number % 100}"
+    musl = _find(zig_lib / "libc/musl/src/internal/version.h", r'VERSION\s+"([^"]+)"')
+    exception = "Apache-2.0 WITH LLVM-exception"
+    return (
+        Component(
+            "ncnn",
+            ncnn_version,
+            licence="BSD-3-Clause AND BSD-2-Clause AND Zlib",
+            purl=f"pkg:pypi/ncnn@{ncnn_version}",
+        ),
+        Component("musl", musl, licence="MIT", purl=f"pkg:generic/musl@{musl}"),
+        *(
+            Component(name, llvm, licence=exception, purl=f"pkg:generic/{name}@{llvm}")
+            for name in ("libcxx", "libcxxabi", "libunwind")
+        ),
+        Component("zig-compiler-rt", zig_version, licence="MIT", purl=f"pkg:pypi/ziglang@{zig_version}"),
+    )
+
+
+def render(name: str, version: str, components: Sequence[Component]) -> bytes:
+    """The bill of materials of the product ``name`` in its ``version``."""
+    parts = sorted({_reference(part): _entry(part) for part in components}.items())
+    product = {"type": "application", "name": name, "version": version, "bom-ref": "product"}
+    bom: dict[str, Any] = {
+        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "version": 1,
+        "metadata": {"component": product},
+        "components": [entry for _, entry in parts],
+        "dependencies": [{"ref": "product", "dependsOn": [reference for reference, _ in parts]}],
+    }
+    digest = hashlib.sha256(json.dumps(bom, sort_keys=True).encode()).hexdigest()
+    bom["serialNumber"] = f"urn:uuid:{uuid.uuid5(_NAMESPACE, digest)}"
+    return (json.dumps(bom, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def _reference(part: Component) -> str:
+    return part.purl or f"{part.kind}:{part.name}@{part.version}"
+
+
+def _entry(part: Component) -> dict[str, Any]:
+    entry: dict[str, Any] = {"type": part.kind, "name": part.name, "bom-ref": _reference(part)}
+    if part.version:
+        entry["version"] = part.version
+    if part.licence:
+        entry["licenses"] = [{"expression": part.licence}]
+    if part.sha256:
+        entry["hashes"] = [{"alg": "SHA-256", "content": part.sha256}]
+    if part.purl:
+        entry["purl"] = part.purl
+    return entry
+
+
+def _find(path: Path, pattern: str) -> str:
+    try:
+        found = re.search(pattern, path.read_text("utf-8", "replace"))
+    except OSError as error:
+        raise NoticesMissing(f"cannot read the version in {path}", why=str(error)) from error
+    if found is None:
+        raise NoticesMissing(f"{path} names no version", why="this zig is laid out in another way")
+    return found[1]

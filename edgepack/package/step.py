@@ -1,0 +1,138 @@
+"""The build's last stage: program, model, golden vectors and configuration into a bundle in ``dist/``."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from edgepack.bundle import Bundle, BundleError, open_bundle
+from edgepack.manifest.project import Project
+from edgepack.model import golden
+from edgepack.package.bundle import BundleSpec, Content, write_bundle
+from edgepack.plan.gates import gates_for
+from edgepack.plan.step import Plan, Work
+from edgepack.store import Store, digest_file
+
+
+def run(work: Work) -> str:
+    """Write the bundle; returns a line on it."""
+    step, manifest = work.step("package"), work.project.manifest
+    target = work.choice.target.id
+    dest = folder(work.project, target)
+    # No JSON of the proof is in here: the bundle's digest must not tell on which host it was built.
+    with tempfile.TemporaryDirectory(prefix="edgepack-bundle-") as temporary:
+        spec = BundleSpec(
+            name=manifest.name,
+            version=manifest.version,
+            target=target,
+            arch=work.choice.target.arch,
+            runtime=work.choice.runtime,
+            layers=_layers(work, Path(temporary)),
+            release=_release(work),
+        )
+        dest.parent.mkdir(exist_ok=True)
+        bundle = write_bundle(spec, dest)
+    work.store.put(step.key, {}, {"digest": bundle.digest, "index": digest_file(dest / "index.json")})
+    _write_proof(work, bundle)
+    return f"{_shown(work.project, dest)}  {bundle.digest[:19]}"
+
+
+def folder(project: Project, target: str) -> Path:
+    """Where the bundle of a target lies: ``dist/<name>@<target>``."""
+    return project.folder / "dist" / f"{project.manifest.name}@{target}"
+
+
+def bundle_of(plan: Plan, target: str) -> Bundle:
+    """The bundle that the plan's last step left."""
+    return open_bundle(folder(plan.project, target))
+
+
+def packaged(project: Project, store: Store) -> frozenset[str]:
+    """Keys of package steps whose bundle is not in ``dist/`` any more, or is another: not done."""
+    kept = set()
+    for target in project.manifest.targets:
+        try:
+            open_bundle(folder(project, target))
+            kept.add(digest_file(folder(project, target) / "index.json"))
+        except (BundleError, OSError):
+            continue
+    return frozenset(kept)
+
+
+def _layers(work: Work, temporary: Path) -> dict[str, dict[str, Content]]:
+    name, store = work.project.manifest.name, work.store
+    program = work.result("compile").outputs["program"]
+    layers: dict[str, dict[str, Content]] = {
+        "program": {f"bin/{name}": Content(store.blob(program.sha256), 0o755)},
+        "model": {
+            f"model/{file}": Content(store.blob(output.sha256))
+            for file, output in work.result("convert").outputs.items()
+        },
+    }
+    vectors = work.project.manifest.model.golden
+    if vectors:
+        golden.unpack(work.project.file(vectors), temporary)
+        layers["golden"] = {f"golden/{file.name}": Content(file) for file in sorted(temporary.iterdir())}
+    return layers
+
+
+def _release(work: Work) -> dict[str, Any]:
+    """``release.json``: what the deployer and the box need to know of the release."""
+    manifest, choice = work.project.manifest, work.choice
+    gates = gates_for(manifest.parity, choice.precision)
+    vectors = manifest.model.golden
+    expected = golden.names(work.project.file(vectors)) if vectors else None
+    return {
+        "program": f"bin/{manifest.name}",
+        "precision": choice.precision,
+        "build_id": work.result("compile").report["build_id"],
+        "libc": "static",
+        "gates": {"cosine": gates.cosine, "max_abs": gates.max_abs},
+        "golden": {
+            "samples": expected.samples,
+            "outputs": list(expected.outputs),
+            "records": list(expected.records),
+        }
+        if expected
+        else None,
+        "health": {"timeout": manifest.health.timeout, "min_fps": manifest.health.min_fps},
+        "source": manifest.source.model_dump(),
+        "sink": manifest.sink.model_dump(),
+    }
+
+
+def _write_proof(work: Work, bundle: Bundle) -> None:
+    """The proof beside the bundle, for people and scripts: ``dist/<name>@<target>.proof.json``."""
+    proof = work.store.get(work.step("verify").key)
+    body = {"bundle": bundle.digest, "proof": dict(proof.report) if proof else None}
+    file = bundle.folder.with_name(bundle.folder.name + ".proof.json")
+    file.write_text(json.dumps(body, indent=2, sort_keys=True) + "\n")
+
+
+def write_lock(plan: Plan, store: Store) -> None:
+    """``edgepack.lock``: digests and versions of everything that went into each target's bundle."""
+    body: dict[str, Any] = {"edgepack.lock": 1, "targets": {}}
+    file = plan.project.folder / "edgepack.lock"
+    try:
+        body["targets"] = dict(json.loads(file.read_bytes())["targets"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    known = plan.project.manifest.targets
+    body["targets"] = {t: v for t, v in body["targets"].items() if t in known}
+    for target, chain in plan.chains.items():
+        converted = store.get(plan.step(target, "convert").key)
+        body["targets"][target] = {
+            "bundle": bundle_of(plan, target).digest,
+            "converter": dict(converted.report["tool"]) if converted else {},
+            "model": {n: o.sha256 for n, o in sorted(converted.outputs.items())} if converted else {},
+            **{stage: dict(plan.steps[step_id].inputs) for stage, step_id in chain.items() if stage != "verify"},
+        }
+    text = json.dumps(body, indent=1, sort_keys=True) + "\n"
+    if not file.exists() or file.read_text() != text:
+        file.write_text(text)
+
+
+def _shown(project: Project, path: Path) -> str:
+    return str(path.relative_to(project.folder))
