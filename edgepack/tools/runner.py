@@ -11,9 +11,10 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from edgepack.errors import ToolError
 
@@ -87,8 +88,60 @@ def run(cmd: Command, *, log: Path | None = None) -> Completed:
     return done
 
 
+def run_lines(cmd: Command, on_line: Callable[[str], None], *, log: Path | None = None) -> Completed:
+    """As ``run``, but each line of output (stdout and stderr together) is handed over as it comes.
+
+    The lines are in ``stdout`` of what returns, and in ``log`` while the command still runs.
+    """
+    if _stopping.is_set():
+        raise KeyboardInterrupt
+    taken: list[bytes] = []
+    with contextlib.ExitStack() as stack:
+        process = stack.enter_context(_spawn(cmd, merged=True))
+        timer = _timer(process, cmd.timeout_s)
+        stack.callback(timer.cancel)
+        kept = _opened(log, stack)
+        kept.write(("$ " + " ".join(cmd.argv) + "\n").encode())
+        feeder = threading.Thread(target=_feed, args=(process, cmd.stdin), daemon=True)
+        feeder.start()
+        assert process.stdout is not None
+        for line in process.stdout:
+            taken.append(line)
+            kept.write(line)
+            kept.flush()
+            on_line(line.decode("utf-8", "replace").rstrip("\r\n"))
+        process.wait()
+        feeder.join()
+        timed_out = timer.finished.is_set()
+        kept.write(f"[exit {process.returncode}]\n".encode())
+    if _stopping.is_set():
+        raise KeyboardInterrupt
+    return Completed(cmd.argv, process.returncode, b"".join(taken), b"", timed_out)
+
+
+def _timer(process: subprocess.Popen[bytes], timeout_s: float | None) -> threading.Timer:
+    timer = threading.Timer(timeout_s or 0.0, _end, (process,))
+    timer.daemon = True
+    if timeout_s is not None:
+        timer.start()
+    return timer
+
+
+def _opened(log: Path | None, stack: contextlib.ExitStack) -> BinaryIO:
+    if log is None:
+        return stack.enter_context(open(os.devnull, "wb"))
+    log.parent.mkdir(parents=True, exist_ok=True)
+    return stack.enter_context(log.open("ab"))
+
+
+def _feed(process: subprocess.Popen[bytes], stdin: bytes | None) -> None:
+    if process.stdin is not None:
+        with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
+            pipe.write(stdin or b"")
+
+
 @contextlib.contextmanager
-def _spawn(cmd: Command) -> Iterator[subprocess.Popen[bytes]]:
+def _spawn(cmd: Command, *, merged: bool = False) -> Iterator[subprocess.Popen[bytes]]:
     env = dict(cmd.env) if cmd.only_env else {**os.environ, **cmd.env}
     argv = list(cmd.argv)
     if cmd.memory_mb is not None:
@@ -101,7 +154,7 @@ def _spawn(cmd: Command) -> Iterator[subprocess.Popen[bytes]]:
             env=env,
             stdin=subprocess.PIPE if cmd.stdin is not None else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.STDOUT if merged else subprocess.PIPE,
             start_new_session=True,
         )
     except (FileNotFoundError, PermissionError) as error:

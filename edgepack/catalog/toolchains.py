@@ -1,0 +1,100 @@
+"""The toolchains edgepack compiles with: their flags as data, and what identifies each for a plan's keys.
+
+No heavy work here: a plan is made without starting a compiler. What uses this is
+``edgepack.compile.toolchains``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from edgepack.catalog.architectures import architecture
+from edgepack.catalog.paths import data
+from edgepack.errors import InputError
+
+LOCK = "requirements/toolchain.txt"
+
+
+@dataclass(frozen=True)
+class Flags:
+    """What a toolchain is called with, in every project.
+
+    compile: each translation unit. link: each program. release: CMake's Release configuration.
+    """
+
+    compile: tuple[str, ...]
+    link: tuple[str, ...]
+    release: tuple[str, ...]
+
+
+_HARDENED = ("-fPIE", "-fstack-protector-strong", "-D_FORTIFY_SOURCE=2")
+_HARDENED_LINK = ("-Wl,-z,relro,-z,now", "-Wl,-z,noexecstack")
+
+# zig builds its C and C++ libraries anew for each change of -O, -g, -s, -flto or -pie at link time,
+# minutes each: one fixed set for all programs. Its undefined-behaviour sanitiser is on by default and
+# turns a user's harmless shift into a trap.
+_FLAGS = {
+    "zig": Flags(
+        compile=("-fno-sanitize=undefined", *_HARDENED),
+        link=("-pie", *_HARDENED_LINK),
+        release=("-O2", "-g", "-DNDEBUG"),
+    ),
+    # glibc's static programs resolve names and locales through dlopen; edgepack's do neither.
+    "gcc": Flags(
+        compile=_HARDENED,
+        link=("-static-pie", *_HARDENED_LINK),
+        release=("-O2", "-g", "-DNDEBUG"),
+    ),
+}
+
+TOOLCHAINS = tuple(_FLAGS)
+
+
+def flags(toolchain: str) -> Flags:
+    """The fixed flags of a toolchain. Raises InputError where there is none of that name."""
+    found = _FLAGS.get(toolchain)
+    if found is None:
+        raise InputError(
+            f"unknown toolchain {toolchain!r}",
+            why=f"edgepack knows {', '.join(TOOLCHAINS)}",
+            fix="use one of these",
+        )
+    return found
+
+
+def pins(toolchain: str, arch: str) -> dict[str, str]:
+    """What a compiled result depends on beside its own sources, for the keys of a plan.
+
+    zig, CMake and Ninja are what the lock says; a host's gcc is told apart by its file, so that an
+    upgrade compiles anew ("absent" where there is none: it is ``compile`` that says so to the user).
+    """
+    known = {
+        "toolchain": toolchain,
+        "flags": _digest(json.dumps(asdict(flags(toolchain))).encode()),
+        "lock": _digest(data(LOCK).read_bytes()),
+    }
+    if toolchain == "gcc":
+        known["compiler"] = _file_identity(gcc_program(arch))
+    return known
+
+
+def gcc_program(arch: str) -> str:
+    """Debian's name of the C++ compiler for ``arch`` (``aarch64-linux-gnu-g++``)."""
+    return f"{architecture(arch).gcc}-g++"
+
+
+def _file_identity(program: str) -> str:
+    found = shutil.which(program)
+    if found is None:
+        return "absent"
+    real = Path(found).resolve()
+    about = real.stat()
+    return f"{real.name}:{about.st_size}:{about.st_mtime_ns}"
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

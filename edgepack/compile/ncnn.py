@@ -1,0 +1,130 @@
+"""ncnn from its pinned source release: one static library per processor, layer tier and toolchain."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import resource
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from edgepack.catalog.ncnn_build import SOURCE, VERSION, NcnnSpec, options
+from edgepack.compile.errors import CompileError
+from edgepack.compile.toolchains.select import toolchain
+from edgepack.compile.toolchains.toolchain import Toolchain
+from edgepack.tools import cache, sdist
+from edgepack.tools.runner import Command, command, run, run_lines
+
+__all__ = ["NcnnSpec", "build_ncnn"]
+
+_STEP = re.compile(r"\[(\d+)/(\d+)\]")
+
+
+def build_ncnn(spec: NcnnSpec, dest: Path, log: Path, progress: Callable[[str], None]) -> None:
+    """Build the library of ``spec`` into ``dest``, which must not exist yet and appears when complete.
+
+    Leaves ``dest/include/ncnn/*.h``, ``dest/lib/libncnn.a`` and ``dest/ncnn-build.json``. What an
+    interrupted build has compiled is kept in the cache and not compiled again. ``progress`` gets lines
+    like ``ncnn aarch64: 37/210``. Raises ToolError where the toolchain or the source cannot be had,
+    CompileError where ncnn does not compile.
+    """
+    tool = toolchain(spec.toolchain, spec.arch, spec.cpu, progress)
+    work = cache.root() / "building" / f"ncnn-{spec.arch}-{spec.key()[:16]}"
+    with cache.locked(work):
+        if dest.exists():
+            return
+        source = sdist.unpack(SOURCE, progress)
+        before, began = _cpu_seconds(), time.monotonic()
+        _compile(spec, tool, source, work, log, progress)
+        spent = {"cpu_s": _cpu_seconds() - before, "wall_s": time.monotonic() - began}
+        _collect(spec, tool, source, work, dest, spent)
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _compile(
+    spec: NcnnSpec, tool: Toolchain, source: Path, work: Path, log: Path, progress: Callable[[str], None]
+) -> None:
+    build = work / "build"
+    where = tool.cmake_toolchain_file(work / "toolchain", maps={source: "/ncnn"})
+    if not (build / "build.ninja").is_file():
+        progress(f"ncnn {spec.arch}: configuring")
+        shutil.rmtree(build, ignore_errors=True)
+        words = [f"-D{name}={value}" for name, value in options(spec).items()]
+        argv = (*tool.configure(source, build, where), f"-DCMAKE_INSTALL_PREFIX={work / 'installed'}")
+        _checked(command(*argv, "-DCMAKE_INSTALL_LIBDIR=lib", "-Wno-dev", *words), spec, log)
+    quiet = command(tool.ninja, "-C", build, f"-j{_jobs()}", env={"NINJA_STATUS": "[%f/%t] "})
+    done = run_lines(quiet, lambda line: _report(line, spec, progress), log=log)
+    if not done.ok:
+        raise CompileError(
+            f"ncnn does not compile for {spec.arch}",
+            where=str(log),
+            why="the toolchain refused its source: edgepack's pins and this host do not fit together",
+            fix="see the log; the other toolchain may do: 'toolchain: gcc' or 'toolchain: zig'",
+            detail=_errors(done.text()),
+        )
+    shutil.rmtree(work / "installed", ignore_errors=True)
+    _checked(command(tool.cmake, "--install", build), spec, log)
+
+
+def _checked(cmd: Command, spec: NcnnSpec, log: Path) -> None:
+    done = run(cmd, log=log)
+    if not done.ok:
+        raise CompileError(
+            f"CMake cannot configure ncnn for {spec.arch}",
+            where=str(log),
+            why=f"{Path(cmd.argv[0]).name} ended with {done.returncode}",
+            fix="see the log",
+            detail=done.text().strip()[-2000:],
+        )
+
+
+def _report(line: str, spec: NcnnSpec, progress: Callable[[str], None]) -> None:
+    step = _STEP.match(line)
+    if step:
+        progress(f"ncnn {spec.arch}: {step[1]}/{step[2]}")
+
+
+def _collect(
+    spec: NcnnSpec, tool: Toolchain, source: Path, work: Path, dest: Path, spent: dict[str, float]
+) -> None:
+    """Copy what was installed beside ``dest``, and give it its name when it is whole."""
+    dest.parent.mkdir(parents=True, exist_ok=True)
+    part = dest.with_name(f".{dest.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    installed = work / "installed"
+    shutil.copytree(installed / "include", part / "include")
+    (part / "lib").mkdir()
+    shutil.copy2(installed / "lib" / "libncnn.a", part / "lib" / "libncnn.a")
+    shutil.copy2(source / "LICENSE.txt", part / "LICENSE.txt")
+    about = {
+        "ncnn": VERSION,
+        "source": asdict(SOURCE),
+        "spec": asdict(spec),
+        "key": spec.key(),
+        "toolchain": {"name": tool.name, "version": tool.version},
+        "spent": {name: round(value, 1) for name, value in spent.items()},
+    }
+    (part / "ncnn-build.json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n")
+    part.rename(dest)
+
+
+def _errors(text: str) -> str:
+    """The compiler's own errors out of a build's output; its end where there are none."""
+    lines = text.splitlines()
+    first = next((i for i, line in enumerate(lines) if "error:" in line or line.startswith("FAILED")), None)
+    kept = lines[-20:] if first is None else lines[first : first + 20]
+    return "\n".join(kept)
+
+
+def _jobs() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _cpu_seconds() -> float:
+    """CPU time of the programs that this process has waited for so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

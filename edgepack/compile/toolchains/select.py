@@ -1,0 +1,26 @@
+"""From a toolchain's name in a plan to the toolchain itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from edgepack.catalog.architectures import architecture
+from edgepack.catalog.toolchains import flags
+from edgepack.compile.toolchains import gcc, zig
+from edgepack.compile.toolchains.toolchain import Toolchain
+
+_MAKERS = {"zig": zig.toolchain, "gcc": gcc.toolchain}
+
+
+def toolchain(
+    name: str,
+    arch: str,
+    cpu: str | None = None,
+    progress: Callable[[str], None] = lambda _line: None,
+) -> Toolchain:
+    """The named toolchain for an architecture, made ready where it can be.
+
+    Raises InputError for an unknown name or architecture, ToolError where it is not to be had.
+    """
+    flags(name)  # refuses an unknown name
+    return _MAKERS[name](architecture(arch), cpu, progress)

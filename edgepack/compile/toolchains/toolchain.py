@@ -1,0 +1,108 @@
+"""What every toolchain gives: programs, flags, and the CMake toolchain file that names them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from edgepack.catalog.architectures import Architecture
+from edgepack.catalog.toolchains import Flags
+
+_NONE: Mapping[Path, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """A compiler for one architecture, ready to be called.
+
+    cc, cxx, ar, ranlib: argv prefixes. cpu_flags are given when compiling only. prefix_maps: the
+    toolchain's own folders, and the names they get in debug information and ``__FILE__``.
+    """
+
+    name: str
+    version: str
+    arch: Architecture
+    cc: tuple[str, ...]
+    cxx: tuple[str, ...]
+    ar: tuple[str, ...]
+    ranlib: tuple[str, ...]
+    cmake: Path
+    ninja: Path
+    flags: Flags
+    cpu_flags: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    prefix_maps: Mapping[Path, str] = field(default_factory=dict)
+
+    def cmake_toolchain_file(
+        self, folder: Path, *, maps: Mapping[Path, str] = _NONE, build_id: str = ""
+    ) -> Path:
+        """Write ``toolchain.cmake`` and the programs it names into ``folder``; return its path.
+
+        maps: source folders → their names in the program, so that the same sources in another place
+        give the same bytes (the project's CMake source and build folders are mapped already).
+        build_id: 40 hex digits made from the inputs' digest; a linker's own would differ with paths.
+        A file that would not change is left alone, so that CMake does not configure again.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("cc", "cxx", "ar", "ranlib"):
+            _write(folder / name, self._wrapper(getattr(self, name)), mode=0o755)
+        path = folder / "toolchain.cmake"
+        _write(path, self._cmake(folder, {**self.prefix_maps, **maps}, build_id))
+        return path
+
+    def configure(self, source: Path, build: Path, toolchain_file: Path) -> tuple[str, ...]:
+        """The argv that configures a CMake project for Ninja; append ``-DNAME=VALUE`` words."""
+        return (
+            *(str(self.cmake), "-G", "Ninja", "-S", str(source), "-B", str(build)),
+            *("-DCMAKE_BUILD_TYPE=Release", f"-DCMAKE_MAKE_PROGRAM={self.ninja}"),
+            f"-DCMAKE_TOOLCHAIN_FILE={toolchain_file}",
+        )
+
+    def _wrapper(self, argv: tuple[str, ...]) -> str:
+        # One file per program: CMake wants a path, and zig's tools are sub-commands of one.
+        exports = "".join(f"export {k}={shlex.quote(v)}\n" for k, v in sorted(self.env.items()))
+        return f'#!/bin/sh\n{exports}exec {shlex.join(argv)} "$@"\n'
+
+    def _cmake(self, folder: Path, maps: Mapping[Path, str], build_id: str) -> str:
+        fixed = {**{str(k): v for k, v in maps.items()}}
+        mapped = [f"-ffile-prefix-map={path}={name}" for path, name in fixed.items()]
+        link = [*self.flags.link, *([f"-Wl,--build-id=0x{build_id}"] if build_id else [])]
+        compile_only = [*self.flags.compile, *self.cpu_flags, *mapped]
+        lines = [
+            "set(CMAKE_SYSTEM_NAME Linux)",
+            f"set(CMAKE_SYSTEM_PROCESSOR {self.arch.machines[0]})",
+            *(f"set(CMAKE_{lang}_COMPILER {_quote(folder / prog)})" for lang, prog in _COMPILERS),
+            *(f"set(CMAKE_{tool.upper()} {_quote(folder / tool)})" for tool in ("ar", "ranlib")),
+            # A cross-compiled test program cannot be run, and linking one would build zig's C library.
+            "set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)",
+            *(f"set(CMAKE_FIND_ROOT_PATH_MODE_{kind} {how})" for kind, how in _SEARCH),
+            *(
+                f"set(CMAKE_{lang}_FLAGS_RELEASE {_quote(' '.join(self.flags.release))} CACHE STRING \"\")"
+                for lang, _ in _COMPILERS
+            ),
+            f"set(CMAKE_EXE_LINKER_FLAGS_INIT {_quote(' '.join(link))})",
+            "add_compile_options(",
+            *(f"  {_quote(word)}" for word in compile_only),
+            # Later maps win: the project's own folders may lie inside one of those above.
+            '  "-ffile-prefix-map=${CMAKE_SOURCE_DIR}=/project"',
+            '  "-ffile-prefix-map=${CMAKE_BINARY_DIR}=/build"',
+            ")",
+        ]
+        return "\n".join(lines) + "\n"
+
+
+_COMPILERS = (("C", "cc"), ("CXX", "cxx"))
+_SEARCH = (("PROGRAM", "NEVER"), ("LIBRARY", "ONLY"), ("INCLUDE", "ONLY"), ("PACKAGE", "ONLY"))
+
+
+def _quote(value: object) -> str:
+    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$") + '"'
+
+
+def _write(path: Path, text: str, mode: int = 0o644) -> None:
+    if not path.is_file() or path.read_text() != text:
+        path.write_text(text)
+        path.chmod(mode)
