@@ -297,13 +297,13 @@ def check_whole(model: onnx.ModelProto) -> None:
     data = model.SerializeToString()
     try:
         onnx.checker.check_model(data, full_check=True)
-    except Exception as wrong:  # the checker raises its own, and inference a RuntimeError
+    except Exception as wrong:  # noqa: BLE001 - the checker raises its own, inference a RuntimeError
         why = "its graph breaks ONNX's own rules"
         what = "the model is not valid ONNX"
         raise Refused("not-a-model", what, why, "export it again", str(wrong)[:1500]) from None
     try:
         ort.InferenceSession(data, providers=["CPUExecutionProvider"])
-    except Exception as wrong:
+    except Exception as wrong:  # noqa: BLE001 - a class of ONNX Runtime's for each status code
         text = str(wrong)
         missing = "NOT_IMPLEMENTED" in text or "is not a registered function/op" in text
         kind = "unsupported-operator" if missing else "not-a-model"
@@ -332,15 +332,20 @@ def _strip_defaults(node: onnx.NodeProto, opset: int) -> None:
     kept = []
     for attribute in node.attribute:
         known = defaults.get(attribute.name)
-        default = known.default_value if known is not None else None
-        same = default is not None and default.type == attribute.type
-        if same and onnx.helper.get_attribute_value(default) == onnx.helper.get_attribute_value(attribute):
-            continue
-        if attribute.name == "dilations" and all(i == 1 for i in attribute.ints):
-            continue
-        kept.append(attribute)
+        implied = known is not None and _same_value(known.default_value, attribute)
+        if attribute.name == "dilations":  # ONNX gives its default in words only
+            implied = all(i == 1 for i in attribute.ints)
+        if not implied:
+            kept.append(attribute)
     del node.attribute[:]
     node.attribute.extend(kept)
+
+
+def _same_value(one: onnx.AttributeProto | None, other: onnx.AttributeProto) -> bool:
+    if one is None or one.type != other.type:
+        return False
+    value = onnx.helper.get_attribute_value
+    return bool(value(one) == value(other))
 
 
 def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:

@@ -117,9 +117,7 @@ def compare(onnx: Path, converted: tuple[Path, Path], precision: str) -> dict[st
     _hold(outputs, precision)
     unfinished = [f"{SAMPLES - used} of {SAMPLES} random inputs gave no finite reference"]
     return {
-        "outputs": [
-            {"name": f"out{i}", "tensor": o.tensor, "shape": o.shape} for i, o in enumerate(outputs)
-        ],
+        "outputs": [{"name": f"out{i}", "tensor": o.tensor, "shape": o.shape} for i, o in enumerate(outputs)],
         "parity": {o.tensor: o.parity(precision) for o in outputs},
         "warnings": unfinished if used < SAMPLES else [],
     }
@@ -190,4 +188,5 @@ def _plain(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 if __name__ == "__main__":
-    main(*(Path(a) for a in sys.argv[1:5]), sys.argv[5])
+    onnx_file, param_file, bin_file, answer_file = (Path(a) for a in sys.argv[1:5])
+    main(onnx_file, param_file, bin_file, answer_file, sys.argv[5])

@@ -169,7 +169,7 @@ def _unsupported(facts: Mapping[str, Any], layers: Sequence[str]) -> Refused:
     found = {op: nodes for op, nodes in facts["nodes"].items() if _is_behind(op, layers)}
     if found:
         which = "; ".join(f"{op} (node {', '.join(nodes[:5])})" for op, nodes in found.items())
-        what = f"ncnn has no operator for {which}"
+        what = f"ncnn has nothing for {which}, as the model uses it"
     else:
         what = f"ncnn has no layer {', '.join(layers)}, which pnnx wrote for a part of the model"
     return Refused(
@@ -185,8 +185,7 @@ def _unsupported(facts: Mapping[str, Any], layers: Sequence[str]) -> Refused:
 def _is_behind(operator: str, layers: Sequence[str]) -> bool:
     plain = operator.lower().replace("_", "")
     return any(
-        OPERATOR_OF_LAYER.get(layer) == operator
-        or layer.rsplit(".", 1)[-1].lower().replace("_", "") == plain
+        OPERATOR_OF_LAYER.get(layer) == operator or layer.rsplit(".", 1)[-1].lower().replace("_", "") == plain
         for layer in layers
     )
 
@@ -200,6 +199,7 @@ def _step(cwd: Path, *argv: object) -> tuple[int, str]:
             [str(a) for a in argv],
             cwd=cwd,
             env=env,
+            check=False,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
