@@ -11,6 +11,7 @@ from typing import Any
 
 from edgepack.catalog import paths
 from edgepack.errors import EdgepackError, InputError
+from edgepack.plan.gates import Gates
 
 TEMPLATE = "templates/program"
 USER_PRESETS = "CMakeUserPresets.json"  # beside the rendered files, but of this machine: not rendered
@@ -50,14 +51,6 @@ class TensorSpec:
     def sample_shape(self) -> tuple[int, ...]:
         """The shape of one sample: without the leading batch axis of 1."""
         return self.shape[1:] if len(self.shape) > 1 and self.shape[0] == 1 else self.shape
-
-
-@dataclass(frozen=True)
-class Gates:
-    """How close to the golden outputs is close enough (docs/design/whole-way.md, ``verify``)."""
-
-    cosine: float
-    max_abs: float
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <utility>
 
 #include "file.hpp"
@@ -45,21 +46,24 @@ std::vector<std::string> FilesSource::waiting() {
     if (entry->d_name[0] != '.') names.emplace_back(entry->d_name);
   }
   closedir(listing);
+  std::sort(names.begin(), names.end());
+  for (auto at = stuck_.begin(); at != stuck_.end();) {
+    at = std::binary_search(names.begin(), names.end(), at->first) ? std::next(at) : stuck_.erase(at);
+  }
   // Folders, links and pipes are not images; nobody is told, as they may be somebody's on purpose.
   const auto unfit = [this](const std::string& name) {
     Identity identity;
     return !identify(path(name), identity) || is_stuck(name, identity);
   };
   names.erase(std::remove_if(names.begin(), names.end(), unfit), names.end());
-  std::sort(names.begin(), names.end());
   return names;
 }
 
 bool FilesSource::is_stuck(const std::string& name, const Identity& identity) {
   const auto found = stuck_.find(name);
   if (found == stuck_.end()) return false;
-  if (found->second.identity == identity && !put_away(name, found->second.rejected)) return true;
   const bool same = found->second.identity == identity;
+  if (same && !put_away(name, found->second.rejected)) return true;
   stuck_.erase(found);
   return same;
 }

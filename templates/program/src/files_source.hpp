@@ -28,6 +28,9 @@ class FilesSource {
   /// The image cannot be used: it goes to `.rejected`. False where it cannot be moved (as for done).
   bool reject(const std::string& name);
 
+  /// Whether there are images that are done with and could not be put away.
+  bool stuck() const { return !stuck_.empty(); }
+
  private:
   /// A file's identity: a new one under an old name is another image.
   struct Identity {

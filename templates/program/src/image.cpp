@@ -21,8 +21,8 @@ class PnmHeader {
     height = natural("height");
     const std::size_t highest = natural("maxval");
     if (width == 0 || height == 0) throw ReadError(path + ": an image without pixels");
-    if (highest != 255) {
-      throw ReadError(path + ": maxval " + std::to_string(highest) + "; 8-bit images with maxval 255 are read");
+    if (highest == 0 || highest > 255) {
+      throw ReadError(path + ": maxval " + std::to_string(highest) + "; images of 8 bits a channel are read");
     }
     if (at_ >= bytes.size() || !blank(bytes[at_])) throw ReadError(path + ": its header is cut off");
     pixels_at = at_ + 1;

@@ -12,8 +12,9 @@ namespace edgepack::program {
 /// Pixels as they lie in a file (H, W, C interleaved) → {C, H, W} floats 0..255.
 Tensor image_tensor(const std::uint8_t* pixels, std::size_t height, std::size_t width, std::size_t channels);
 
-/// The first image of a PGM or PPM file. Throws ReadError (Vanished where it is not there any more).
-/// `follow`: whether a link may be followed.
+/// The first image of a PGM or PPM file, its values as they are: not stretched where maxval is below 255,
+/// because golden vectors hold such raw values too. Throws
+/// ReadError (Vanished where it is not there any more). `follow`: whether a link may be followed.
 Tensor read_image(const std::string& path, bool follow);
 
 }  // namespace edgepack::program

@@ -71,6 +71,7 @@ class App {
         if (stopped != 0) break;
         if (!one(name)) break;
       }
+      if (source_.stuck()) idle_ = patience;  // each look tries again to put them away
       const auto now = Status::Clock::now();
       if (now - flushed_ > std::chrono::seconds(1)) {
         sink_.flush();
@@ -104,9 +105,11 @@ class App {
       line = answer_line(name, answer(model_, source_.read(name)), false);
     } catch (const Vanished&) {
       return true;
+    } catch (const ReadError& error) {
+      reject(name, error.what());
+      return true;
     } catch (const std::exception& error) {
-      fail(name + ": " + error.what());
-      if (!source_.reject(name)) fail(trouble(name + ": cannot be moved to .rejected", errno));
+      reject(name, name + ": " + error.what());
       return true;
     }
     const std::string problem = sink_.append(line);
@@ -118,6 +121,11 @@ class App {
     status_.answered(Status::Clock::now() - began);
     if (!source_.done(name)) fail(trouble(name + ": answered, but cannot be removed", errno));
     return true;
+  }
+
+  void reject(const std::string& name, const std::string& words) {
+    fail(words);
+    if (!source_.reject(name)) fail(trouble(name + ": cannot be moved to .rejected", errno));
   }
 
   void fail(const std::string& words) {

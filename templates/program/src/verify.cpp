@@ -51,7 +51,7 @@ struct OutputCheck {
   void write(Json& json) const {
     const double nothing = std::nan("");
     json.open('{').key("cosine_min").number(finite ? cosine_min : nothing);
-    json.key("max_abs").number(finite ? max_abs : nothing);
+    json.key("max_abs").number(finite ? max_abs : nothing).key("max_reference").number(highest);
     json.key("mean_abs").number(finite ? sum_abs / static_cast<double>(std::max<std::size_t>(count, 1)) : nothing);
     json.key("ok").boolean(ok()).close('}');
   }

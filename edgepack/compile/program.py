@@ -1,0 +1,188 @@
+"""The program of one target: rendered, compiled, linked, named after what it is made of, and stripped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgepack.catalog import paths
+from edgepack.compile import elf
+from edgepack.compile.diagnostics import Origin, compile_error
+from edgepack.compile.errors import CompileError
+from edgepack.compile.render import USER_PRESETS, ProgramSpec, entries, render_program
+from edgepack.compile.toolchains.toolchain import Toolchain
+from edgepack.tools.runner import Completed, command, run, run_lines
+
+OBJECTS = ("core", "backend", "generated")  # CMake's object libraries; "user" where the project has code
+
+_STEP = re.compile(r"\[(\d+)/(\d+)\] (.*)")
+
+
+@dataclass(frozen=True)
+class ProgramBuild:
+    """What came of a build.
+
+    program: stripped, for the box. debug: its symbols, for a debugger here. build_id: 40 hex digits, in both.
+    compiled: C++ files that had to be compiled, of ``total``.
+    """
+
+    program: Path
+    debug: Path
+    build_id: str
+    compiled: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Places:
+    """The folders of one build, absolute. work: ours, kept between builds; the others as ``build_program`` has them."""
+
+    project: Path
+    work: Path
+    runtime: Path
+    log: Path
+
+    @property
+    def source(self) -> Path:
+        return self.work / "program"
+
+    @property
+    def build(self) -> Path:
+        return self.work / "build"
+
+
+def build_program(
+    spec: ProgramSpec,
+    *,
+    project: Path,
+    build: Path,
+    toolchain: Toolchain,
+    runtime: Path,
+    dest: Path,
+    log: Path,
+    progress: Callable[[str], None] = lambda _line: None,
+) -> ProgramBuild:
+    """Render, configure where needed, compile what changed, link, and split off the debug symbols.
+
+    project: the folder that the spec's C++ files are relative to. build: a folder of ours that is kept between
+    builds: with nothing changed nothing is compiled. runtime: ncnn's ``include/`` and ``lib/``. ``dest`` gets
+    ``<name>`` and ``<name>.debug``; ``log`` what the tools say. ``progress`` gets lines like ``compiling 3/7``. Raises CompileError with the user's own file and
+    line, InputError for a spec that cannot be a program, ToolError where the toolchain is not here.
+    """
+    places = Places(*(path.resolve() for path in (project, build, runtime, log)))
+    render_program(spec, places.source, _template(places.project))
+    _configure(spec, places, toolchain, progress)
+    objects = (*OBJECTS, *(["user"] if spec.sources() else []))
+    compiled = _ninja(spec, places, toolchain, objects, progress)
+    build_id = _name_build(spec, places, toolchain)
+    progress("linking")
+    _ninja(spec, places, toolchain, ("program",), lambda _line: None)
+    dest.mkdir(parents=True, exist_ok=True)
+    program, debug = dest / spec.name, dest / f"{spec.name}.debug"
+    elf.split_debug(places.build / spec.name, program, debug)
+    return ProgramBuild(program, debug, build_id, compiled, len(_objects(places)))
+
+
+def _template(project: Path) -> Path:
+    """The template that wins: the project's own, then the user's, then the shipped one."""
+    return next(
+        found for layer in paths.layers("templates", project) if (found := layer / "program").is_dir()
+    )
+
+
+def _configure(
+    spec: ProgramSpec, places: Places, toolchain: Toolchain, progress: Callable[[str], None]
+) -> None:
+    """Run CMake for the first time; later, Ninja itself runs it again when one of its files changed."""
+    file = toolchain.cmake_toolchain_file(places.work / "toolchain", maps={places.project: "/user"})
+    variables = {"EDGEPACK_PROJECT": str(places.project), "EDGEPACK_RUNTIME": str(places.runtime)}
+    argv = (*toolchain.configure(places.source, places.build, file), *(f"-D{k}={v}" for k, v in variables.items()))
+    said = places.work / "configured.json"
+    wanted = json.dumps(argv)
+    if (places.build / "build.ninja").is_file() and said.is_file() and said.read_text() == wanted:
+        return
+    progress("configuring")
+    _write_presets(places, toolchain, file, variables)
+    said.unlink(missing_ok=True)
+    done = run(command(*argv), log=places.log)
+    if not done.ok:
+        raise CompileError(
+            f"CMake cannot configure {spec.name} for {spec.target}",
+            where=str(places.log),
+            why=f"it ended with {done.returncode}",
+            fix="see the log; `edgepack clean` starts anew",
+            detail=done.text().strip()[-2000:],
+        )
+    said.write_text(wanted)
+
+
+def _write_presets(places: Places, toolchain: Toolchain, file: Path, variables: dict[str, str]) -> None:
+    """What an editor needs to open the project with the target's compiler."""
+    preset = {
+        "name": "edgepack",
+        "inherits": "base",
+        "binaryDir": str(places.build),
+        "toolchainFile": str(file),
+        "cmakeExecutable": str(toolchain.cmake),
+        "cacheVariables": {**variables, "CMAKE_MAKE_PROGRAM": str(toolchain.ninja)},
+    }
+    presets = {
+        "version": 3,
+        "configurePresets": [preset],
+        "buildPresets": [{"name": "edgepack", "configurePreset": "edgepack"}],
+    }
+    (places.source / USER_PRESETS).write_text(json.dumps(presets, indent=2) + "\n")
+
+
+def _ninja(
+    spec: ProgramSpec,
+    places: Places,
+    toolchain: Toolchain,
+    targets: tuple[str, ...],
+    progress: Callable[[str], None],
+) -> int:
+    """Build ``targets``; the number of C++ files that were compiled. Raises CompileError."""
+    compiled = 0
+
+    def heard(line: str) -> None:
+        nonlocal compiled
+        step = _STEP.match(line)
+        if step and "Building CXX object" in step[3]:
+            compiled += 1
+            progress(f"compiling {step[1]}/{step[2]}")
+
+    argv = command(
+        *(toolchain.ninja, "-C", places.build, f"-j{len(os.sched_getaffinity(0))}", "-k0", *targets),
+        env={"NINJA_STATUS": "[%f/%t] "},
+    )
+    done: Completed = run_lines(argv, heard, log=places.log)
+    if not done.ok:
+        origin = Origin(places.project, places.source, entries(spec))
+        raise compile_error(done.text(), origin, places.log)
+    return compiled
+
+
+def _objects(places: Places) -> list[Path]:
+    """The objects of this build, as CMake's own list of compile commands has them."""
+    listed = json.loads((places.build / "compile_commands.json").read_text())
+    return sorted({places.build / item["output"] for item in listed if "output" in item})
+
+
+def _name_build(spec: ProgramSpec, places: Places, toolchain: Toolchain) -> str:
+    """Give the link its build-id: a digest of everything that is linked, the same wherever it was compiled."""
+    digest = hashlib.sha256()
+    for part in (spec.target, spec.arch, toolchain.name, toolchain.version, *toolchain.flags.link):
+        digest.update(part.encode() + b"\0")
+    for path in (*_objects(places), places.runtime / "lib" / "libncnn.a"):
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    build_id = digest.hexdigest()[:40]
+    words = f"-Wl,--build-id=0x{build_id}\n"
+    response = places.build / "link.rsp"
+    if not response.is_file() or response.read_text() != words:
+        response.write_text(words)
+    return build_id
