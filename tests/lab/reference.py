@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
-import onnxruntime
+import onnxruntime  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 

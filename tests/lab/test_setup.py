@@ -17,9 +17,7 @@ def test_second_set_up_has_nothing_to_do() -> None:
 
 def test_set_up_without_root_says_what_to_do() -> None:
     script = (HERE / "setup").read_bytes()
-    done = subprocess.run(
-        ["sh", "-s"], input=script, user=NOBODY, capture_output=True, check=False, cwd="/"
-    )
+    done = subprocess.run(["sh", "-s"], input=script, user=NOBODY, capture_output=True, check=False, cwd="/")
     assert done.returncode == 5
     assert b"sudo make test-lab" in done.stderr
 
