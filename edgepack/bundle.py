@@ -113,7 +113,7 @@ class Bundle:
     def open(self, file: BundleFile) -> BinaryIO:
         """The file's bytes, to be read once from the beginning (it does not seek).
 
-        Raises BundleError where the layer has gone, and, from the read that comes to the end, where
+        Raises BundleError where the layer has gone, and, from a read before the end is given out, where
         the bytes are not those that the bundle promises.
         """
         layer = next(layer for layer in self.layers if layer.kind == file.layer)
@@ -224,9 +224,7 @@ def problem_with(paths: Iterable[str]) -> str | None:
     for path in paths:
         if not path or not all(_SEGMENT.fullmatch(part) for part in path.split("/")):
             return f"{path!r} is not a plain relative path of letters, digits and ._+=,@%~:-"
-        try:
-            tarfile.TarInfo(path).tobuf(tarfile.USTAR_FORMAT, "ascii", "strict")
-        except ValueError:
+        if not _fits_a_header(path):
             return f"the path {path} is too long"
         if path in seen:
             return f"{path} is there twice"
@@ -237,6 +235,16 @@ def problem_with(paths: Iterable[str]) -> str | None:
             if (parent := "/".join(parts[:n])) in seen:
                 return f"{parent} is both a file and the folder of {path}"
     return None
+
+
+def _fits_a_header(path: str) -> bool:
+    if len(path) <= 100:
+        return True
+    try:
+        tarfile.TarInfo(path).tobuf(tarfile.USTAR_FORMAT, "ascii", "strict")
+    except ValueError:
+        return False
+    return True
 
 
 def _layers(manifest: Mapping[str, Any], where: str) -> tuple[Layer, ...]:

@@ -111,6 +111,7 @@ def _contents(spec: BundleSpec) -> dict[str, dict[str, Content]]:
     layers.setdefault("config", {})[RELEASE] = Content(release)
     paths = [path for layer in layers.values() for path in layer]
     modes = {content.mode for layer in layers.values() for content in layer.values()}
+    problem = problem_with(paths[: MAX_FILES + 1])
     odd = [f"{key} {value!r}" for key, value in identity.items() if not is_word(value)]
     problems = {
         f"a bundle's {', '.join(odd)}: not a word of letters, digits and ._+-": bool(odd),
@@ -119,11 +120,11 @@ def _contents(spec: BundleSpec) -> dict[str, dict[str, Content]]:
         f"{RELEASE} is made by the bundle": RELEASE in spec.layers.get("config", {}),
         f"there are {len(paths)} files, and {MAX_FILES} at most can be": len(paths) > MAX_FILES,
         "a file's mode is neither 644 nor 755": not modes.issubset(MODES),
-        problem_with(paths) or "": problem_with(paths) is not None,
+        problem or "": problem is not None,
     }
-    for problem, there in problems.items():
+    for why, there in problems.items():
         if there:
-            raise PackageError("these things cannot be in a bundle", why=problem)
+            raise PackageError("these things cannot be in a bundle", why=why)
     return layers
 
 

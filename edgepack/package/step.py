@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tempfile
 from pathlib import Path
@@ -34,7 +35,7 @@ def run(work: Work) -> str:
         )
         dest.parent.mkdir(exist_ok=True)
         bundle = write_bundle(spec, dest)
-    work.store.put(step.key, {}, {"digest": bundle.digest, "index": digest_file(dest / "index.json")})
+    _note(work.project, target, {"key": step.key, "index": digest_file(dest / "index.json")})
     _write_proof(work, bundle)
     return f"{_shown(work.project, dest)}  {bundle.digest[:19]}"
 
@@ -49,16 +50,30 @@ def bundle_of(plan: Plan, target: str) -> Bundle:
     return open_bundle(folder(plan.project, target))
 
 
-def packaged(project: Project, store: Store) -> frozenset[str]:
-    """Keys of package steps whose bundle is not in ``dist/`` any more, or is another: not done."""
+def packaged(project: Project) -> frozenset[str]:
+    """Keys of the package steps whose bundle still lies in ``dist/`` as they left it."""
     kept = set()
     for target in project.manifest.targets:
         try:
+            note = json.loads(_note_file(project, target).read_bytes())
             open_bundle(folder(project, target))
-            kept.add(digest_file(folder(project, target) / "index.json"))
-        except (BundleError, OSError):
+            if digest_file(folder(project, target) / "index.json") == note["index"]:
+                kept.add(str(note["key"]))
+        except (BundleError, OSError, ValueError, KeyError, TypeError):
             continue
     return frozenset(kept)
+
+
+def _note_file(project: Project, target: str) -> Path:
+    return project.folder / ".edgepack" / "packaged" / f"{target}.json"
+
+
+def _note(project: Project, target: str, note: dict[str, str]) -> None:
+    file = _note_file(project, target)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    beside = file.with_suffix(".new")
+    beside.write_text(json.dumps(note))
+    beside.replace(file)
 
 
 def _layers(work: Work, temporary: Path) -> dict[str, dict[str, Content]]:
@@ -115,10 +130,8 @@ def write_lock(plan: Plan, store: Store) -> None:
     """``edgepack.lock``: digests and versions of everything that went into each target's bundle."""
     body: dict[str, Any] = {"edgepack.lock": 1, "targets": {}}
     file = plan.project.folder / "edgepack.lock"
-    try:
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         body["targets"] = dict(json.loads(file.read_bytes())["targets"])
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
     known = plan.project.manifest.targets
     body["targets"] = {t: v for t, v in body["targets"].items() if t in known}
     for target, chain in plan.chains.items():
@@ -127,7 +140,11 @@ def write_lock(plan: Plan, store: Store) -> None:
             "bundle": bundle_of(plan, target).digest,
             "converter": dict(converted.report["tool"]) if converted else {},
             "model": {n: o.sha256 for n, o in sorted(converted.outputs.items())} if converted else {},
-            **{stage: dict(plan.steps[step_id].inputs) for stage, step_id in chain.items() if stage != "verify"},
+            **{
+                stage: dict(plan.steps[step_id].inputs)
+                for stage, step_id in chain.items()
+                if stage != "verify"
+            },
         }
     text = json.dumps(body, indent=1, sort_keys=True) + "\n"
     if not file.exists() or file.read_text() != text:
