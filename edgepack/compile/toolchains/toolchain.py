@@ -69,15 +69,18 @@ class Toolchain:
     def _cmake(self, folder: Path, maps: Mapping[Path, str], build_id: str) -> str:
         fixed = {**{str(k): v for k, v in maps.items()}}
         mapped = [f"-ffile-prefix-map={path}={name}" for path, name in fixed.items()]
-        link = [*self.flags.link, *([f"-Wl,--build-id=0x{build_id}"] if build_id else [])]
+        # With the same -O and -g at every link, zig makes its libraries once, whatever the configuration.
+        link = [*self.flags.release, *self.flags.link, *([f"-Wl,--build-id=0x{build_id}"] if build_id else [])]
         compile_only = [*self.flags.compile, *self.cpu_flags, *mapped]
         lines = [
             "set(CMAKE_SYSTEM_NAME Linux)",
             f"set(CMAKE_SYSTEM_PROCESSOR {self.arch.machines[0]})",
             *(f"set(CMAKE_{lang}_COMPILER {_quote(folder / prog)})" for lang, prog in _COMPILERS),
             *(f"set(CMAKE_{tool.upper()} {_quote(folder / tool)})" for tool in ("ar", "ranlib")),
-            # A cross-compiled test program cannot be run, and linking one would build zig's C library.
-            "set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)",
+            # What CMake tries out is compiled, not linked: it cannot be run, and threads are in libc.
+            # In the cache, because ncnn's CMakeLists.txt unsets the variable.
+            'set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY CACHE STRING "")',
+            'set(CMAKE_HAVE_LIBC_PTHREAD ON CACHE INTERNAL "")',
             *(f"set(CMAKE_FIND_ROOT_PATH_MODE_{kind} {how})" for kind, how in _SEARCH),
             *(
                 f"set(CMAKE_{lang}_FLAGS_RELEASE {_quote(' '.join(self.flags.release))} CACHE STRING \"\")"
