@@ -78,25 +78,22 @@ def write_bundle(spec: BundleSpec, dest: Path) -> Bundle:
     the disk is full or does not let us.
     """
     layers = _contents(spec)
-    fresh, before = not dest.exists(), _blobs(dest)
+    fresh, before, index = not dest.exists(), _blobs(dest), b""
     try:
         written, index = _write_blobs(spec, layers, dest)
         _write(dest / "oci-layout", [LAYOUT])
         _write(dest / "index.json", [index])
-        bundle = open_bundle(dest)
     except BaseException as error:
-        _prune(dest, before)
-        if fresh:
-            shutil.rmtree(dest, ignore_errors=True)
+        # Ctrl-C may come when the index is already the new one: then the new bundle is there.
+        if not index or not _holds(dest / "index.json", index):
+            _prune(dest, before)
+            if fresh:
+                shutil.rmtree(dest, ignore_errors=True)
         if isinstance(error, OSError):
-            raise CannotWrite(
-                f"the bundle cannot be written to {dest}",
-                why=error.strerror or str(error),
-                fix="make room there, or make the folder writable, and build again",
-            ) from error
+            raise _unwritable(dest, error) from error
         raise
     _prune(dest, written)
-    return bundle
+    return open_bundle(dest)
 
 
 def _contents(spec: BundleSpec) -> dict[str, dict[str, Content]]:
@@ -273,6 +270,18 @@ def _prune(dest: Path, keep: Collection[str]) -> None:
     for name in _blobs(dest).difference(keep):
         with contextlib.suppress(OSError):
             blob(dest, name).unlink()
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == data
+
+
+def _unwritable(dest: Path, error: OSError) -> CannotWrite:
+    return CannotWrite(
+        f"the bundle cannot be written to {dest}",
+        why=error.strerror or str(error),
+        fix="make room there, or make the folder writable, and build again",
+    )
 
 
 def _unreadable(path: Path, error: OSError) -> PackageError:

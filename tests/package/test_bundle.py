@@ -129,6 +129,26 @@ def test_a_build_that_stops_anywhere_leaves_the_old_bundle_or_none(
         assert len(inodes(dest)) == len(after.layers) + 2
 
 
+@pytest.mark.parametrize("old", [True, False])
+def test_ctrl_c_just_after_the_switch_leaves_the_new_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: bool
+) -> None:
+    dest = tmp_path / "b"
+    if old:
+        write_bundle(with_layer("model", {"model/old": Content(b"old")}), dest)
+    write = writer._write
+
+    def stops_late(path: Path, parts: Iterator[bytes]) -> None:
+        write(path, parts)
+        if path.name == "index.json":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(writer, "_write", stops_late)
+    with pytest.raises(KeyboardInterrupt):
+        write_bundle(SPEC, dest)
+    assert open_bundle(dest, verify=True).file("model/model.bin").size == len(MODEL)
+
+
 def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
     """A limit on the size of files stands in for the disk: the same OSError, from the same write."""
     script = (
