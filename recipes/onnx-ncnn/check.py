@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
 import onnx
 import onnxruntime as ort
 from google.protobuf.message import DecodeError, Message
@@ -59,6 +60,7 @@ def check(file: Path, work: Path) -> dict[str, Any]:
     """Facts about the model, its spellings written. Raises Refused."""
     model = parse(file)
     inline_external_data(model, file)
+    check_numbers(model)
     check_operators(model)
     _drop_weights_from_inputs(model)
     warnings = fix_batch(model)
@@ -79,7 +81,7 @@ def parse(file: Path) -> onnx.ModelProto:
     """The file as protobuf, with at least one node and an opset in range. Raises Refused."""
     kind = file.stat().st_mode if file.exists() else 0
     if not stat.S_ISREG(kind):
-        raise Refused("not-a-model", f"{file.name} is not a file")
+        raise Refused("not-a-model", f"{file.name} is not a file", fix="name the ONNX file in model.file")
     if file.stat().st_size > LARGEST_MODEL:
         raise Refused("not-a-model", f"{file.name} is larger than an ONNX file can be, 2 GB")
     data = file.read_bytes()
@@ -207,6 +209,22 @@ def _read_part(file: Path, entries: dict[str, str], name: str) -> bytes:
         raise Refused("not-a-model", what, "it is cut off, or belongs to another model", EXPORT_AGAIN)
     with file.open("rb") as f:
         return os.pread(f.fileno(), length, offset)
+
+
+def check_numbers(model: onnx.ModelProto) -> None:
+    """No weight is NaN, on which pnnx crashes. Infinity is well known from masks."""
+    for tensor in _tensors(model):
+        if tensor.data_type != onnx.TensorProto.FLOAT:
+            continue
+        try:
+            values = onnx.numpy_helper.to_array(tensor)
+        except ValueError:
+            what = f"the weights {_shown(tensor.name)} have another size than their shape says"
+            raise Refused("not-a-model", what, "the file is damaged", EXPORT_AGAIN) from None
+        if np.isnan(values).any():
+            what = f"the weights {_shown(tensor.name)} are not numbers (NaN)"
+            why = "the training diverged, or the file is damaged"
+            raise Refused("not-a-model", what, why, "train again from an earlier checkpoint, and export that")
 
 
 def check_operators(model: onnx.ModelProto) -> None:

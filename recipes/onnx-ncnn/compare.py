@@ -113,7 +113,8 @@ def compare(onnx: Path, converted: tuple[Path, Path], precision: str) -> dict[st
             output.add(ours, theirs)
     if not used:
         what = "the trained model itself gives no finite number on random inputs"
-        raise Refused("parity", what, "its weights are damaged (NaN, infinity), or it divides by zero")
+        why = "it overflows, divides by zero, or takes the root or logarithm of what may be negative"
+        raise Refused("parity", what, why)
     _hold(outputs, precision)
     unfinished = [f"{SAMPLES - used} of {SAMPLES} random inputs gave no finite reference"]
     return {

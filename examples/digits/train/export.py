@@ -31,11 +31,9 @@ def to_onnx(layers: list[Layer]) -> bytes:
         weights,
     )
     opset = [helper.make_opsetid("", 13)]
-    model = helper.make_model(
-        graph, producer_name="examples/digits", opset_imports=opset, ir_version=8
-    )
+    model = helper.make_model(graph, producer_name="examples/digits", opset_imports=opset, ir_version=8)
     onnx.checker.check_model(model, full_check=True)
-    return model.SerializeToString(deterministic=True)
+    return bytes(model.SerializeToString(deterministic=True))
 
 
 def _named(layers: list[Layer]) -> Iterator[tuple[str, Layer]]:

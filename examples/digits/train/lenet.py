@@ -92,13 +92,13 @@ class Pool(Layer):
         n, c, h, w = x.shape
         self.blocks = x.reshape(n, c, h // 2, 2, w // 2, 2)
         self.peak = self.blocks.max(axis=(3, 5), keepdims=True)
-        return self.peak.reshape(n, c, h // 2, w // 2)
+        return np.asarray(self.peak.reshape(n, c, h // 2, w // 2))
 
     def backward(self, grad: Floats) -> Floats:
         winners = self.blocks == self.peak  # equal winners share the gradient
         shared = grad.reshape(self.peak.shape) / winners.sum(axis=(3, 5), keepdims=True)
         n, c, h, _, w, _ = self.blocks.shape
-        return (winners * shared).astype(np.float32).reshape(n, c, 2 * h, 2 * w)
+        return np.asarray(winners * shared, np.float32).reshape(n, c, 2 * h, 2 * w)
 
 
 class Flatten(Layer):
@@ -133,7 +133,7 @@ def backward(layers: list[Layer], grad: Floats) -> None:
 
 def _he(rng: np.random.Generator, shape: tuple[int, ...], fan_in: int) -> Floats:
     """He et al. 2015, equation 10."""
-    return (rng.standard_normal(shape) * np.sqrt(2 / fan_in)).astype(np.float32)
+    return np.asarray(rng.standard_normal(shape) * np.sqrt(2 / fan_in), np.float32)
 
 
 @dataclass

@@ -27,7 +27,7 @@ def stretch(images: NDArray[np.generic]) -> Floats:
     span = x.max(axis=(1, 2), keepdims=True) - low
     flat = span == 0
     factor = np.where(flat, np.float32(0), np.float32(255) / np.where(flat, np.float32(1), span))
-    return (x - low) * factor
+    return np.asarray((x - low) * factor)
 
 
 def resize(images: Floats, size: int = SIDE) -> Floats:
@@ -46,15 +46,13 @@ def _taps(source: int, wanted: int) -> tuple[NDArray[np.intp], NDArray[np.intp],
     place = np.clip(centre - np.float32(0.5), 0, source - 1)
     first = np.floor(place).astype(np.intp)
     second = np.minimum(first + 1, source - 1)
-    return first, second, (place - first).astype(np.float32)
+    return first, second, np.asarray(place - first, np.float32)
 
 
-def _lerp(
-    x: Floats, taps: tuple[NDArray[np.intp], NDArray[np.intp], Floats], axis: int
-) -> Floats:
+def _lerp(x: Floats, taps: tuple[NDArray[np.intp], NDArray[np.intp], Floats], axis: int) -> Floats:
     first, second, part = taps
     part = part.reshape([-1 if i == axis else 1 for i in range(x.ndim)])
-    return x.take(first, axis) * (1 - part) + x.take(second, axis) * part
+    return np.asarray(x.take(first, axis) * (1 - part) + x.take(second, axis) * part)
 
 
 def normalize(images: Floats) -> Floats:

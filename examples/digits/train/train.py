@@ -122,11 +122,13 @@ def answers(model: Path, prepared: lenet.Floats) -> lenet.Floats:
 
 def write_golden(path: Path, raw: Bytes, logits: lenet.Floats) -> None:
     path.parent.mkdir(exist_ok=True)
-    record = {
+    arrays: dict[str, NDArray[np.generic]] = {
+        "input": raw,
+        "output.logits": logits,
         "record.class": logits.argmax(axis=1).astype(np.int64),
         "record.confidence": pipeline.softmax(logits).max(axis=1),
     }
-    np.savez_compressed(path, input=raw, **{"output.logits": logits}, **record)
+    np.savez_compressed(path, allow_pickle=False, **arrays)
 
 
 def write_held_out(folder: Path, raw: Bytes, labels: Ints, reference: Ints) -> None:
