@@ -1,0 +1,104 @@
+"""What a box says of itself, from the lines of the script's ``probe``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from edgepack.box.errors import BoxError
+from edgepack.box.session import Box
+
+NEEDED = ("tar", "mv-T", "awk", "sed", "xargs", "df", "readlink")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A box at one moment. What it does not say is None; sizes are bytes."""
+
+    arch: str
+    machine: str  # uname -m
+    kernel: str
+    emulator: str  # "" on real boxes
+    libc: str  # "glibc 2.36", "musl 1.2.3", "none", "unknown"
+    root: str  # absolute
+    folder: str  # the root, or the folder above it that exists
+    writable: bool
+    user: str
+    filesystem: str  # its type
+    mount_options: tuple[str, ...]
+    disk_free: int | None
+    inodes_free: int | None
+    memory_total: int | None
+    memory_available: int | None
+    clock: int | None  # seconds since 1970, by the box's clock
+    tools: frozenset[str]
+    current: dict[str, str] = field(default_factory=dict)  # app → release
+    releases: tuple[str, ...] = ()  # of the app asked for
+    have: frozenset[str] = frozenset()  # sha256 that are in its store, and right
+    damaged: tuple[str, ...] = ()  # sha256 that are in its store, but whose bytes are others
+    lock: str = ""  # "" when free; else `TOKEN SECONDS-LEFT SINCE OWNER`
+
+    @property
+    def missing_tools(self) -> tuple[str, ...]:
+        """What the script cannot do without and is not there."""
+        lost = [tool for tool in NEEDED if tool not in self.tools]
+        if not self.tools & {"openssl", "sha256sum", "busybox"}:
+            lost.append("sha256sum")
+        return tuple(lost)
+
+
+def probe(box: Box, app: str, digests: Sequence[str] = ()) -> Facts:
+    """Ask the box. ``digests``: which of these files its store has. Changes nothing on it."""
+    lines = box.call("probe", app, stdin=["".join(f"{d}\n" for d in digests).encode()])
+    try:
+        return parse(lines)
+    except (KeyError, ValueError) as error:
+        raise BoxError(
+            "the box's answer about itself cannot be read",
+            "probe",
+            where=box.endpoint.where,
+            detail=str(error),
+        ) from error
+
+
+def parse(lines: Iterable[str]) -> Facts:
+    """Facts from lines of ``word value``. Raises KeyError or ValueError for what is not there."""
+    said: dict[str, list[str]] = {}
+    for line in lines:
+        word, _, value = line.partition(" ")
+        said.setdefault(word, []).append(value.strip())
+
+    def one(word: str) -> str:
+        return said[word][0]
+
+    def number(word: str, unit: int = 1) -> int | None:
+        value = said.get(word, [""])[0]
+        return int(value) * unit if value.isdigit() else None
+
+    filesystem, _, options = one("filesystem").partition(" ")
+    return Facts(
+        arch=one("arch"),
+        machine=one("machine"),
+        kernel=one("kernel"),
+        emulator=one("emulator"),
+        libc=one("libc"),
+        root=one("root"),
+        folder=one("folder"),
+        writable=one("writable") == "yes",
+        user=one("user"),
+        filesystem=filesystem,
+        mount_options=tuple(options.split(",")) if options else (),
+        disk_free=number("disk_free_kb", 1024),
+        inodes_free=number("inodes_free"),
+        memory_total=number("memory_total_kb", 1024),
+        memory_available=number("memory_available_kb", 1024),
+        clock=number("clock"),
+        tools=frozenset(said.get("tool", [])),
+        current={
+            app: release for app, _, release in (line.partition(" ") for line in said.get("current", []))
+        },
+        releases=tuple(said.get("release", [])),
+        have=frozenset(said.get("have", [])),
+        damaged=tuple(said.get("damaged", [])),
+        lock=said.get("lock", [""])[0],
+    )

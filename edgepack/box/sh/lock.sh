@@ -1,0 +1,69 @@
+# One deployer at a time. The lock is a lease: each step renews it, so that one whose holder died
+# ends by itself. Time is counted since the start of the box, and a restart of the box ends it.
+LEASE=120
+
+noun_lock() { # TOKEN OWNER [DEAD-TOKEN]   DEAD-TOKEN: whose holder is known not to live any more
+	word token "$1"
+	mkdir -p "$ROOT" 2>/dev/null || fail_writing "$ROOT"
+	tries=0
+	until mkdir "$ROOT/lock" 2>/dev/null; do
+		[ -d "$ROOT/lock" ] || fail_writing "$ROOT/lock"
+		tries=$((tries + 1))
+		[ "$tries" -le 3 ] || fail locked "$(show_lock)"
+		take_over "${3:-}"
+	done
+	say "$2" >"$ROOT/lock/owner" || fail_writing "$ROOT/lock/owner"
+	say "$1" >"$ROOT/lock/token" || fail_writing "$ROOT/lock/token"
+	date -u +%Y-%m-%dT%H:%M:%SZ >"$ROOT/lock/since"
+	renew
+}
+
+take_over() { # DEAD-TOKEN   moves an ended lock away, or fails
+	held=$(cat "$ROOT/lock/token" 2>/dev/null)
+	left=$(lease_left)
+	if [ "$left" -gt 0 ] && { [ -z "$1" ] || [ "$1" != "$held" ]; }; then
+		fail locked "$(show_lock)"
+	fi
+	aside=$ROOT/lock.ended.$$
+	mv "$ROOT/lock" "$aside" 2>/dev/null || return 0
+	# Between reading and moving, another may have done the same and hold a new lock now.
+	if [ "$(cat "$aside/token" 2>/dev/null)" != "$held" ]; then
+		mv "$aside" "$ROOT/lock"
+		fail locked "$(show_lock)"
+	fi
+	rm -rf "$aside"
+}
+
+renew() { say "$(boot) $(($(seconds) + LEASE))" | put "$ROOT/lock/until" || exit 20; }
+
+lease_left() { # seconds; a lock without its time was never finished: it counts from its making
+	if read -r booted until 2>/dev/null <"$ROOT/lock/until"; then
+		[ "$booted" = "$(boot)" ] || until=0
+		left=$((until - $(seconds)))
+		if [ "$left" -gt "$LEASE" ]; then say 0; else say "$left"; fi
+	elif [ -n "$(find "$ROOT/lock" -prune -mmin -1 2>/dev/null)" ]; then
+		say 60
+	else
+		say 0
+	fi
+}
+
+show_lock() {
+	[ -d "$ROOT/lock" ] || return 0
+	say "lock $(cat "$ROOT/lock/token" 2>/dev/null || say -) $(lease_left) $(
+		cat "$ROOT/lock/since" 2>/dev/null || say -
+	) $(cat "$ROOT/lock/owner" 2>/dev/null || say unknown)"
+}
+
+hold() { # TOKEN   every step that changes the box begins here
+	word token "$1"
+	[ "$(cat "$ROOT/lock/token" 2>/dev/null)" = "$1" ] ||
+		fail lost-lock "the lock is not ours any more: $(show_lock)"
+	renew
+}
+
+noun_unlock() { # TOKEN
+	hold "$1"
+	rm -rf "$ROOT/incoming/$1"
+	mv "$ROOT/lock" "$ROOT/lock.ended.$$" && rm -rf "$ROOT/lock.ended.$$"
+}

@@ -1,0 +1,16 @@
+# The last lines, so that a script that came only in part does nothing at all.
+main() { # ROOT NOUN ARGUMENT...
+	case $1 in
+	/*) ROOT=$1 ;;
+	*) ROOT=$(pwd)/$1 ;;
+	esac
+	noun=$2
+	SELF=$ROOT/bin/${0##*/}
+	shift 2
+	case $noun in
+	probe | lock | unlock | receive | clean | collect | stage | discard | check | verify | start | stop | switch | guard | confirm | back | journal | supervise | status | watch | logs | feed | answers) ;;
+	*) fail usage "box.sh has no $noun" ;;
+	esac
+	say "edgepack-box 1"
+	"noun_$noun" "$@"
+}

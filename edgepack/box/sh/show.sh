@@ -1,0 +1,129 @@
+# What somebody far away wants to know. Changes nothing, except that `feed` brings images.
+
+noun_status() { # APP
+	word app "$1"
+	app=$ROOT/apps/$1
+	say "clock $(date +%s)"
+	say "boots no" # nothing starts the program with the box
+	for link in current previous; do
+		release=$(release_at "$app/$link")
+		[ -z "$release" ] || say "$link $release"
+	done
+	if read -r _ release before until booted 2>/dev/null <"$app/unconfirmed"; then
+		say "unconfirmed $release $before $((until - $(seconds)))"
+	fi
+	show_program "$1"
+	[ ! -f "$app/current/release.json" ] || show_file release "$app/current/release.json"
+	show_lock
+}
+
+show_program() { # APP
+	app=$ROOT/apps/$1
+	say "supervisor $(supervisor "$1")"
+	if read -r pid release since restarts status 2>/dev/null <"$app/run/program"; then
+		alive=no
+		if [ -n "$(supervisor "$1")" ] && kill -0 "$pid" 2>/dev/null; then alive=yes; fi
+		say "program $alive $pid $release $since $restarts $status"
+	fi
+	if [ -f "$app/data/status.json" ]; then
+		say "status_age $(($(date +%s) - $(date -r "$app/data/status.json" +%s 2>/dev/null || date +%s)))"
+		show_file status "$app/data/status.json"
+	fi
+}
+
+show_file() { # WORD FILE   a small file of another's, in one line
+	say "$1 $(head -c 65536 "$2" 2>/dev/null | tr '\n' ' ')"
+}
+
+noun_watch() { # APP SECONDS   the program's state each second, for the health gate
+	word app "$1"
+	number seconds "$2"
+	last=$(($(seconds) + $2))
+	while [ "$(seconds)" -le "$last" ]; do
+		show_program "$1"
+		say "tick"
+		sleep 1
+	done
+}
+
+noun_logs() { # APP log|journal LINES FOLLOW   FOLLOW: seconds to go on for
+	word app "$1"
+	number lines "$3"
+	number follow "$4"
+	case $2 in
+	log) file=$ROOT/apps/$1/data/log ;;
+	journal) file=$ROOT/journal ;;
+	*) fail usage "no such log: $2" ;;
+	esac
+	[ -f "$file" ] || fail missing "there is no ${file#"$ROOT"/} yet"
+	if [ "$2" = log ] && [ -f "$file.1" ] && [ "$(wc -l <"$file")" -lt "$3" ]; then
+		cat "$file.1" "$file"
+	else
+		cat "$file"
+	fi | tail -n "$3" | cut -c 1-4000 | sed 's/^/=/'
+	[ "$4" -eq 0 ] || follow "$file" "$(wc -c <"$file")" "$4"
+}
+
+# New whole lines of a file from a byte on, as they come.
+follow() { # FILE OFFSET SECONDS
+	last=$(($(seconds) + $3))
+	at=$2
+	rest=
+	while [ -f "$1" ] && [ "$(seconds)" -le "$last" ]; do
+		exec 4<"$1"
+		skip "$at"
+		while size=$(wc -c <"$1") && [ "$size" -ge "$at" ] && [ "$(seconds)" -le "$last" ]; do
+			at=$size
+			while IFS= read -r line <&4; do
+				say "=$rest$line"
+				rest=
+			done
+			rest=$rest$line
+			say .
+			nap
+		done
+		at=0 # the file was emptied: from its beginning again
+		rest=
+	done
+	exec 4<&-
+}
+
+skip() { # BYTES   of descriptor 4
+	dd bs=65536 count=$(($1 / 65536)) <&4 >/dev/null 2>&1
+	[ $(($1 % 65536)) -eq 0 ] || dd bs=$(($1 % 65536)) count=1 <&4 >/dev/null 2>&1
+}
+
+# Images for a running program: unpacked aside under a dot-name, then renamed one by one.
+noun_feed() { # APP TOKEN INBOX SINK   (a tar on stdin)
+	word app "$1"
+	word token "$2"
+	relative "$3"
+	relative "$4"
+	data=$ROOT/apps/$1/data
+	[ -n "$(supervisor "$1")" ] || fail not-running "$1 is not running"
+	aside=$data/$3/.feed-$2
+	mkdir -p "$aside" 2>/dev/null || fail_writing "$aside"
+	if ! (cd "$aside" && tar -xf -) 2>/dev/null; then
+		rm -rf "$aside"
+		fail cut-off "the images did not come whole"
+	fi
+	say "offset $(wc -c <"$data/$4" 2>/dev/null || say 0)"
+	for image in "$aside"/*; do
+		mv -f "$image" "$data/$3/" || fail_writing "$data/$3"
+	done
+	rmdir "$aside"
+}
+
+noun_answers() { # APP SINK OFFSET SECONDS   the sink's new lines
+	word app "$1"
+	relative "$2"
+	number offset "$3"
+	number seconds "$4"
+	sink=$ROOT/apps/$1/data/$2
+	last=$(($(seconds) + $4))
+	while [ ! -f "$sink" ] && [ "$(seconds)" -le "$last" ]; do
+		say .
+		nap
+	done
+	[ ! -f "$sink" ] || follow "$sink" "$3" "$4"
+}

@@ -1,0 +1,110 @@
+# From one release to another, and back by itself unless somebody confirms in time.
+#
+# apps/APP/unconfirmed says `TOKEN RELEASE BEFORE UNTIL BOOT`. Who renames it owns what comes next:
+# confirming renames it to `confirmed`, going back to `going-back`, so never both.
+
+noun_switch() { # TOKEN APP RELEASE SECONDS   SECONDS: to confirm within
+	hold "$1"
+	word app "$2"
+	digest "$3"
+	number seconds "$4"
+	trap '' HUP # the link may end here: what was begun is finished, or the guard undoes it
+	app=$ROOT/apps/$2
+	[ -d "$app/releases/$3" ] || fail missing "there is no release $3 of $2"
+	before=$(release_at "$app/current")
+	say "$1 $3 ${before:--} $(($(seconds) + $4)) $(boot)" | put "$app/unconfirmed" || exit 20
+	flush
+	detach sh "$SELF" "$ROOT" guard "$2" "$1"
+	stop "$2"
+	point "$app/current" "$3"
+	start "$2"
+	journal switch "$2" "$3" "from ${before:--}"
+	say "before ${before:--}"
+}
+
+noun_guard() { # APP TOKEN   (detached by `switch`)
+	word app "$1"
+	trap '' HUP
+	file=$ROOT/apps/$1/unconfirmed
+	while read -r token _ _ until _ 2>/dev/null <"$file" && [ "$token" = "$2" ]; do
+		if [ "$(seconds)" -ge "$until" ]; then
+			go_back "$1" "unconfirmed"
+			return 0
+		fi
+		sleep 1
+	done
+}
+
+go_back() { # APP REASON
+	app=$ROOT/apps/$1
+	mv "$app/unconfirmed" "$app/going-back" 2>/dev/null || return 0
+	finish_going_back "$1" "$2"
+}
+
+finish_going_back() { # APP REASON
+	app=$ROOT/apps/$1
+	read -r _ failed before _ <"$app/going-back" || before=-
+	stop "$1"
+	if [ "$before" != - ] && [ -d "$app/releases/$before" ]; then
+		point "$app/current" "$before"
+		start "$1"
+	else
+		rm -f "$app/current"
+	fi
+	rm -f "$app/going-back"
+	flush
+	journal back "$1" "$before" "from $failed: $2"
+}
+
+noun_confirm() { # TOKEN APP RELEASE
+	hold "$1"
+	word app "$2"
+	digest "$3"
+	app=$ROOT/apps/$2
+	read -r token release _ 2>/dev/null <"$app/unconfirmed" || token=
+	[ "$token" = "$1" ] && [ "$release" = "$3" ] && mv "$app/unconfirmed" "$app/confirmed" 2>/dev/null ||
+		fail too-late "the box went back by itself before the release was confirmed"
+	finish_confirming "$2"
+}
+
+finish_confirming() { # APP
+	app=$ROOT/apps/$1
+	read -r _ release before _ <"$app/confirmed" || before=-
+	if [ "$before" != - ] && [ "$before" != "$release" ]; then
+		point "$app/previous" "$before"
+	fi
+	rm -f "$app/confirmed"
+	flush
+	journal confirm "$1" "$release" ok
+}
+
+noun_back() { # TOKEN APP REASON   undo a switch that is not confirmed, now
+	hold "$1"
+	word app "$2"
+	trap '' HUP
+	go_back "$2" "$3"
+	say "current $(release_at "$ROOT/apps/$2/current")"
+}
+
+# What a power cut or a kill left half-way, in the order in which it is undone or finished.
+repair() { # APP
+	app=$ROOT/apps/$1
+	for aside in "$app"/releases/*.old; do
+		[ -d "$aside" ] || continue
+		if [ -d "${aside%.old}" ]; then rm -rf "$aside"; else mv -T "$aside" "${aside%.old}"; fi
+	done
+	rm -f "$app"/*.new "$app"/*.new.* "$app"/run/*.new.* "$app"/releases/*.list.tmp
+	if [ -f "$app/confirmed" ]; then finish_confirming "$1"; fi
+	if [ -f "$app/unconfirmed" ]; then
+		say "undone $1"
+		go_back "$1" "its deployer never came back"
+	elif [ -f "$app/going-back" ]; then
+		finish_going_back "$1" "finished after an interruption"
+	fi
+}
+
+noun_journal() { # TOKEN OP APP RELEASE RESULT...
+	hold "$1"
+	shift
+	journal "$@"
+}

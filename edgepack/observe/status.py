@@ -1,0 +1,150 @@
+"""What a box runs, and how it goes. A box that cannot be reached is a state, not a failure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from edgepack.box.endpoint import Endpoint
+from edgepack.box.errors import HostKeyError, UnreachableError
+from edgepack.box.session import Box
+
+FRESH_S = 10  # the program writes its status each second
+
+RUNNING = "running"
+STALE = "silent"  # it lives, and does not write its status any more
+STOPPED = "stopped"
+FAILING = "failing"  # it ends by itself, and is started again and again
+EMPTY = "no release"
+UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True)
+class NodeStatus:
+    """One app on one box. What is not known is None."""
+
+    node: str
+    app: str
+    state: str
+    why: str = ""
+    release: str | None = None  # 64 hexadecimal digits
+    version: str | None = None
+    target: str | None = None
+    previous: str | None = None
+    unconfirmed_s: int | None = None  # seconds until the box goes back by itself
+    pid: int | None = None
+    since: int | None = None  # seconds since 1970, by the box's clock
+    restarts: int | None = None
+    frames: int | None = None
+    errors: int | None = None
+    fps: float | None = None
+    uptime_s: float | None = None
+    source: str | None = None  # below the app's data folder
+    sink: str | None = None
+    starts_at_boot: bool | None = None
+    locked_by: str | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether the program answers."""
+        return self.state == RUNNING
+
+    def as_dict(self) -> dict[str, Any]:
+        """For ``--json``."""
+        return {**asdict(self), "running": self.running}
+
+
+def status(endpoint: Endpoint, app: str) -> NodeStatus:
+    """Ask a box. Raises only what a person must decide on: HostKeyError, and wrong input."""
+    try:
+        with Box(endpoint) as box:
+            return of(endpoint.node, app, box.call("status", app))
+    except HostKeyError:
+        raise
+    except UnreachableError as error:
+        why = f"{error.what}: {error.why}" if error.why else error.what
+        return NodeStatus(endpoint.node, app, UNREACHABLE, why)
+
+
+def of(node: str, app: str, lines: Iterable[str]) -> NodeStatus:
+    """The status in the lines of the script's ``status``."""
+    said: dict[str, str] = {}
+    for line in lines:
+        word, _, value = line.partition(" ")
+        said[word] = value
+    release = _json(said.get("release", ""))
+    told = _json(said.get("status", ""))
+    _, pid, _, since, restarts, ended = (*said.get("program", "").split(), *[""] * 6)[:6]
+    state, why = _state(said, told, restarts, ended)
+    until = said.get("unconfirmed", "").split()
+    lock = said.get("lock", "").split()
+    return NodeStatus(
+        node=node,
+        app=app,
+        state=state,
+        why=why,
+        release=said.get("current") or None,
+        version=_text(release.get("version")),
+        target=_text(release.get("target")),
+        previous=said.get("previous") or None,
+        unconfirmed_s=_int(until[2]) if len(until) > 2 else None,
+        pid=_int(pid),
+        since=_int(since),
+        restarts=_int(restarts),
+        frames=_int(told.get("frames")),
+        errors=_int(told.get("errors")),
+        fps=_float(told.get("fps")),
+        uptime_s=_float(told.get("uptime_s")),
+        source=_path(release.get("source")),
+        sink=_path(release.get("sink")),
+        starts_at_boot=said.get("boots") == "yes",
+        locked_by=lock[3] if len(lock) > 3 and (_int(lock[1]) or 0) > 0 else None,
+    )
+
+
+def _state(said: Mapping[str, str], told: Mapping[str, Any], restarts: str, ended: str) -> tuple[str, str]:
+    if not said.get("current"):
+        return EMPTY, "nothing was deployed to it yet"
+    if not said.get("supervisor"):
+        return STOPPED, "nothing runs: the box was started again, or somebody ended it"
+    if not said.get("program", "").startswith("yes"):
+        return FAILING, f"the program ended with {ended}, and is started again soon ({restarts} times so far)"
+    age = _int(said.get("status_age", ""))
+    if not told or age is None or age > FRESH_S:
+        return (
+            STALE,
+            f"the program wrote nothing about itself for {age} s" if told else "it has not said anything yet",
+        )
+    if (_int(restarts) or 0) > 0:
+        return RUNNING, f"it was started again {restarts} times, the last time after it ended with {ended}"
+    return RUNNING, ""
+
+
+def _json(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _int(value: object) -> int | None:
+    if isinstance(value, int):
+        return value
+    if isinstance(value, str) and value.lstrip("-").isdigit():
+        return int(value)
+    return None
+
+
+def _float(value: object) -> float | None:
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _path(value: object) -> str | None:
+    return _text(value.get("path")) if isinstance(value, dict) else None

@@ -1,0 +1,251 @@
+"""One bundle to one box: the whole way, with the proof before the switch.
+
+    probe → preflight → difference → send → stage → prove → switch → health → confirm
+
+Until the switch nothing that runs is touched; from then until the confirmation the box goes back by
+itself. So a kill or a cut link at any point leaves the old release or the new one running.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from edgepack.box.endpoint import Endpoint
+from edgepack.box.errors import BoxError
+from edgepack.box.facts import Facts, probe
+from edgepack.box.session import Box
+from edgepack.bundle import Bundle
+from edgepack.errors import EdgepackError
+from edgepack.ship import preflight, proof, transfer
+from edgepack.ship.activate import Health, activate, parse_status
+from edgepack.ship.errors import NotProvenError
+from edgepack.ship.lease import held
+from edgepack.ship.report import (
+    DEPLOYED,
+    NOTHING,
+    RESTARTED,
+    Clock,
+    DeployPlan,
+    DeployReport,
+    Progress,
+    quiet,
+)
+
+FRESH_S = 10  # a status older than this is not of a program that works
+
+
+@dataclass(frozen=True)
+class DeployOptions:
+    """What can be chosen. ``keep``: releases that stay on the box to go back to, besides these two."""
+
+    keep: int = 3
+    gzip: bool = True
+
+
+def deploy(
+    endpoint: Endpoint,
+    bundle: Bundle,
+    options: DeployOptions = DeployOptions(),
+    progress: Progress = quiet,
+) -> DeployReport:
+    """Bring ``bundle`` to the box and have it answer there.
+
+    Raises UnreachableError, HostKeyError, PreflightError, LockedError, NotProvenError,
+    UnhealthyError, BoxError, BundleError; after each the box runs what it ran before, or, where
+    the last step was reached, the new release.
+    """
+    clock = Clock(progress)
+    with clock.stage("connect"):
+        box = Box(endpoint)
+    with box:
+        with clock.stage("probe"):
+            facts = _survey(box, bundle)
+        preflight.check(bundle, facts, endpoint.where)
+        if _runs_well(box, bundle, facts):
+            return _report(endpoint, bundle, facts, clock, NOTHING)
+        with held(box, facts.lock) as token:
+            return _Deploy(box, bundle, options, clock, token).run(facts)
+
+
+def plan_deploy(endpoint: Endpoint, bundle: Bundle, options: DeployOptions = DeployOptions()) -> DeployPlan:
+    """What ``deploy`` would do now. Connects and asks; changes nothing on the box."""
+    with Box(endpoint) as box:
+        facts = _survey(box, bundle)
+        refusals = [f"{reason.what}: {reason.fix}" for reason in preflight.refusals(bundle, facts)]
+        if _busy(facts):
+            refusals.append(f"somebody else is working on this box: {facts.lock.split()[-1]}")
+        idle = not refusals and _runs_well(box, bundle, facts)
+    files = preflight.missing(bundle, facts)
+    return DeployPlan(
+        node=endpoint.node,
+        app=bundle.name,
+        version=bundle.version,
+        release=_hex(bundle),
+        current=facts.current.get(bundle.name),
+        bytes_to_send=0 if idle else sum(file.size for file in files),
+        files_to_send=0 if idle else len(files),
+        bytes_total=sum(file.size for file in bundle.files),
+        files_total=len(bundle.files),
+        steps=() if idle or refusals else _steps(bundle, facts, len(files)),
+        refusals=tuple(refusals),
+    )
+
+
+def _steps(bundle: Bundle, facts: Facts, to_send: int) -> tuple[str, ...]:
+    size = preflight.mib(sum(file.size for file in preflight.missing(bundle, facts)))
+    current = facts.current.get(bundle.name)
+    golden = any(file.layer == "golden" for file in bundle.files)
+    return tuple(
+        step
+        for step in (
+            f"send {to_send} of {len(bundle.files)} files, {size}, and compare each sha256"
+            if to_send
+            else "",
+            f"stage release {_hex(bundle)[:12]}",
+            "run the golden vectors through the program on the box" if golden else "",
+            f"switch from {current[:12]}" if current else "switch to the first release",
+            f"watch its health for at most {Health.of(bundle.release).timeout} s",
+            "confirm",
+        )
+        if step
+    )
+
+
+class _Deploy:
+    """The steps that change the box, under its lock."""
+
+    def __init__(self, box: Box, bundle: Bundle, options: DeployOptions, clock: Clock, token: str) -> None:
+        self.box = box
+        self.bundle = bundle
+        self.options = options
+        self.clock = clock
+        self.token = token
+        self.app = bundle.name
+        self.release = _hex(bundle)
+
+    def run(self, facts: Facts) -> DeployReport:
+        cleaned = self.box.call("clean", self.token)
+        if any(line.startswith("undone") for line in cleaned):
+            facts = _survey(self.box, self.bundle)
+            preflight.check(self.bundle, facts, self.box.endpoint.where)
+        with self.clock.stage("send"):
+            sent = self._send(facts)
+        with self._or_discard():
+            with self.clock.stage("stage"):
+                self._stage()
+            with self.clock.stage("prove"):
+                proven = self._prove()
+            status = activate(
+                self.box, self.token, self.app, self.release, Health.of(self.bundle.release), self.clock
+            )
+        self.box.call("collect", self.token, self.app, str(self.options.keep))
+        again = facts.current.get(self.app) == self.release
+        report = _report(self.box.endpoint, self.bundle, facts, self.clock, RESTARTED if again else DEPLOYED)
+        return DeployReport(
+            **{
+                **vars(report),
+                "files_sent": sent.files,
+                "bytes_sent": sent.bytes,
+                "proof": proven.report if proven else None,
+                "proof_summary": proven.summary
+                if proven
+                else "no golden vectors in the bundle: nothing is proven",
+                "status": status,
+            }
+        )
+
+    def _send(self, facts: Facts) -> transfer.Sent:
+        files = preflight.missing(self.bundle, facts)
+        if not files:
+            return transfer.Sent(0, 0)
+        gzip = self.options.gzip and "gzip" in facts.tools
+        return transfer.send(self.box, self.token, self.bundle, files, gzip, self.clock.progress)
+
+    def _stage(self) -> None:
+        lines = "".join(f"{file.sha256} {file.mode:04o} {file.path}\n" for file in self.bundle.files)
+        self.box.call("stage", self.token, self.app, self.release, stdin=[lines.encode()])
+        said = self.box.call("check", self.app, self.release)
+        damaged = [line.removeprefix("damaged ") for line in said if line.startswith("damaged ")]
+        if damaged:
+            raise BoxError(
+                f"{damaged[0]} was written to the box and reads back as something else",
+                "damaged",
+                where=self.box.endpoint.where,
+                fix="the box's storage is failing: replace it, or set `root:` to another file system",
+            )
+
+    def _prove(self) -> proof.Proof | None:
+        demands = proof.vectors(self.bundle)
+        if demands is None:
+            return None
+        gates = self.bundle.release.get("gates")
+        if not isinstance(gates, dict):
+            raise NotProvenError(
+                "the bundle does not say how close its outputs must be",
+                where=str(self.bundle.folder),
+                fix="build it again: edgepack build",
+            )
+        return proof.prove(self.box, self.token, self.app, self.release, demands, gates)
+
+    @contextlib.contextmanager
+    def _or_discard(self) -> Iterator[None]:
+        """Leave nothing of a release that is refused."""
+        try:
+            yield
+        except BaseException as error:
+            if self.box.alive:
+                with contextlib.suppress(EdgepackError):
+                    self.box.call("discard", self.token, self.app, self.release)
+                    self.box.call(
+                        "journal", self.token, "refused", self.app, self.release, type(error).__name__
+                    )
+            raise
+
+
+def _survey(box: Box, bundle: Bundle) -> Facts:
+    digests = sorted({file.sha256 for file in bundle.files})
+    return probe(box, bundle.name, digests)
+
+
+def _runs_well(box: Box, bundle: Bundle, facts: Facts) -> bool:
+    """Whether this very release is current, whole, confirmed, and answers."""
+    release = _hex(bundle)
+    if facts.current.get(bundle.name) != release:
+        return False
+    said = dict(line.partition(" ")[::2] for line in box.call("status", bundle.name))
+    program = said.get("program", "").split()
+    age = said.get("status_age", "")
+    fresh = age.lstrip("-").isdigit() and int(age) <= FRESH_S
+    if "unconfirmed" in said or program[:1] != ["yes"] or program[2:3] != [release] or not fresh:
+        return False
+    if parse_status(said.get("status", "")) is None:
+        return False
+    try:
+        return not any(line.startswith("damaged") for line in box.call("check", bundle.name, release))
+    except BoxError:
+        return False
+
+
+def _busy(facts: Facts) -> bool:
+    words = facts.lock.split()
+    return len(words) == 4 and words[1].lstrip("-").isdigit() and int(words[1]) > 0
+
+
+def _report(endpoint: Endpoint, bundle: Bundle, facts: Facts, clock: Clock, outcome: str) -> DeployReport:
+    return DeployReport(
+        node=endpoint.node,
+        app=bundle.name,
+        version=bundle.version,
+        release=_hex(bundle),
+        previous=facts.current.get(bundle.name),
+        outcome=outcome,
+        bytes_total=sum(file.size for file in bundle.files),
+        files_total=len(bundle.files),
+        seconds=clock.seconds,
+    )
+
+
+def _hex(bundle: Bundle) -> str:
+    return bundle.digest.removeprefix("sha256:")

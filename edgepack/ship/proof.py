@@ -1,0 +1,177 @@
+"""The golden vectors through the shipped program, on the box, judged here.
+
+The program's exit code and its own ``ok`` are not believed: the numbers it prints are held to the
+bundle's gates, with the bundle's own vectors saying how many samples and outputs there must be.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import struct
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from edgepack.box.errors import BoxError
+from edgepack.box.session import Box
+from edgepack.bundle import Bundle, BundleFile
+from edgepack.model.golden import Names
+from edgepack.model.parity import judge
+from edgepack.ship.errors import NotProvenError
+
+GOLDEN = "golden/"
+LIMIT_S = 600  # the program may take this long over its vectors
+
+_ENDS = {
+    124: f"it was not done after {LIMIT_S} s",
+    126: "the box cannot start it: it is built for another machine, or its folder does not allow programs",
+    127: "the box cannot start it: a part it needs is not there",
+    132: "it used an instruction that the box's processor does not have (SIGILL)",
+    134: "it gave up (SIGABRT)",
+    135: "SIGBUS",
+    137: "it was killed (SIGKILL): most likely the box ran out of memory",
+    139: "it crashed (SIGSEGV)",
+}
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """What the bundle's golden vectors demand of a report."""
+
+    names: Names
+    largest: Mapping[str, float]  # output → max |reference|
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A report that passed. ``summary`` is one line for a person."""
+
+    report: Mapping[str, Any]
+    summary: str
+
+
+def vectors(bundle: Bundle) -> Vectors | None:
+    """The demands of the vectors in a bundle, or None where it has none."""
+    found: dict[str, list[str]] = {"output": [], "record": []}
+    largest, samples = {}, 0
+    for file in bundle.files:
+        if file.layer != "golden":
+            continue
+        kind, _, name = file.path.removeprefix(GOLDEN).removesuffix(".npy").partition(".")
+        if kind == "input":
+            samples = _header(bundle, file)[1][0]
+        elif kind in found:
+            found[kind].append(name)
+        if kind == "output":
+            largest[name] = _largest(bundle, file)
+    if not samples:
+        return None
+    return Vectors(Names(samples, tuple(found["output"]), tuple(found["record"])), largest)
+
+
+def prove(box: Box, token: str, app: str, release: str, demands: Vectors, gates: Mapping[str, Any]) -> Proof:
+    """Run ``verify`` in a staged release. Raises NotProvenError with what is off and by how much."""
+    report = _run(box, token, app, release)
+    outputs = report.get("outputs")
+    for name, largest in demands.largest.items():
+        if isinstance(outputs, dict) and isinstance(outputs.get(name), dict):
+            outputs[name]["max_reference"] = largest  # ours, not the program's word for it
+    verdict = judge(report, demands.names, gates)
+    if not verdict.ok:
+        raise NotProvenError(
+            "the program does not compute on the box what was trained",
+            where=box.endpoint.where,
+            why=verdict.why,
+            fix="build again, and compare the build's own verification; see `detail` for each output",
+            detail=verdict.table,
+        )
+    return Proof(report, verdict.summary)
+
+
+def prove_again(box: Box, token: str, app: str, release: str) -> Proof:
+    """The same for a release that is on the box already, whose bundle is not here.
+
+    Its own report must hold to its own gates; its files were compared with their digests before.
+    """
+    report = _run(box, token, app, release)
+    outputs, records = report.get("outputs"), report.get("records")
+    names = Names(
+        int(report.get("samples") or 0),
+        tuple(outputs) if isinstance(outputs, dict) else (),
+        tuple(records) if isinstance(records, dict) else (),
+    )
+    verdict = judge(report, names)
+    if not verdict.ok or not names.samples or not names.outputs:
+        raise NotProvenError(
+            "the old release does not compute on the box what was trained any more",
+            where=box.endpoint.where,
+            why=verdict.why or "it reports no golden vectors",
+            fix="deploy a bundle instead: edgepack deploy",
+            detail=verdict.table,
+        )
+    return Proof(report, verdict.summary)
+
+
+def _run(box: Box, token: str, app: str, release: str) -> dict[str, Any]:
+    """What the program printed. Raises NotProvenError where that is not one JSON object."""
+    lines = box.call("verify", token, app, release, str(LIMIT_S))
+    status = next((line.removeprefix("exit ") for line in lines if line.startswith("exit ")), "")
+    said = "\n".join(line.removeprefix("! ") for line in lines if line.startswith("! "))
+    text = "\n".join(line[1:] for line in lines if line.startswith("="))
+    if not status.isdigit():
+        raise BoxError("the box did not say how the program ended", "verify", where=box.endpoint.where)
+    try:
+        report = json.loads(text)
+        if not isinstance(report, dict):
+            raise ValueError("it is not a JSON object")
+    except (ValueError, RecursionError) as error:
+        ended = _ENDS.get(int(status), f"it ended with {status}")
+        raise NotProvenError(
+            "the program did not report on its golden vectors on the box",
+            where=box.endpoint.where,
+            why=f"{ended}; what it printed is not its report: {error}" if status == "0" else ended,
+            fix="look at its own words below; try the bundle in a sandbox: edgepack sandbox up",
+            detail=said or text[:2000],
+        ) from error
+    if status != "0" and report.get("ok") is not False:
+        report["ok"] = False
+    if report.get("error"):
+        raise NotProvenError(
+            "the program could not finish its golden vectors on the box",
+            where=box.endpoint.where,
+            why=str(report["error"])[:500],
+            fix="look at its own words below; try the bundle in a sandbox: edgepack sandbox up",
+            detail=said,
+        )
+    return report
+
+
+def _header(bundle: Bundle, file: BundleFile) -> tuple[str, tuple[int, ...], int]:
+    """dtype, shape and where the numbers begin, of a ``.npy`` file (NumPy's NEP 1)."""
+    try:
+        with bundle.open(file) as stream:
+            start = stream.read(min(file.size, 12))
+            wide = start[6] > 1
+            size = struct.unpack("<I" if wide else "<H", start[8 : 12 if wide else 10])[0]
+            at = 12 if wide else 10
+            head = (start + stream.read(size))[at : at + size]
+        header = ast.literal_eval(head.decode("latin-1").strip())
+        shape = tuple(int(axis) for axis in header["shape"])
+        return str(header["descr"]), (shape or (0,)), at + size
+    except (ValueError, KeyError, IndexError, SyntaxError, TypeError, struct.error) as error:
+        raise NotProvenError(
+            "the bundle's golden vectors cannot be read",
+            where=f"{bundle.folder}: {file.path}",
+            why=str(error),
+        ) from error
+
+
+def _largest(bundle: Bundle, file: BundleFile) -> float:
+    _, _, at = _header(bundle, file)
+    with bundle.open(file) as stream:
+        stream.read(at)
+        numbers = array("f")
+        numbers.frombytes(stream.read()[: (file.size - at) // 4 * 4])
+    return max(map(abs, numbers), default=0.0)
