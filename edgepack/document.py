@@ -96,7 +96,7 @@ def parse(raw: bytes, file: Path, shown: str) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         message = error.problem or "not YAML"
-        hint = "tabs cannot indent YAML" if "\\t" in message else None
+        hint = "tabs cannot indent YAML" if mark and text[mark.index : mark.index + 1] == "\t" else None
         problem = Problem(message, shown, mark.line + 1 if mark else None, None, hint)
         raise InputError(f"{shown} is not valid YAML", where=shown, problems=(problem,)) from None
     except (yaml.YAMLError, RecursionError) as error:
@@ -142,7 +142,7 @@ class _Builder:
 
     def _scalar(self, node: yaml.Node, path: Path_) -> Any:
         try:
-            return self._scalars.construct_object(node)  # type: ignore[no-untyped-call]
+            return self._scalars.construct_object(node)
         except (ValueError, yaml.YAMLError) as error:
             return self._bad(node, path, f"cannot be read: {error}")
 
@@ -179,7 +179,7 @@ def load(model: type[M], document: Document) -> M:
 
 def _problems(model: type[BaseModel], document: Document, error: ValidationError) -> Iterator[Problem]:
     faults = error.errors(include_url=False)
-    missing = {}
+    missing: dict[tuple[int | str, ...], list[str]] = {}
     for fault in faults:
         if fault["type"] == "missing":
             missing.setdefault(fault["loc"][:-1], []).append(str(fault["loc"][-1]))
@@ -190,11 +190,10 @@ def _problems(model: type[BaseModel], document: Document, error: ValidationError
         *parent, key = fault["loc"]
         known = _known_keys(model, document.data, tuple(parent))
         near = difflib.get_close_matches(str(key), [*missing.get(tuple(parent), []), *known], 1, 0.6)
+        hint = f"known here: {', '.join(sorted(known))}" if known else None
         if near:
             hinted.add((*parent, near[0]))
             hint = f"did you mean `{near[0]}`?"
-        else:
-            hint = f"known here: {', '.join(sorted(known))}" if known else None
         path = _in_document(document.data, fault["loc"])
         yield document.problem(f"unknown key `{key}`", path, hint)
     for fault in faults:
@@ -229,9 +228,8 @@ def _in_document(data: Any, loc: tuple[str | int, ...]) -> Path_:
     path: list[str | int] = []
     here = data
     for index, part in enumerate(loc):
-        if isinstance(here, Mapping) and part in here:
-            here = here[part]
-        elif isinstance(here, list) and isinstance(part, int) and part < len(here):
+        inside = isinstance(part, int) and isinstance(here, list) and part < len(here)
+        if inside or (isinstance(here, Mapping) and part in here):
             here = here[part]
         elif index < len(loc) - 1:
             continue

@@ -32,3 +32,11 @@ def layers(kind: str, project: Path | None) -> list[Path]:
     found = [] if project is None else [project / kind]
     found += [user_folder() / kind, data(kind)]
     return [folder for folder in found if folder.is_dir()]
+
+
+def template(name: str, project: Path | None) -> Path:
+    """One template's folder: the project's own, then the user's, then the shipped one."""
+    for folder in layers("templates", project):
+        if (folder / name).is_dir():
+            return folder / name
+    raise FileNotFoundError(f"templates/{name} is not part of this installation of edgepack")

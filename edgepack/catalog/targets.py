@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from edgepack import document
 from edgepack.catalog import paths
@@ -42,22 +42,17 @@ class AnyFact(Model):
 class Facts(Model):
     """What building needs, and what people want to know. A fact without a source is refused."""
 
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+    __pydantic_extra__: dict[str, AnyFact]
+
     arch: ArchFact
     cpu: TextFact | None = Field(default=None, description="clang's -mcpu name; left out: the baseline")
     libc: TextFact | None = Field(default=None, description="the oldest libc to expect: `glibc 2.31`")
-    os: TextFact | None = None
-    soc: TextFact | None = None
-    cores: AnyFact | None = None
-    clock_mhz: AnyFact | None = None
-    memory_mb: AnyFact | None = Field(default=None, description="MiB, a number or the list of variants")
-    page_size: AnyFact | None = Field(default=None, description="bytes, a number or a list")
-    kernel: TextFact | None = None
-    accelerator: TextFact | None = None
-    tops: AnyFact | None = None
-    devices: AnyFact | None = Field(default=None, description="device nodes of accelerators and codecs")
-    storage: TextFact | None = None
-    power_w: AnyFact | None = None
-    interfaces: AnyFact | None = None
+
+    def known(self) -> dict[str, ArchFact | TextFact | AnyFact]:
+        """All facts that there are, by name."""
+        named = {"arch": self.arch, "cpu": self.cpu, "libc": self.libc}
+        return {k: v for k, v in named.items() if v is not None} | self.__pydantic_extra__
 
 
 class Verified(Model):

@@ -16,7 +16,8 @@ FILE = "fleet.yaml"
 SANDBOX = "sandbox"
 
 Address = Annotated[
-    str, matching(r"[A-Za-z0-9][A-Za-z0-9:._%-]{0,254}", "this must be a host name, an address or an ssh alias")
+    str,
+    matching(r"[A-Za-z0-9][A-Za-z0-9:._%-]{0,254}", "this must be a host name, an address or an ssh alias"),
 ]
 Account = Annotated[
     str, matching(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,31}\$?", "this must be the name of an account on the box")
@@ -49,9 +50,7 @@ class Node(Model):
     host_key: HostKey | None = Field(
         default=None, description="the box's public key, pinned: `ssh-ed25519 AAAA…`"
     )
-    jump: Jump | None = Field(
-        default=None, description="a jump host: user@host:port"
-    )
+    jump: Jump | None = Field(default=None, description="a jump host: user@host:port")
     root: Root = Field(
         default="edgepack", description="the folder on the box; relative to the account's home"
     )

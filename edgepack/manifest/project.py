@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from edgepack import document
-from edgepack.errors import Problem
+from edgepack.errors import InputError, Problem
 from edgepack.manifest.words import Entry, InsidePath, Model, Name, TargetId, Version
 
 FILE = "edgepack.yaml"
@@ -217,3 +217,13 @@ def _near(place: Path) -> str | None:
         return f"there is no folder {place.parent.name}/ either"
     near = difflib.get_close_matches(place.name, [p.name for p in place.parent.iterdir()], 1, 0.6)
     return f"did you mean {near[0]}?" if near else None
+
+
+def not_writable(folder: Path, error: OSError) -> InputError:
+    """The error for a project's folder that edgepack cannot keep its results in."""
+    return InputError(
+        "cannot write in the project's folder",
+        where=str(folder),
+        why=error.strerror or str(error),
+        fix="make it writable: edgepack keeps its state in .edgepack/ and its bundles in dist/",
+    )

@@ -1,0 +1,47 @@
+# Two commands: `make demo` and `make test`. Both do all the set-up; nothing global, no root.
+PYTHON ?= $(firstword $(foreach p,python3.11 python3.12 python3.13 python3.14 python3,$(shell command -v $(p) 2>/dev/null)))
+VENV := .venv
+BIN := $(VENV)/bin
+EDGEPACK := $(BIN)/edgepack -C examples/digits
+
+.PHONY: demo test test-lab lint lock bench show-board clean
+
+$(VENV)/.complete: requirements/dev.txt requirements/uv.txt pyproject.toml
+	@echo "== the environment: $(VENV), from requirements/dev.txt (hash-pinned; about 20 s the first time)"
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "edgepack needs Python 3.11 or newer; name one: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	@rm -f $@
+	@"$(PYTHON)" -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements/dev.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(VENV)/.complete
+	@EDGEPACK="$(CURDIR)/$(BIN)/edgepack" sh examples/digits/demo.sh
+
+test: $(VENV)/.complete
+	@$(MAKE) --no-print-directory lint
+	$(BIN)/pytest
+
+test-lab: $(VENV)/.complete
+	sh tests/lab/setup
+	$(BIN)/pytest tests/lab
+
+lint: $(VENV)/.complete
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.complete
+	$(BIN)/python bench/startup.py
+	$(BIN)/python bench/noop.py
+
+lock:
+	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --universal --python-version 3.11 --custom-compile-command "make lock" requirements/uv.in -o requirements/uv.txt
+	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --universal --python-version 3.11 --custom-compile-command "make lock" pyproject.toml -o requirements/edgepack.txt
+	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --universal --python-version 3.11 --custom-compile-command "make lock" --extra dev -c requirements/edgepack.txt pyproject.toml -o requirements/dev.txt
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache examples/*/.edgepack examples/*/dist

@@ -1,0 +1,18 @@
+"""The commands by name: which module holds each, and its one line of help. Imported at every start."""
+
+from __future__ import annotations
+
+COMMANDS = {
+    "build": "convert, compile, prove and bundle, for every target",
+    "plan": "what a build would do and why, without doing it",
+    "deploy": "send a bundle to a box, prove it there, switch to it",
+    "rollback": "go back to the release before",
+    "status": "what runs on the boxes",
+    "logs": "what the program on a box said",
+    "ask": "send images to the running release and show its answers",
+    "sandbox": "a throwaway box on this machine: up, down, list",
+    "targets": "the chips and boards that are known, with sources",
+    "recipes": "the conversions that are known, and their state here",
+    "schema": "JSON Schema of edgepack.yaml and fleet.yaml, for editors",
+    "completion": "a completion script for bash, zsh or tcsh",
+}

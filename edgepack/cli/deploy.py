@@ -1,0 +1,110 @@
+"""``edgepack deploy NODE``: the bundle of the node's target, proven on the box before the switch."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edgepack.bundle import Bundle
+    from edgepack.cli.nodes import Found
+    from edgepack.cli.screen import Screen
+    from edgepack.ship.report import DeployPlan, DeployReport
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Its own flags."""
+    parser.add_argument("node", metavar="NODE", help="a box of fleet.yaml, or a sandbox")
+    parser.add_argument("--bundle", metavar="FOLDER", help="this bundle, not the one in dist/")
+    parser.add_argument("--dry-run", action="store_true", help="connect, ask and show; change nothing")
+    parser.add_argument(
+        "--keep", type=int, default=3, metavar="N", help="older releases to keep on the box (3)"
+    )
+
+
+def run(args: argparse.Namespace, screen: Screen) -> int:
+    """Deploy, or show what a deploy would do."""
+    from edgepack.cli import nodes
+    from edgepack.cli.steps import StageScreen
+    from edgepack.errors import UsageError
+    from edgepack.ship.deploy import DeployOptions, deploy, plan_deploy
+
+    if args.keep < 0:
+        raise UsageError("--keep takes 0 or more")
+    folder = Path(args.folder).absolute()
+    found = nodes.find(folder, args.node)
+    bundle = _bundle(folder, found, args.bundle)
+    options = DeployOptions(keep=args.keep)
+    if args.dry_run:
+        plan = plan_deploy(found.endpoint, bundle, options)
+        screen.result(plan.as_dict())
+        return _show_plan(plan, found, screen)
+    screen.headline(f"{bundle.name} {bundle.version} → {found.endpoint.where}{_what(found)}")
+    with StageScreen(screen) as stages:
+        report = deploy(found.endpoint, bundle, options, stages.progress)
+    screen.result(report.as_dict())
+    _show(report, screen)
+    return 0
+
+
+def _what(found: Found) -> str:
+    return f", {found.endpoint.description}" if found.endpoint.description else ""
+
+
+def _bundle(folder: Path, found: Found, named: str | None) -> Bundle:
+    """The bundle to ship: every byte of it compared with its digests before it leaves."""
+    from edgepack.bundle import open_bundle
+    from edgepack.errors import InputError
+    from edgepack.manifest import project as manifest
+
+    if named:
+        return open_bundle(Path(named), verify=True)
+    project = manifest.load(folder)
+    place = folder / "dist" / f"{project.manifest.name}@{found.target}"
+    if not place.is_dir():
+        raise InputError(
+            f"there is no bundle for {found.name}, a {found.target}",
+            where=str(place.relative_to(folder)),
+            fix=f"edgepack build --for {found.name}",
+        )
+    return open_bundle(place, verify=True)
+
+
+def _show(report: DeployReport, screen: Screen) -> None:
+    from edgepack.cli.screen import amount
+
+    if report.outcome == "nothing to do":
+        screen.text(
+            f"{report.node}: nothing to do, {report.app} {report.version} answers ({report.release[:12]})"
+        )
+        return
+    sent = f"{amount(report.bytes_sent)} sent for {report.files_sent} of {report.files_total} files"
+    screen.text(
+        f"{report.node}: {report.app} {report.version} {report.outcome}, release {report.release[:12]}"
+    )
+    screen.text(f"  {sent} ({amount(report.bytes_total)} in all)")
+    if report.proof_summary:
+        screen.text(f"  proven on the box before the switch: {report.proof_summary}")
+    seconds = ", ".join(f"{stage} {taken:.1f}" for stage, taken in report.seconds.items() if taken >= 0.05)
+    screen.text(f"  seconds: {seconds}; {sum(report.seconds.values()):.1f} in all")
+    if report.previous:
+        screen.text(f"  before: {report.previous[:12]}; edgepack rollback {report.node} goes back to it")
+
+
+def _show_plan(plan: DeployPlan, found: Found, screen: Screen) -> int:
+    from edgepack.cli.screen import amount
+    from edgepack.errors import Exit
+
+    screen.text(f"{plan.app} {plan.version} → {found.endpoint.where}{_what(found)}: nothing was changed")
+    if plan.refusals:
+        for refusal in plan.refusals:
+            screen.text(f"  would be refused: {refusal}")
+        return Exit.PREFLIGHT
+    if not plan.steps:
+        screen.text(f"  nothing to do: release {plan.release[:12]} answers there")
+        return 0
+    screen.text(f"  {amount(plan.bytes_to_send)} to send of {amount(plan.bytes_total)}, before compression")
+    for number, step in enumerate(plan.steps, 1):
+        screen.text(f"  {number}. {step}")
+    return 0

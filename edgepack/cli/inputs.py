@@ -1,0 +1,58 @@
+"""What a build looked at, as paths: so that the next one can see by stat alone that nothing changed."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edgepack.pipeline import BuildReport
+
+
+def remember(args: argparse.Namespace, report: BuildReport, said: str, since_ns: int) -> None:
+    """Let the same command line answer from stats, as long as all of these are as they were."""
+    from edgepack.cli import quick
+
+    folder = report.plan.project.folder
+    paths = {str(path) for path in _looked_at(args, report)}
+    quick.remember(str(folder), sys.argv[1:], paths, said, since_ns)
+
+
+def _looked_at(args: argparse.Namespace, report: BuildReport) -> Iterator[Path]:
+    """Files by their bytes, folders because a file that appears in one may win over another."""
+    from edgepack.catalog import paths
+
+    project = report.plan.project
+    yield project.folder / "edgepack.yaml"
+    if args.node:
+        yield from _if_there(project.folder / "fleet.yaml")
+    model = project.manifest.model
+    yield from (project.file(name) for name in (model.file, model.golden) if name)
+    for block in (*project.manifest.pre, *project.manifest.post):
+        if block.code:
+            yield from _tree(project.file(block.code).parent)
+    for choice in report.plan.choices.values():
+        yield choice.target.file
+        yield from _tree(choice.recipe.folder)
+    for kind in ("targets", "recipes", "templates"):
+        yield from paths.layers(kind, project.folder)
+    yield from _tree(paths.template("program", project.folder))
+    yield paths.data("requirements/toolchain.txt")
+    yield from (p for p in Path(__file__).resolve().parent.parent.rglob("*.py"))
+    for built in report.built:
+        yield from (built.folder, built.folder / "index.json", built.folder / "blobs" / "sha256")
+        yield from (built.folder / "blobs" / "sha256").iterdir()
+    yield from _if_there(project.folder / "edgepack.lock")
+
+
+def _tree(folder: Path) -> Iterator[Path]:
+    yield folder
+    yield from (p for p in folder.rglob("*") if "__pycache__" not in p.parts)
+
+
+def _if_there(path: Path) -> Iterator[Path]:
+    if path.exists():
+        yield path

@@ -1,0 +1,80 @@
+"""``edgepack status [NODE…]``: one line a box, what runs there against what was built here."""
+
+from __future__ import annotations
+
+import argparse
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edgepack.cli.screen import Screen
+    from edgepack.observe.status import NodeStatus
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Its own flags."""
+    parser.add_argument("nodes", nargs="*", metavar="NODE", help="only these; the whole fleet else")
+
+
+def run(args: argparse.Namespace, screen: Screen) -> int:
+    """Ask all of them at once. 0 where every box answers, 9 where one does not."""
+    from edgepack.cli import nodes
+    from edgepack.errors import Exit
+    from edgepack.manifest import project as manifest
+
+    folder = Path(args.folder).absolute()
+    project = manifest.load(folder)
+    names = args.nodes or nodes.names(folder)
+    if not names:
+        screen.text("no nodes: write them into fleet.yaml, or: edgepack sandbox up box-07 --target TARGET")
+    with ThreadPoolExecutor(max_workers=32) as pool:
+        found = list(pool.map(lambda name: _ask(folder, name, project.manifest.name), names))
+    rows = [(status, _built(folder, project.manifest.name, target)) for status, target in found]
+    screen.result([{**status.as_dict(), "built": built} for status, built in rows])
+    header = ["NODE", "STATE", "VERSION", "RELEASE", "BUILT HERE", "FRAMES", "FPS", "NOTES"]
+    screen.rows([_row(status, built) for status, built in rows], header if rows else [])
+    return Exit.OK if all(status.running for status, _ in rows) else Exit.UNREACHABLE
+
+
+def _ask(folder: Path, name: str, app: str) -> tuple[NodeStatus, str]:
+    from edgepack.cli import nodes
+    from edgepack.errors import InputError
+    from edgepack.observe import status
+
+    target = nodes.target_of(folder, name)
+    try:
+        found = nodes.find(folder, name)
+    except InputError as error:
+        # A sandbox that is down is a state like a box that is off, not a mistake.
+        return status.NodeStatus(name, app, status.UNREACHABLE, error.what), target
+    return status.status(found.endpoint, app), target
+
+
+def _built(folder: Path, name: str, target: str) -> str | None:
+    """The digest of the bundle in dist/ for that target."""
+    from edgepack.bundle import BundleError, open_bundle
+
+    try:
+        return open_bundle(folder / "dist" / f"{name}@{target}").digest.removeprefix("sha256:")
+    except BundleError:
+        return None
+
+
+def _row(status: NodeStatus, built: str | None) -> list[str]:
+    drift = "not built" if built is None else "the same" if built == status.release else built[:12]
+    notes = [status.why] if status.why else []
+    if status.unconfirmed_s is not None:
+        notes.append(f"unconfirmed, goes back in {status.unconfirmed_s} s")
+    if status.running and status.starts_at_boot is False:
+        notes.append("would not start at boot")
+    if status.restarts:
+        notes.append(f"restarted {status.restarts} times")
+    if status.locked_by:
+        notes.append(f"locked by {status.locked_by}")
+    return [
+        *(status.node, status.state, status.version or "-", (status.release or "-")[:12], drift),
+        "-" if status.frames is None else str(status.frames),
+        "-" if status.fps is None else f"{status.fps:.1f}",
+        "; ".join(notes),
+    ]

@@ -1,0 +1,62 @@
+"""``edgepack targets [ID]``: the catalogue of chips and boards."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edgepack.catalog.targets import Target
+    from edgepack.cli.screen import Screen
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Its own flags."""
+    parser.add_argument("target", nargs="?", metavar="ID", help="show one target's facts with their sources")
+
+
+def run(args: argparse.Namespace, screen: Screen) -> int:
+    """List all, or show one."""
+    from edgepack.catalog import targets
+
+    folder = Path(args.folder)
+    if args.target:
+        target = targets.load(args.target, folder)
+        screen.result(_as_dict(target))
+        _show(target, screen)
+        return 0
+    known = list(targets.load_all(folder))
+    screen.result([_as_dict(target) for target in known])
+    screen.rows(
+        [[t.id, t.arch, ", ".join(t.about.runtimes), t.verification(), t.about.name] for t in known],
+        header=["TARGET", "ARCH", "RUNTIMES", "PROOF", "NAME"],
+    )
+    return 0
+
+
+def _show(target: Target, screen: Screen) -> None:
+    about = target.about
+    screen.text(f"{target.id}: {about.name}")
+    if about.summary:
+        screen.text(f"  {about.summary}")
+    screen.text(f"  {target.verification()}")
+    for seen in about.verified:
+        on = f" ({seen.on})" if seen.on else ""
+        screen.text(f"    {seen.how} {seen.name}: {seen.what}{on}")
+    screen.text(f"  runtimes: {', '.join(about.runtimes)}; precision: {about.precision}")
+    for name, fact in about.facts.known().items():
+        screen.text(f"  {name} = {fact.value}")
+        screen.text(screen.paint(f"      source: {fact.source}", "dim"))
+    for note in about.notes:
+        screen.text(f"  note: {note}")
+    screen.text(f"  file: {target.file}")
+
+
+def _as_dict(target: Target) -> dict[str, object]:
+    return {
+        "id": target.id,
+        "file": str(target.file),
+        "verification": target.verification(),
+        **target.about.model_dump(mode="json", exclude_none=True),
+    }

@@ -1,0 +1,76 @@
+"""The build's stage that turns manifest, model and the user's code into a program for the target."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from edgepack.compile import runtime_step
+from edgepack.compile.program import build_program
+from edgepack.compile.render import Block, ProgramSpec, TensorSpec
+from edgepack.compile.toolchains.select import toolchain
+from edgepack.errors import InputError
+from edgepack.manifest.project import PostBlock, PreBlock
+from edgepack.plan.gates import gates_for
+from edgepack.plan.step import Work
+
+
+def run(work: Work) -> str:
+    """Render and compile; returns a line on it. Raises CompileError, LoadError or ToolError."""
+    step, choice = work.step("compile"), work.choice
+    spec = program_spec(work)
+    tools = toolchain(choice.toolchain, choice.target.arch, choice.target.cpu, work.progress)
+    log = work.log("compile")
+    log.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory(prefix="edgepack-program-") as temporary:
+        made = build_program(
+            spec,
+            project=work.project.folder,
+            build=work.project.folder / ".edgepack" / "build" / f"{choice.target.id}-{choice.toolchain}",
+            toolchain=tools,
+            runtime=runtime_step.folder(work.step("runtime")),
+            dest=Path(temporary),
+            log=log,
+            progress=work.progress,
+        )
+        report = {"build_id": made.build_id, "compiled": made.compiled, "total": made.total}
+        work.store.put(step.key, {"program": made.program, "debug": made.debug}, report)
+        size = made.program.stat().st_size
+    return f"{made.compiled} of {made.total} files compiled, {size / 1e6:.1f} MB"
+
+
+def program_spec(work: Work) -> ProgramSpec:
+    """What the generated program depends on, from the manifest and the conversion's report."""
+    manifest, choice = work.project.manifest, work.choice
+    report = work.result("convert").report
+    return ProgramSpec(
+        name=manifest.name,
+        version=manifest.version,
+        target=choice.target.id,
+        arch=choice.target.arch,
+        runtime=choice.runtime,
+        pre=tuple(_block(block) for block in manifest.pre),
+        post=tuple(_block(block) for block in manifest.post),
+        inputs=tuple(_tensor(row) for row in report["inputs"]),
+        outputs=tuple(_tensor(row) for row in report["outputs"]),
+        gates=gates_for(manifest.parity, choice.precision),
+        source=manifest.source.path,
+        sink=manifest.sink.path,
+        precision=choice.precision,
+        num_threads=choice.options.threads,
+    )
+
+
+def _block(block: PreBlock | PostBlock) -> Block:
+    if block.code is not None and block.entry is not None:
+        return Block("code", {}, block.code, block.entry)
+    params = getattr(block, block.kind).model_dump()
+    return Block(block.kind, params)
+
+
+def _tensor(row: dict[str, Any]) -> TensorSpec:
+    shape = tuple(int(axis) for axis in row["shape"])
+    if not shape:
+        raise InputError(f"the recipe gives no shape for {row.get('tensor')}")
+    return TensorSpec(str(row["name"]), str(row.get("tensor", row["name"])), shape)

@@ -1,0 +1,100 @@
+"""The build's proof: the cross-compiled program on the golden vectors, here, before anything is shipped."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from edgepack.compile.errors import ParityError
+from edgepack.model import golden
+from edgepack.model.parity import judge
+from edgepack.plan.step import Work
+from edgepack.tools import qemu
+from edgepack.tools.runner import command
+from edgepack.tools.runner import run as start
+
+NATIVE = "this machine"
+
+
+def runners() -> dict[str, str]:
+    """How programs of each architecture can run on this host: architecture → in words."""
+    found = {qemu.host_arch(): NATIVE}
+    for arch in qemu.NAMES:
+        if arch not in found and qemu.find(arch) is not None:
+            found[arch] = "qemu-user"
+    return found
+
+
+def run(work: Work) -> str:
+    """Prove the program, or say that nothing here can run it. Raises ParityError when it is not proven."""
+    step, manifest = work.step("verify"), work.project.manifest
+    if manifest.model.golden is None:
+        work.store.put(step.key, {}, {"state": "no golden vectors", "ok": None})
+        return "no golden vectors in the manifest: nothing is proven (model.golden)"
+    arch = work.choice.target.arch
+    emulator = None if arch == qemu.host_arch() else qemu.find(arch)
+    if emulator is None and arch != qemu.host_arch():
+        work.store.put(step.key, {}, {"state": f"nothing here runs {arch} programs", "ok": None})
+        return f"not proven here: no qemu-user for {arch}; the box will prove it"
+    how = f"qemu-user {qemu.version(emulator)}" if emulator else NATIVE
+    work.progress(f"golden vectors on {how}")
+    with tempfile.TemporaryDirectory(prefix="edgepack-verify-") as temporary:
+        release = Path(temporary)
+        _lay_out(work, release)
+        prefix = (emulator,) if emulator else ()
+        argv = command(*prefix, release / "bin" / manifest.name, "verify", timeout_s=600)
+        done = start(argv, log=work.log("verify"))
+    report = _report(work, done.stdout, done.returncode, done.text())
+    verdict = judge(report, _golden_names(work))
+    report = {**report, "state": f"verified on {how}", "how": how, "ok": verdict.ok}
+    if not verdict.ok:
+        raise ParityError(
+            f"{work.choice.target.id}: the program does not compute what was trained",
+            where=f"{manifest.model.golden}, on {how}",
+            why=verdict.why,
+            fix="compare `pre` in edgepack.yaml with the training's own pre-processing: scale and mean, "
+            "channel order, resize; then the converted model's layers",
+            detail=verdict.table,
+        )
+    work.store.put(step.key, {}, report)
+    return f"{verdict.summary} on {how}"
+
+
+def _lay_out(work: Work, release: Path) -> None:
+    """A release as it will lie on the box: program, model, golden vectors."""
+    outputs = {
+        f"bin/{work.project.manifest.name}": work.result("compile").outputs["program"],
+        **{f"model/{name}": output for name, output in work.result("convert").outputs.items()},
+    }
+    for name, output in outputs.items():
+        place = release / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(work.store.blob(output.sha256), place)
+        place.chmod(0o755 if output.executable else 0o644)
+    assert work.project.manifest.model.golden is not None
+    golden.unpack(work.project.file(work.project.manifest.model.golden), release / "golden")
+
+
+def _golden_names(work: Work) -> golden.Names:
+    assert work.project.manifest.model.golden is not None
+    return golden.names(work.project.file(work.project.manifest.model.golden))
+
+
+def _report(work: Work, stdout: bytes, returncode: int, text: str) -> Mapping[str, Any]:
+    """The program's own JSON; its exit code alone is never believed."""
+    try:
+        report = json.loads(stdout)
+        if isinstance(report, dict):
+            return report
+    except ValueError:
+        pass
+    raise ParityError(
+        f"{work.choice.target.id}: the program could not run the golden vectors",
+        where=str(work.project.manifest.model.golden),
+        why=f"it ended with {returncode} and no report",
+        detail=text.strip()[-1500:],
+    )

@@ -1,0 +1,23 @@
+"""What can go wrong between a trained model and a converted one."""
+
+from __future__ import annotations
+
+from edgepack.errors import EdgepackError, Exit
+
+
+class ModelError(EdgepackError):
+    """The model file itself: not a model, cut off, or made in a way nothing can convert."""
+
+    exit_code = Exit.MODEL
+
+
+class ConvertError(EdgepackError):
+    """The converter refused, crashed, or said it succeeded and wrote nothing usable."""
+
+    exit_code = Exit.CONVERT
+
+
+class ConvertParityError(EdgepackError):
+    """The converted model does not compute what the trained one does."""
+
+    exit_code = Exit.PARITY

@@ -1,0 +1,103 @@
+"""Golden vectors: recorded inputs and the trained model's own outputs, as an ``.npz`` file.
+
+An ``.npz`` is a zip of ``.npy`` files, so nothing but the standard library is needed to unpack it and
+to read shapes: ``input`` uint8 (N, H, W[, C]); ``output.<tensor>`` float32 (N, …); ``record.<field>``
+int64 or float32 (N,). The format of a header: NumPy's NEP 1.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import struct
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgepack.model.errors import GoldenError
+
+MAX_BYTES = 256 << 20
+_MEMBER = re.compile(r"(input|output\.[A-Za-z0-9_.:/-]{1,128}|record\.[A-Za-z0-9_]{1,64})\.npy")
+_DTYPES = {"input": {"|u1"}, "output": {"<f4"}, "record": {"<i8", "<f4"}}
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the vectors speak of. ``samples`` is N."""
+
+    samples: int
+    outputs: tuple[str, ...]
+    records: tuple[str, ...]
+
+
+def unpack(file: Path, folder: Path) -> None:
+    """Write the members as ``folder/<name>.npy``. Raises GoldenError for anything but golden vectors."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in members(file).items():
+        (folder / name).write_bytes(data)
+
+
+def names(file: Path) -> Names:
+    """Which outputs and record fields the vectors hold, and for how many samples."""
+    found = members(file)
+    samples = _shape(file, "input.npy", found["input.npy"])[0]
+    kinds: dict[str, list[str]] = {"output": [], "record": []}
+    for name in sorted(found):
+        kind, _, rest = name.removesuffix(".npy").partition(".")
+        if kind in kinds:
+            kinds[kind].append(rest)
+    return Names(samples, tuple(kinds["output"]), tuple(kinds["record"]))
+
+
+def members(file: Path) -> dict[str, bytes]:
+    """The ``.npy`` files inside, by name, each checked to be what the contract says."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            infos = archive.infolist()
+            if sum(info.file_size for info in infos) > MAX_BYTES:
+                raise _bad(file, f"more than {MAX_BYTES >> 20} MiB", "fewer vectors prove as much")
+            found = {info.filename: archive.read(info) for info in infos}
+    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, EOFError) as error:
+        raise _bad(file, f"it is not a whole .npz file: {error}", "write it with numpy.savez") from None
+    for name in found:
+        if not _MEMBER.fullmatch(name) or "/" in name:
+            raise _bad(file, f"`{name}` is no name for a golden vector", _NAMES)
+    if "input.npy" not in found or not any(name.startswith("output.") for name in found):
+        raise _bad(file, "it must hold `input` and at least one `output.<tensor>`", _NAMES)
+    counts = {name: _shape(file, name, data)[0] for name, data in found.items()}
+    if len(set(counts.values())) != 1 or 0 in counts.values():
+        told = ", ".join(f"{name}: {count}" for name, count in counts.items())
+        raise _bad(file, f"all must have the same number of samples, at least one ({told})", "")
+    return found
+
+
+_NAMES = "names are `input`, `output.<ONNX tensor>` and `record.<field>` (docs/design/whole-way.md)"
+
+
+def _shape(file: Path, name: str, data: bytes) -> tuple[int, ...]:
+    """The shape from a ``.npy`` header, whose dtype must be the contract's and whose bytes must be there."""
+    try:
+        if data[:6] != b"\x93NUMPY":
+            raise ValueError("no NumPy header")
+        size, start = struct.unpack("<H", data[8:10])[0], 10
+        if data[6] > 1:
+            size, start = struct.unpack("<I", data[8:12])[0], 12
+        header = ast.literal_eval(data[start : start + size].decode("latin-1").strip())
+        descr, order, shape = header["descr"], header["fortran_order"], header["shape"]
+        body = len(data) - start - size
+    except (ValueError, KeyError, IndexError, SyntaxError, struct.error, TypeError) as error:
+        raise _bad(file, f"`{name}` is not a NumPy array: {error}", "") from None
+    kind = name.partition(".")[0]
+    if descr not in _DTYPES[kind]:
+        wanted = " or ".join(sorted(_DTYPES[kind]))
+        raise _bad(file, f"`{name}` has the type {descr}; it must be {wanted}", "use .astype(…)")
+    count = int(descr[2:])
+    for axis in shape:
+        count *= int(axis)
+    if order or not shape or count != body:
+        raise _bad(file, f"`{name}` must be whole, in C order, with samples as its first axis", "")
+    return tuple(int(axis) for axis in shape)
+
+
+def _bad(file: Path, why: str, fix: str) -> GoldenError:
+    return GoldenError(f"{file.name} does not hold golden vectors", where=str(file), why=why, fix=fix)

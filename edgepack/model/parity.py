@@ -1,0 +1,60 @@
+"""Judges what a program said of its golden vectors: the numbers, never its exit code or its own ``ok``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from edgepack.model.golden import Names
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the outputs are the trained model's, in one line, in a table, and why not."""
+
+    ok: bool
+    summary: str
+    table: str
+    why: str
+
+
+def judge(report: Mapping[str, Any], expected: Names, gates: Mapping[str, Any] | None = None) -> Verdict:
+    """Hold a ``verify`` report to its gates.
+
+    expected: what the vectors speak of; an output or a field that the report leaves out fails.
+    gates: ``cosine`` and ``max_abs``; the report's own where not given.
+    """
+    limits = gates if gates is not None else _mapping(report.get("gates"))
+    least, most = _number(limits.get("cosine")), _number(limits.get("max_abs"))
+    rows, faults, worst = [], [], 0.0
+    for name in expected.outputs:
+        row = _mapping(_mapping(report.get("outputs")).get(name))
+        cosine, error = _number(row.get("cosine_min")), _number(row.get("max_abs"))
+        good = cosine >= least and error <= most * max(1.0, _number(row.get("max_reference"), 1.0))
+        worst = max(worst, error)
+        rows.append(f"{name:<16} cosine {cosine:.7f} (≥ {least})   largest error {error:.3g} (≤ {most})")
+        if not good or not row.get("ok"):
+            faults.append(f"output `{name}` is off: cosine {cosine:.5f}, largest error {error:.3g}")
+    for name in expected.records:
+        row = _mapping(_mapping(report.get("records")).get(name))
+        agree, of = row.get("agree"), row.get("of")
+        rows.append(f"{name:<16} {agree} of {of} samples agree")
+        if agree != expected.samples or of != expected.samples or not row.get("ok"):
+            faults.append(f"`{name}` differs in {expected.samples - int(_number(agree, 0))} samples")
+    if report.get("samples") != expected.samples:
+        faults.append(f"it ran {report.get('samples')} of {expected.samples} samples")
+    if not report.get("ok") and not faults:
+        faults.append("the program itself says that a gate failed")
+    ok = not faults
+    summary = f"{expected.samples} golden vectors, largest error {worst:.2g}"
+    return Verdict(ok, summary, "\n".join(rows), "; ".join(faults))
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _number(value: object, default: float = math.nan) -> float:
+    return float(value) if isinstance(value, (int, float)) else default

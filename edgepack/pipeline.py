@@ -1,0 +1,194 @@
+"""The story: what a build does, in order. Read this first.
+
+    edgepack.yaml ─ manifest ─ plan ─ convert ─ compile ─ verify ─ package ─ ship ─ observe
+
+A build looks at everything once (``snapshot``), decides from that alone (``plan``), and then carries out
+the plan's steps: each finds what the ones before it left in the store, and leaves its own result there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from edgepack.compile import program_step, runtime_step, verify_step
+from edgepack.convert import step as convert_step
+from edgepack.errors import EdgepackError, Exit
+from edgepack.manifest import project as manifest
+from edgepack.manifest.project import Project
+from edgepack.package import step as package_step
+from edgepack.plan.build import check_targets, plan_build
+from edgepack.plan.snapshot import take
+from edgepack.plan.step import Plan, Step, Work
+from edgepack.store import Store
+from edgepack.tools import cache
+from edgepack.tools.graph import Job, run_graph
+
+# The stages of a build, in order; each takes what the one before it left.
+STAGES: Mapping[str, Callable[[Work], str]] = {
+    "convert": convert_step.run,
+    "runtime": runtime_step.run,
+    "compile": program_step.run,
+    "verify": verify_step.run,
+    "package": package_step.run,
+}
+
+
+class Events(Protocol):
+    """Who wants to know how a build goes: the screen."""
+
+    def started(self, name: str, note: str = "") -> None: ...
+
+    def note(self, name: str, note: str) -> None: ...
+
+    def done(self, name: str, note: str = "", *, good: bool = True) -> None: ...
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked to build: no targets means all of the manifest's."""
+
+    folder: Path
+    targets: tuple[str, ...] = ()
+    toolchain: str | None = None
+
+
+@dataclass(frozen=True)
+class Built:
+    """One target's bundle and its proof."""
+
+    target: str
+    folder: Path
+    digest: str
+    size: int
+    proof: Mapping[str, Any]
+    arch: str
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What a build came to. ``ran`` are the steps it carried out, in no order."""
+
+    plan: Plan
+    built: tuple[Built, ...]
+    ran: tuple[str, ...]
+
+
+class Locked(EdgepackError):
+    """Another build is at work on this project."""
+
+    exit_code = Exit.LOCKED
+
+
+def build(request: Request, events: Events) -> BuildReport:
+    """Build every target asked for. Raises the first error; what was finished by then is kept."""
+    project = manifest.load(request.folder.absolute())
+    store = Store(cache.root() / "store")
+    ran: list[str] = []
+    with _only_build(project.folder):
+        while True:
+            plan = make_plan(project, request, store)
+            try:
+                _carry_out(plan, store, events, ran)
+            finally:
+                _remember(plan, ran)
+            if not _needs_another_look(plan, project, request, store):
+                break
+        built = tuple(_built(plan, target, store) for target in plan.chains)
+        package_step.write_lock(plan, store)
+    return BuildReport(plan, built, tuple(ran))
+
+
+def make_plan(project: Project, request: Request, store: Store) -> Plan:
+    """What a build would do now: a look at everything, then a pure decision."""
+    wanted = check_targets(project, request.targets)
+    elsewhere = runtime_step.built() | package_step.packaged(project)
+    snapshot = take(project, wanted, store, elsewhere, verify_step.runners())
+    return plan_build(snapshot, request.toolchain)
+
+
+def _carry_out(plan: Plan, store: Store, events: Events, ran: list[str]) -> None:
+    """Run the steps that have no result, each once its needs have one."""
+    work = {
+        step_id: Work(plan, plan.choices[target], store, _noter(events, step_id))
+        for target, chain in plan.chains.items()
+        for step_id in chain.values()
+    }
+    jobs = {
+        step.id: Job(step.needs, _job(step, work[step.id], events, ran), alone=step.stage == "runtime")
+        for step in plan.todo
+    }
+    run_graph(jobs, workers=max(4, os.cpu_count() or 1))
+
+
+def _job(step: Step, work: Work, events: Events, ran: list[str]) -> Callable[[], None]:
+    def job() -> None:
+        events.started(step.id, step.why)
+        try:
+            note = STAGES[step.stage](work)
+        except BaseException:
+            events.done(step.id, good=False)
+            raise
+        ran.append(step.id)
+        events.done(step.id, note)
+
+    return job
+
+
+def _noter(events: Events, step_id: str) -> Callable[[str], None]:
+    return lambda note: events.note(step_id, note)
+
+
+def _needs_another_look(plan: Plan, project: Project, request: Request, store: Store) -> bool:
+    """Whether the conversion showed what the plan could not know: layers beyond the common runtime."""
+    again = make_plan(project, request, store)
+    return any(not step.cached for step in again.steps.values() if step.id not in plan.steps)
+
+
+def _built(plan: Plan, target: str, store: Store) -> Built:
+    bundle = package_step.bundle_of(plan, target)
+    proof = store.get(plan.step(target, "verify").key)
+    size = sum(file.size for file in bundle.files)
+    return Built(target, bundle.folder, bundle.digest, size, proof.report if proof else {}, bundle.arch)
+
+
+def _remember(plan: Plan, ran: list[str]) -> None:
+    """Keep what went into each finished step, so that the next plan can say what has changed since."""
+    file = plan.project.folder / ".edgepack" / "last-plan.json"
+    try:
+        known = json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        known = {}
+    finished = [step for step in plan.steps.values() if step.cached or step.id in ran]
+    known.update({step.id: dict(step.inputs) for step in finished})
+    beside = file.with_suffix(".new")
+    beside.write_text(json.dumps(known, indent=1, sort_keys=True))
+    beside.replace(file)
+
+
+@contextlib.contextmanager
+def _only_build(folder: Path) -> Iterator[None]:
+    """One build at a time per project; a second one says so at once."""
+    import fcntl
+
+    state = folder / ".edgepack"
+    try:
+        state.mkdir(exist_ok=True)
+        handle = (state / "build.lock").open("w")
+    except OSError as error:
+        raise manifest.not_writable(folder, error) from None
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Locked(
+                "another build of this project is running",
+                where=str(folder),
+                fix="wait for it, or stop it with Ctrl-C",
+            ) from None
+        yield

@@ -1,0 +1,164 @@
+"""Everything that planning looks at, taken before it: planning itself reads nothing.
+
+A file's digest is kept with its size and times, so that a second look costs a stat.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgepack import __version__
+from edgepack.catalog import paths, recipes, targets, toolchains
+from edgepack.catalog.recipes import Recipe
+from edgepack.catalog.targets import Target
+from edgepack.manifest.project import Project
+from edgepack.store import Store, digest_file, digest_of, digest_tree
+
+SOURCES = {".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".hxx", ".inc", ".ipp"}
+_NCNN_BUILD = ("compile/ncnn.py", "catalog/ncnn_build.py", "catalog/ncnn_layers.py")
+_RACY_NS = 2_000_000_000  # a file touched this close to the look may change again within its timestamp
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A moment of the project, the catalogue and the store."""
+
+    project: Project
+    targets: Mapping[str, Target]
+    recipes: Mapping[str, Recipe]
+    files: Mapping[str, str]  # path in the project → sha256
+    sources: str  # digest of all C and C++ files beside the user's code
+    code: Mapping[str, str]  # parts of edgepack that decide bytes → digest
+    toolchains: Mapping[tuple[str, str], Mapping[str, str]]  # (name, arch) → pins
+    results: frozenset[str]  # keys that have a result
+    layers: Mapping[str, tuple[str, ...]]  # convert key → ncnn layers its result uses
+    previous: Mapping[str, Mapping[str, str]]  # step id → inputs of the last build
+    qemu: Mapping[str, str]  # arch → what verifies its programs here
+
+
+def take(
+    project: Project,
+    target_ids: tuple[str, ...],
+    store: Store,
+    elsewhere: frozenset[str],
+    qemu: Mapping[str, str],
+) -> Snapshot:
+    """Look at everything once.
+
+    target_ids: which of the manifest's; elsewhere: keys of results that lie outside the store; qemu: how
+    programs of each architecture can run on this host. Raises InputError for an unknown target.
+    """
+    folder = project.folder
+    known = StatDigests(folder / ".edgepack" / "digests.json")
+    files = {name: known.digest(folder / name) for name in _inputs(project)}
+    sources = digest_of({str(p.relative_to(folder)): known.digest(p) for p in _sources(project)})
+    known.save()
+    chosen = {t: targets.load(t, folder) for t in target_ids}
+    return Snapshot(
+        project=project,
+        targets=chosen,
+        recipes=recipes.load_all(folder),
+        files=files,
+        sources=sources,
+        code=_code(folder),
+        toolchains={
+            (name, arch): toolchains.pins(name, arch)
+            for name in toolchains.TOOLCHAINS
+            for arch in {target.arch for target in chosen.values()}
+        },
+        results=store.keys() | elsewhere,
+        layers=remembered_layers(folder),
+        previous=_previous(folder),
+        qemu=qemu,
+    )
+
+
+def _inputs(project: Project) -> Iterator[str]:
+    model = project.manifest.model
+    yield model.file
+    if model.golden:
+        yield model.golden
+    for block in (*project.manifest.pre, *project.manifest.post):
+        if block.code:
+            yield block.code
+
+
+def _sources(project: Project) -> list[Path]:
+    """The user's code and what may be included from beside it."""
+    blocks = (*project.manifest.pre, *project.manifest.post)
+    folders = {project.file(block.code).parent for block in blocks if block.code}
+    return sorted({p for folder in folders for p in folder.rglob("*") if p.suffix in SOURCES})
+
+
+def _code(folder: Path) -> dict[str, str]:
+    package = Path(__file__).resolve().parent.parent
+    return {
+        "edgepack": __version__,
+        "templates/program": digest_tree(paths.template("program", folder)),
+        "edgepack/compile": digest_tree(package / "compile"),
+        "edgepack/package": digest_tree(package / "package"),
+        "ncnn build": digest_of([digest_file(package / name) for name in _NCNN_BUILD]),
+    }
+
+
+def remembered_layers(folder: Path) -> dict[str, tuple[str, ...]]:
+    """Which ncnn layers each conversion of this project was seen to use."""
+    raw = _json(folder / ".edgepack" / "layers.json")
+    return {str(k): tuple(map(str, v)) for k, v in raw.items() if isinstance(v, list)}
+
+
+def _previous(folder: Path) -> dict[str, dict[str, str]]:
+    raw = _json(folder / ".edgepack" / "last-plan.json")
+    return {str(k): dict(v) for k, v in raw.items() if isinstance(v, dict)}
+
+
+def _json(file: Path) -> dict[str, object]:
+    try:
+        raw = json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return raw if isinstance(raw, dict) else {}
+
+
+class StatDigests:
+    """sha256 of files, remembered by size, inode and times as git does it."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.known: dict[str, list[object]] = {}
+        self.changed = False
+        try:
+            raw = json.loads(file.read_bytes())
+            self.known = raw if isinstance(raw, dict) else {}
+        except (OSError, ValueError):
+            self.changed = True
+
+    def digest(self, path: Path) -> str:
+        """The file's sha256; read only where its stat says that it may have changed."""
+        stat = path.stat()
+        mark = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+        entry = self.known.get(str(path))
+        if entry is not None and entry[:4] == mark:
+            return str(entry[4])
+        digest = digest_file(path)
+        if time.time_ns() - stat.st_mtime_ns > _RACY_NS:
+            self.known[str(path)] = [*mark, digest]
+            self.changed = True
+        return digest
+
+    def save(self) -> None:
+        """Keep what was learned; losing it costs a read, so nothing here is worth an error."""
+        if not self.changed:
+            return
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            beside = self.file.with_suffix(f".{os.getpid()}.new")
+            beside.write_text(json.dumps(self.known))
+            beside.replace(self.file)
+        except OSError:
+            return

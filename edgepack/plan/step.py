@@ -1,0 +1,91 @@
+"""What a plan is made of: steps with keys, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edgepack.catalog.recipes import Recipe
+from edgepack.catalog.targets import Target
+from edgepack.errors import EdgepackError
+from edgepack.manifest.project import Project, TargetOptions
+from edgepack.store import Result, Store
+
+STAGES = ("convert", "runtime", "compile", "verify", "package")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was decided for one target, and where each value came from (``explain``)."""
+
+    target: Target
+    options: TargetOptions
+    recipe: Recipe
+    runtime: str
+    precision: str
+    toolchain: str
+    because: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do. ``key`` is the digest of ``inputs``; equal keys mean equal results."""
+
+    id: str
+    stage: str
+    key: str
+    inputs: Mapping[str, str]  # what goes in: a readable name → digest or value
+    needs: tuple[str, ...] = ()  # ids of the steps before it
+    cached: bool = False
+    why: str = ""  # why it must run, in words; empty where cached
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a build would do: the same object that ``edgepack plan`` shows and ``build`` executes."""
+
+    project: Project
+    choices: Mapping[str, Choice]  # by target id
+    steps: Mapping[str, Step]  # by step id, each after what it needs
+    chains: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # target id → stage → step id
+
+    def step(self, target: str, stage: str) -> Step:
+        """The step of one stage for one target; several targets may share it."""
+        return self.steps[self.chains[target][stage]]
+
+    @property
+    def todo(self) -> tuple[Step, ...]:
+        """The steps that have no result yet."""
+        return tuple(step for step in self.steps.values() if not step.cached)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a stage needs to carry out one step: it finds its inputs by the plan and leaves its result."""
+
+    plan: Plan
+    choice: Choice
+    store: Store
+    progress: Callable[[str], None]
+
+    @property
+    def project(self) -> Project:
+        return self.plan.project
+
+    def step(self, stage: str) -> Step:
+        """This target's step of a stage."""
+        return self.plan.step(self.choice.target.id, stage)
+
+    def result(self, stage: str) -> Result:
+        """What this target's step of an earlier stage left."""
+        step = self.step(stage)
+        result = self.store.get(step.key)
+        if result is None:
+            raise EdgepackError(f"the result of {step.id} is gone", why="the cache was emptied meanwhile")
+        return result
+
+    def log(self, stage: str) -> Path:
+        """Where the programs that a step runs leave their noise."""
+        name = self.step(stage).id.replace("/", "-").replace(":", "-")
+        return self.project.folder / ".edgepack" / "logs" / f"{name}.log"
