@@ -16,6 +16,10 @@ from typing import Any, Literal
 
 from edgepack.package.errors import NoticesMissing
 
+# Its LICENSE.txt: its own, and those of what it has taken in.
+NCNN_LICENCE = "BSD-3-Clause AND BSD-2-Clause AND Zlib"
+Kind = Literal["application", "library", "machine-learning-model", "data", "file"]
+
 _NAMESPACE = uuid.UUID("0f7d3a52-6c0e-5a6e-9a35-4f0d1b8a7c11")  # our own, for uuid5
 
 
@@ -25,7 +29,7 @@ class Component:
 
     name: str
     version: str
-    kind: Literal["application", "library", "machine-learning-model", "data", "file"] = "library"
+    kind: Kind = "library"
     licence: str = ""
     sha256: str = ""  # of the file that is in the bundle
     purl: str = ""
@@ -45,7 +49,7 @@ def linked(ncnn_version: str, zig_lib: Path, zig_version: str) -> tuple[Componen
         Component(
             "ncnn",
             ncnn_version,
-            licence="BSD-3-Clause AND BSD-2-Clause AND Zlib",
+            licence=NCNN_LICENCE,
             purl=f"pkg:pypi/ncnn@{ncnn_version}",
         ),
         Component("musl", musl, licence="MIT", purl=f"pkg:generic/musl@{musl}"),

@@ -1,0 +1,121 @@
+"""The notices layer of a bundle: the licences of what its program holds, and the bill of materials."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgepack.catalog.architectures import architecture
+from edgepack.catalog.ncnn_build import SOURCE, VERSION
+from edgepack.catalog.paths import data
+from edgepack.catalog.toolchains import LOCK, gcc_program
+from edgepack.package import notices, sbom
+from edgepack.package.bundle import Content
+from edgepack.package.errors import NoticesMissing
+from edgepack.package.sbom import Component
+from edgepack.plan.step import Work
+from edgepack.tools import sdist, uv
+from edgepack.tools.runner import command, run
+
+SBOM = "sbom.cdx.json"
+_DOC = Path("/usr/share/doc")
+
+
+@dataclass(frozen=True)
+class Linked:
+    """What a toolchain links into a program: licence texts by file name, and the parts themselves."""
+
+    texts: Mapping[str, bytes]
+    parts: tuple[Component, ...]
+
+
+def notices_layer(work: Work, layers: Mapping[str, Mapping[str, Content]]) -> dict[str, Content]:
+    """``LICENSES/*`` and ``sbom.cdx.json`` for a bundle of these layers.
+
+    Raises NoticesMissing where a package does not hold its licence, ToolError where ncnn's source
+    is not in the cache and cannot be had.
+    """
+    name, version = work.project.manifest.name, work.project.manifest.version
+    ncnn = sdist.unpack(SOURCE, work.progress)
+    if work.choice.toolchain == "zig":
+        linked = by_zig(ncnn, zig_lib())
+    else:
+        linked = by_gcc(ncnn, work.choice.target.arch)
+    own = [
+        Component(path, version if kind == "program" else "", _KINDS[kind], sha256=_sha256(content))
+        for kind, files in layers.items()
+        if kind in _KINDS
+        for path, content in files.items()
+    ]
+    bill = sbom.render(name, version, (*own, *linked.parts))
+    texts = {f"LICENSES/{file}": Content(text) for file, text in linked.texts.items()}
+    return {**texts, SBOM: Content(bill)}
+
+
+_KINDS: Mapping[str, sbom.Kind] = {
+    "program": "application",
+    "model": "machine-learning-model",
+    "libraries": "library",
+}
+
+
+def by_zig(ncnn: Path, lib: Path) -> Linked:
+    """What zig links statically. ncnn: its unpacked source; lib: zig's ``lib`` folder."""
+    return Linked(notices.collect(ncnn, lib), sbom.linked(VERSION, lib, _pinned("ziglang")))
+
+
+def by_gcc(ncnn: Path, arch: str) -> Linked:
+    """What Debian's gcc links statically, by the packages that hold it.
+
+    glibc is under the LGPL: who ships such a program must let others link it anew with another glibc.
+    """
+    major = run(command(gcc_program(arch), "-dumpversion")).stdout.decode().strip()
+    known = architecture(arch)
+    cross = "" if known.runs(platform.machine()) else f"-{known.debian}-cross"
+    packages = {
+        "glibc": (f"libc6-dev{cross}", "LGPL-2.1-or-later"),
+        "libstdc++": (f"libstdc++-{major}-dev{cross}", "GPL-3.0-or-later WITH GCC-exception-3.1"),
+    }
+    texts = {f"{name}.txt": _DOC / package / "copyright" for name, (package, _) in packages.items()}
+    parts = [Component("ncnn", VERSION, licence=sbom.NCNN_LICENCE, purl=f"pkg:pypi/ncnn@{VERSION}")]
+    for name, (package, licence) in packages.items():
+        version = _debian_version(package)
+        purl = f"pkg:deb/debian/{package.replace('+', '%2B')}@{version.replace('+', '%2B')}"
+        parts.append(Component(name, version, licence=licence, purl=purl))
+    return Linked(notices.collect(ncnn, None, texts), tuple(parts))
+
+
+def zig_lib() -> Path:
+    """The ``lib`` folder of the zig that the toolchain's lock pins; made where it is not there yet."""
+    python = uv.environment(data(LOCK), f"{sys.version_info.major}.{sys.version_info.minor}")
+    found = sorted(python.parent.parent.glob("lib/python3*/site-packages/ziglang/lib"))
+    if not found:
+        raise NoticesMissing("the toolchain's environment has no zig", where=str(python.parent.parent))
+    return found[0]
+
+
+def _pinned(package: str) -> str:
+    lines = data(LOCK).read_text().splitlines()
+    return next(line.split("==")[1].split()[0] for line in lines if line.startswith(f"{package}=="))
+
+
+def _debian_version(package: str) -> str:
+    done = run(command("dpkg-query", "-W", "-f", "${Version}", package))
+    if not done.ok:
+        raise NoticesMissing(
+            f"Debian's package {package} is not installed",
+            why="the licences of what gcc links into a program are taken from it",
+            fix=f"sudo apt-get install {package}, or compile with zig",
+        )
+    return done.stdout.decode().strip()
+
+
+def _sha256(content: Content) -> str:
+    if isinstance(content.source, bytes):
+        return hashlib.sha256(content.source).hexdigest()
+    with content.source.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
