@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -148,7 +148,7 @@ def _spawn(cmd: Command, *, merged: bool = False) -> Iterator[subprocess.Popen[b
         # A limit set by the shell, because preexec_fn is unsafe with threads.
         argv = ["/bin/sh", "-c", f'ulimit -v {cmd.memory_mb * 1024}; exec "$@"', "sh", *argv]
     try:
-        process = subprocess.Popen(  # noqa: S603 - argv lists only, never a shell string
+        process = subprocess.Popen(
             argv,
             cwd=cmd.cwd,
             env=env,
@@ -200,7 +200,7 @@ def spawn_daemon(cmd: Command, log: Path) -> int:
     env = dict(cmd.env) if cmd.only_env else {**os.environ, **cmd.env}
     try:
         with log.open("ab") as out:
-            process = subprocess.Popen(  # noqa: S603
+            process = subprocess.Popen(
                 list(cmd.argv),
                 cwd=cmd.cwd,
                 env=env,

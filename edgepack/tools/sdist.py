@@ -17,10 +17,14 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 from edgepack.errors import ToolError
 from edgepack.tools import cache
+
+if TYPE_CHECKING:
+    import requests
 
 _UNPACKED = ".edgepack-complete"
 
@@ -137,7 +141,7 @@ def _download(source: Source, kept: Path) -> None:
     )
 
 
-def _session() -> requests.Session:  # noqa: F821 - imported only when something is fetched
+def _session() -> requests.Session:
     import requests
 
     session = requests.Session()

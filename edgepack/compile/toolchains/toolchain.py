@@ -70,7 +70,11 @@ class Toolchain:
         fixed = {**{str(k): v for k, v in maps.items()}}
         mapped = [f"-ffile-prefix-map={path}={name}" for path, name in fixed.items()]
         # With the same -O and -g at every link, zig makes its libraries once, whatever the configuration.
-        link = [*self.flags.release, *self.flags.link, *([f"-Wl,--build-id=0x{build_id}"] if build_id else [])]
+        link = [
+            *self.flags.release,
+            *self.flags.link,
+            *([f"-Wl,--build-id=0x{build_id}"] if build_id else []),
+        ]
         compile_only = [*self.flags.compile, *self.cpu_flags, *mapped]
         lines = [
             "set(CMAKE_SYSTEM_NAME Linux)",
@@ -83,7 +87,7 @@ class Toolchain:
             'set(CMAKE_HAVE_LIBC_PTHREAD ON CACHE INTERNAL "")',
             *(f"set(CMAKE_FIND_ROOT_PATH_MODE_{kind} {how})" for kind, how in _SEARCH),
             *(
-                f"set(CMAKE_{lang}_FLAGS_RELEASE {_quote(' '.join(self.flags.release))} CACHE STRING \"\")"
+                f'set(CMAKE_{lang}_FLAGS_RELEASE {_quote(" ".join(self.flags.release))} CACHE STRING "")'
                 for lang, _ in _COMPILERS
             ),
             f"set(CMAKE_EXE_LINKER_FLAGS_INIT {_quote(' '.join(link))})",

@@ -1,0 +1,210 @@
+"""What a program needs to start, read from its ELF file; and the split of its debug information.
+
+Sources: System V gABI (headers, sections, segments), the GNU symbol-versioning and ``.gnu_debuglink``
+conventions as gdb documents them ("Debugging Information in Separate Files").
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgepack.catalog.architectures import architecture, of_elf
+from edgepack.compile.errors import LoadError
+
+if TYPE_CHECKING:
+    from elftools.elf.elffile import ELFFile
+
+_FAMILIES = ("GLIBC", "GLIBCXX", "CXXABI", "GCC")
+# Part of libc, or never a file on disk: not worth a question to the box.
+_OF_LIBC = ("libc.so.", "libm.so.", "libpthread.so.", "libdl.so.", "librt.so.", "ld-linux", "libc.musl-")
+
+
+@dataclass(frozen=True)
+class VersionNeed:
+    """The highest version of one family that a file asks for, and a symbol that asks for it."""
+
+    version: str
+    symbol: str
+    library: str
+
+
+@dataclass(frozen=True)
+class ElfInfo:
+    """One ELF file. arch: edgepack's name, or None where the file is for none that edgepack knows.
+
+    static: needs neither a loader nor a library. version_needs: family (``GLIBC``) → what it asks for.
+    """
+
+    path: Path
+    arch: str | None
+    static: bool
+    interpreter: str | None
+    soname: str | None
+    needed: tuple[str, ...]
+    version_needs: Mapping[str, VersionNeed]
+    build_id: str
+    stripped: bool
+
+
+def inspect(path: Path) -> ElfInfo:
+    """Read ``path``. Raises LoadError where it is not an ELF file, or a damaged one."""
+    from elftools.common.exceptions import ELFError
+    from elftools.construct import ConstructError
+    from elftools.elf.elffile import ELFFile
+
+    try:
+        with path.open("rb") as content:
+            return _read(path, ELFFile(content))
+    except (ELFError, ConstructError, OSError, ValueError, UnicodeDecodeError) as error:
+        raise LoadError(
+            f"{path.name} is not a program for Linux", where=str(path), why=f"not readable as ELF: {error}"
+        ) from error
+
+
+def _read(path: Path, elf: ELFFile) -> ElfInfo:
+    header = elf.header
+    found = of_elf(elf.elfclass, _number(elf), header["e_flags"])
+    tags = list(_dynamic(elf))
+    needed = tuple(str(tag.needed) for tag in tags if tag.entry.d_tag == "DT_NEEDED")
+    soname = next((str(tag.soname) for tag in tags if tag.entry.d_tag == "DT_SONAME"), None)
+    interpreter = next(
+        (seg.get_interp_name() for seg in elf.iter_segments() if seg["p_type"] == "PT_INTERP"), None
+    )
+    return ElfInfo(
+        path=path,
+        arch=found.name if found else None,
+        static=interpreter is None and not needed and soname is None,
+        interpreter=interpreter,
+        soname=soname,
+        needed=needed,
+        version_needs=_version_needs(elf),
+        build_id=_build_id(elf),
+        stripped=elf.get_section_by_name(".symtab") is None and not elf.has_dwarf_info(strict=True),
+    )
+
+
+def _number(elf: ELFFile) -> int:
+    """``e_machine`` as the file has it: the library's names for it are not the ABI's numbers."""
+    elf.stream.seek(18)
+    return int.from_bytes(elf.stream.read(2), "little" if elf.little_endian else "big")
+
+
+def _dynamic(elf: ELFFile) -> Iterator[Any]:
+    for segment in elf.iter_segments():
+        if segment["p_type"] == "PT_DYNAMIC":
+            yield from segment.iter_tags()
+
+
+def _version_needs(elf: ELFFile) -> dict[str, VersionNeed]:
+    from elftools.elf.gnuversions import GNUVerNeedSection, GNUVerSymSection
+    from elftools.elf.sections import SymbolTableSection
+
+    needs = elf.get_section_by_name(".gnu.version_r")
+    versions = elf.get_section_by_name(".gnu.version")
+    symbols = elf.get_section_by_name(".dynsym")
+    if not (isinstance(needs, GNUVerNeedSection) and isinstance(versions, GNUVerSymSection)):
+        return {}
+    assert isinstance(symbols, SymbolTableSection)  # both sections speak of it
+    wanted = {
+        aux["vna_other"]: (aux.name, library.name)
+        for library, auxiliaries in needs.iter_versions()
+        for aux in auxiliaries
+    }
+    highest: dict[str, VersionNeed] = {}
+    for index, symbol in enumerate(symbols.iter_symbols()):
+        version, library = wanted.get(versions.get_symbol(index)["ndx"], ("", ""))
+        family, _, number = version.partition("_")
+        known = highest.get(family)
+        if family in _FAMILIES and number[:1].isdigit() and (known is None or _less(known.version, number)):
+            highest[family] = VersionNeed(number, symbol.name, library)
+    return highest
+
+
+def _less(first: str, second: str) -> bool:
+    return _ordered(first) < _ordered(second)
+
+
+def _ordered(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
+
+
+def _build_id(elf: ELFFile) -> str:
+    from elftools.elf.segments import NoteSegment
+
+    for segment in elf.iter_segments():
+        if isinstance(segment, NoteSegment):
+            for note in segment.iter_notes():
+                if note["n_type"] == "NT_GNU_BUILD_ID":
+                    return str(note["n_desc"])
+    return ""
+
+
+def check_loads(info: ElfInfo, arch: str, floors: Mapping[str, str], provided: Collection[str] = ()) -> None:
+    """Refuse a program that would not start on a box of ``arch``.
+
+    floors: what the box has (``{"GLIBC": "2.31", "GLIBCXX": "3.4.28"}``; what is not known is left out
+    and not judged). provided: sonames of libraries the bundle brings or the box is known to have.
+    Raises LoadError naming the object, the symbol and what to do.
+    """
+    if info.arch != arch:
+        raise LoadError(
+            f"{info.path.name} is for {info.arch or 'an architecture edgepack does not know'}, not {arch}",
+            where=str(info.path),
+            why="it was compiled for another target",
+            fix="build for this target again, or name the target it was compiled for",
+        )
+    if info.static:
+        return
+    _check_interpreter(info, arch)
+    for family, need in info.version_needs.items():
+        floor = floors.get(family)
+        if floor is not None and _less(floor, need.version):
+            raise LoadError(
+                f"{info.path.name} needs {family}_{need.version}, the target has {floor}",
+                where=str(info.path),
+                why=f"the symbol {need.symbol} is taken from {need.library} in that version",
+                fix="link it statically, or compile it with zig, which targets the older libc",
+            )
+    absent = [name for name in info.needed if name not in provided and not name.startswith(_OF_LIBC)]
+    if absent:
+        raise LoadError(
+            f"{info.path.name} needs {absent[0]}, which neither the bundle nor the target has",
+            where=str(info.path),
+            why=f"libraries it was linked with: {', '.join(info.needed)}",
+            fix=f"put {absent[0]} into the bundle, or link it statically",
+        )
+
+
+def _check_interpreter(info: ElfInfo, arch: str) -> None:
+    known = architecture(arch)
+    if info.interpreter not in (None, known.loader, known.musl_loader):
+        raise LoadError(
+            f"{info.path.name} asks for the loader {info.interpreter}, which {arch} systems do not have",
+            where=str(info.path),
+            why="it was linked by a toolchain with its own system root",
+            fix=f"link it with --dynamic-linker={known.loader}, or statically",
+        )
+
+
+def split_debug(program: Path, stripped: Path, debug: Path) -> None:
+    """Write ``program`` without symbols and debug information to ``stripped``, and whole to ``debug``.
+
+    ``debug`` is the unstripped program itself, so that gdb with a core from a box needs one file; the
+    stripped one names it (``.gnu_debuglink``: base name and CRC) and both have the build id. What is
+    loaded stays where it is, byte for byte. Raises LoadError where ``program`` is not an ELF file.
+    """
+    from edgepack.compile import elf_strip
+
+    inspect(program)
+    whole = program.read_bytes()
+    small = elf_strip.strip(whole, debug.name, zlib.crc32(whole))
+    mode = program.stat().st_mode & 0o777
+    for path, content in ((debug, whole), (stripped, small)):
+        part = path.with_name(f".{path.name}.part")
+        part.write_bytes(content)
+        part.chmod(mode)
+        part.replace(path)

@@ -1,0 +1,132 @@
+"""A linked ELF file without what only debuggers read.
+
+Done here because no stripper of ours handles foreign architectures everywhere: zig's is not
+implemented for ELF, and a host's binutils knows its own architecture alone.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import astuple, dataclass, replace
+
+_SHF_ALLOC = 0x2
+_SHT_NULL, _SHT_PROGBITS, _SHT_STRTAB, _SHT_NOBITS = 0, 1, 3, 8
+_SHF_INFO_LINK = 0x40
+_SHT_REL_KINDS = (4, 9)  # SHT_RELA, SHT_REL: sh_info is a section's index there
+
+
+@dataclass(frozen=True)
+class _Section:
+    """A section header, in the order of Elf32_Shdr and Elf64_Shdr alike."""
+
+    name: int
+    kind: int
+    flags: int
+    address: int
+    offset: int
+    size: int
+    link: int
+    info: int
+    align: int
+    entry_size: int
+
+
+@dataclass(frozen=True)
+class _Header:
+    """The file header from ``e_phoff`` on, in the order of Elf32_Ehdr and Elf64_Ehdr alike."""
+
+    segments_at: int
+    sections_at: int
+    flags: int
+    size: int
+    segment_size: int
+    segment_count: int
+    section_size: int
+    section_count: int
+    names_index: int
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How the file's class and byte order lay those out: ``struct`` formats and the header's place."""
+
+    order: str
+    header: str
+    header_at: int
+    section: str
+    segment: str  # p_offset and p_filesz
+    segment_at: int
+
+
+def _layout(image: bytes) -> _Layout:
+    order = "<" if image[5] == 1 else ">"
+    if image[4] == 2:
+        return _Layout(order, order + "QQIHHHHHH", 32, order + "IIQQQQIIQQ", order + "Q16xQ", 8)
+    return _Layout(order, order + "IIIHHHHHH", 28, order + "IIIIIIIIII", order + "I8xI", 4)
+
+
+def strip(image: bytes, debug_name: str, debug_crc: int) -> bytes:
+    """``image`` without its unloaded sections, and with a ``.gnu_debuglink`` to ``debug_name``.
+
+    image: a linked program or library. debug_crc: CRC-32 of the debug file. Loaded bytes and program
+    headers are not touched.
+    """
+    layout = _layout(image)
+    header = _Header(*struct.unpack_from(layout.header, image, layout.header_at))
+    sections = [
+        _Section(*struct.unpack_from(layout.section, image, header.sections_at + i * header.section_size))
+        for i in range(header.section_count)
+    ]
+    kept = [i for i, s in enumerate(sections) if s.kind == _SHT_NULL or s.flags & _SHF_ALLOC]
+    names = [_name(image, sections[header.names_index], sections[i]) for i in kept]
+    table = b"".join(name + b"\0" for name in [*names, b".gnu_debuglink", b".shstrtab"])
+    starts = _starts(table)
+    renumbered = {old: new for new, old in enumerate(kept)}
+    table_of = [_moved(sections[old], starts[new], renumbered) for old, new in renumbered.items()]
+
+    body = bytearray(image[: _loaded_end(image, layout, header, sections)])
+    link = _aligned(debug_name.encode() + b"\0", 4) + struct.pack(layout.order + "I", debug_crc)
+    for kind, content, name in ((_SHT_PROGBITS, link, starts[-2]), (_SHT_STRTAB, table, starts[-1])):
+        body = bytearray(_aligned(body, 4))
+        table_of.append(_Section(name, kind, 0, 0, len(body), len(content), 0, 0, 4, 0))
+        body += content
+    body = bytearray(_aligned(body, 8))
+    written = replace(
+        header, sections_at=len(body), section_count=len(table_of), names_index=len(table_of) - 1
+    )
+    struct.pack_into(layout.header, body, layout.header_at, *astuple(written))
+    return bytes(body) + b"".join(struct.pack(layout.section, *astuple(entry)) for entry in table_of)
+
+
+def _loaded_end(image: bytes, layout: _Layout, header: _Header, sections: list[_Section]) -> int:
+    """The end of the last byte that a loader or a kept section looks at."""
+    ends = [s.offset + s.size for s in sections if s.flags & _SHF_ALLOC and s.kind != _SHT_NOBITS]
+    ends.append(header.segments_at + header.segment_size * header.segment_count)
+    for i in range(header.segment_count):
+        at = header.segments_at + i * header.segment_size + layout.segment_at
+        offset, size = struct.unpack_from(layout.segment, image, at)
+        ends.append(offset + size)
+    return max(ends)
+
+
+def _name(image: bytes, strings: _Section, section: _Section) -> bytes:
+    start = strings.offset + section.name
+    return image[start : image.index(b"\0", start)]
+
+
+def _starts(table: bytes) -> list[int]:
+    starts, at = [], 0
+    for name in table[:-1].split(b"\0"):
+        starts.append(at)
+        at += len(name) + 1
+    return starts
+
+
+def _moved(section: _Section, name: int, renumbered: dict[int, int]) -> _Section:
+    points = section.kind in _SHT_REL_KINDS or section.flags & _SHF_INFO_LINK
+    info = renumbered.get(section.info, 0) if points else section.info
+    return replace(section, name=name, link=renumbered.get(section.link, 0), info=info)
+
+
+def _aligned(content: bytes | bytearray, to: int) -> bytes:
+    return bytes(content) + b"\0" * (-len(content) % to)
