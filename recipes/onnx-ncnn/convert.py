@@ -25,6 +25,7 @@ HERE = Path(__file__).resolve().parent
 FP16 = {"fp32": "fp16=0", "fp16": "fp16=1"}
 LARGEST_FILE = 4 << 30
 STEP_TIMEOUT_S = 600
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 COMPLAINT = re.compile(r"fail|error|unexpect|unsupport|not |no such", re.IGNORECASE)
 OPERATOR_OF_LAYER = {  # how pnnx spells an ONNX operator that it could not make an ncnn layer of
     "Tensor.to": "Cast",
@@ -206,10 +207,16 @@ def _step(cwd: Path, *argv: object) -> tuple[int, str]:
             timeout=STEP_TIMEOUT_S,
         )
     except subprocess.TimeoutExpired as slow:
-        return 124, (slow.stdout or b"").decode("utf-8", "replace")
-    noise = done.stdout.decode("utf-8", "replace")
+        return 124, _plain(slow.stdout or b"")
+    noise = _plain(done.stdout)
     print(noise, flush=True)
     return done.returncode, noise
+
+
+def _plain(noise: bytes) -> str:
+    """Without colours, and without what else a model's own names could do to a terminal."""
+    text = COLOUR.sub("", noise.decode("utf-8", "replace"))
+    return "".join(c for c in text if c.isprintable() or c == "\n")
 
 
 def _ended(name: str, code: int) -> str:

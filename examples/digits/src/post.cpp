@@ -1,6 +1,6 @@
 // The last step of `post`: from probabilities to what the customer reads.
 //
-// To write one: take the outputs in the order the model declares them (here one, {1, 10}, already
+// To write one: take the outputs in the order the model declares them (here one of shape {10}, already
 // through `softmax`), and set the fields of the answer. Each `set` is one field of the JSON line
 // in results.jsonl; golden vectors named `record.<field>` hold it to the trained model's answer.
 
