@@ -1,4 +1,4 @@
-"""From a compiler's or linker's output to the one thing a user must know: their file, their line, what is wrong."""
+"""From a compiler's or linker's output to what a user must know: their file, their line, what is wrong."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DUPLICATE = re.compile(r"(?:duplicate symbol: |multiple definition of [`'])(?P<
 class Diagnostic:
     """One error. file: as the compiler names it; column: 0 where it says none.
 
-    excerpt: the source line and its caret. via: places that led there, the nearest first (includes, templates).
+    excerpt: the source line and its caret. via: places that led there (includes, templates).
     """
 
     file: str
@@ -151,7 +151,8 @@ def _linker_error(output: str, origin: Origin) -> CompileError | None:
                 fix="write it with exactly these types, outside any anonymous namespace and not static",
                 detail=_tail(output),
             )
-    for symbols, what in ((missing, "is used and defined nowhere"), (_duplicates(output), "is defined twice")):
+    twice = [m["symbol"].strip() for m in _DUPLICATE.finditer(output)]
+    for symbols, what in ((missing, "is used and defined nowhere"), (twice, "is defined twice")):
         if symbols:
             return CompileError(
                 f"`{symbols[0]}` {what}",
@@ -160,10 +161,6 @@ def _linker_error(output: str, origin: Origin) -> CompileError | None:
                 detail=_tail(output),
             )
     return None
-
-
-def _duplicates(output: str) -> list[str]:
-    return [m["symbol"].strip() for m in _DUPLICATE.finditer(output)]
 
 
 def _qualified(entry: Entry) -> str:
@@ -177,5 +174,7 @@ def _short(file: str, folder: Path) -> str:
 
 
 def _tail(output: str) -> str:
-    lines = [line for line in output.splitlines() if line.strip() and not line.startswith(("[", "ninja:"))]
+    """The tools' own last words, without Ninja's."""
+    noise = ("[", "ninja:", "FAILED:", ": &&")
+    lines = [line for line in output.splitlines() if line.strip() and not line.startswith(noise)]
     return "\n".join(lines[-12:])

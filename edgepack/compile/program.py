@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from edgepack.compile.diagnostics import Origin, compile_error
 from edgepack.compile.errors import CompileError
 from edgepack.compile.render import USER_PRESETS, ProgramSpec, entries, render_program
 from edgepack.compile.toolchains.toolchain import Toolchain
-from edgepack.tools.runner import Completed, command, run, run_lines
+from edgepack.tools.runner import command, run, run_lines
 
 OBJECTS = ("core", "backend", "generated")  # CMake's object libraries; "user" where the project has code
 
@@ -40,7 +41,7 @@ class ProgramBuild:
 
 @dataclass(frozen=True)
 class Places:
-    """The folders of one build, absolute. work: ours, kept between builds; the others as ``build_program`` has them."""
+    """The folders of one build, absolute. work: ours, kept between builds; the others: the caller's."""
 
     project: Path
     work: Path
@@ -69,10 +70,11 @@ def build_program(
 ) -> ProgramBuild:
     """Render, configure where needed, compile what changed, link, and split off the debug symbols.
 
-    project: the folder that the spec's C++ files are relative to. build: a folder of ours that is kept between
-    builds: with nothing changed nothing is compiled. runtime: ncnn's ``include/`` and ``lib/``. ``dest`` gets
-    ``<name>`` and ``<name>.debug``; ``log`` what the tools say. ``progress`` gets lines like ``compiling 3/7``. Raises CompileError with the user's own file and
-    line, InputError for a spec that cannot be a program, ToolError where the toolchain is not here.
+    project: the folder that the spec's C++ files are relative to. build: a folder of ours that is kept
+    between builds: with nothing changed nothing is compiled. runtime: ncnn's ``include/`` and ``lib/``.
+    ``dest`` gets ``<name>`` and ``<name>.debug``; ``log`` what the tools say. ``progress`` gets lines like
+    ``compiling 3/7``. Raises CompileError with the user's own file and line, LoadError where the result is
+    for another architecture than ``spec.arch``, InputError for a spec that cannot be a program.
     """
     places = Places(*(path.resolve() for path in (project, build, runtime, log)))
     render_program(spec, places.source, _template(places.project))
@@ -85,6 +87,7 @@ def build_program(
     dest.mkdir(parents=True, exist_ok=True)
     program, debug = dest / spec.name, dest / f"{spec.name}.debug"
     elf.split_debug(places.build / spec.name, program, debug)
+    elf.check_loads(elf.inspect(program), spec.arch, {})
     return ProgramBuild(program, debug, build_id, compiled, len(_objects(places)))
 
 
@@ -101,11 +104,16 @@ def _configure(
     """Run CMake for the first time; later, Ninja itself runs it again when one of its files changed."""
     file = toolchain.cmake_toolchain_file(places.work / "toolchain", maps={places.project: "/user"})
     variables = {"EDGEPACK_PROJECT": str(places.project), "EDGEPACK_RUNTIME": str(places.runtime)}
-    argv = (*toolchain.configure(places.source, places.build, file), *(f"-D{k}={v}" for k, v in variables.items()))
-    said = places.work / "configured.json"
-    wanted = json.dumps(argv)
-    if (places.build / "build.ninja").is_file() and said.is_file() and said.read_text() == wanted:
+    words = (f"-D{name}={value}" for name, value in variables.items())
+    argv = (*toolchain.configure(places.source, places.build, file), *words)
+    compiler = [toolchain.name, toolchain.version, *toolchain.cxx]
+    said, wanted = places.work / "configured.json", {"argv": list(argv), "compiler": compiler}
+    before = json.loads(said.read_text()) if said.is_file() else {}
+    if before == wanted and (places.build / "build.ninja").is_file():
         return
+    if before.get("compiler") != compiler:
+        # Ninja cannot see that the compiler behind the same wrapper is another one.
+        shutil.rmtree(places.build, ignore_errors=True)
     progress("configuring")
     _write_presets(places, toolchain, file, variables)
     said.unlink(missing_ok=True)
@@ -115,10 +123,10 @@ def _configure(
             f"CMake cannot configure {spec.name} for {spec.target}",
             where=str(places.log),
             why=f"it ended with {done.returncode}",
-            fix="see the log; `edgepack clean` starts anew",
+            fix=f"see the log, or remove {places.work} to start anew",
             detail=done.text().strip()[-2000:],
         )
-    said.write_text(wanted)
+    said.write_text(json.dumps(wanted))
 
 
 def _write_presets(places: Places, toolchain: Toolchain, file: Path, variables: dict[str, str]) -> None:
@@ -156,11 +164,10 @@ def _ninja(
             compiled += 1
             progress(f"compiling {step[1]}/{step[2]}")
 
-    argv = command(
-        *(toolchain.ninja, "-C", places.build, f"-j{len(os.sched_getaffinity(0))}", "-k0", *targets),
-        env={"NINJA_STATUS": "[%f/%t] "},
-    )
-    done: Completed = run_lines(argv, heard, log=places.log)
+    # Errors in all of the user's files at once, not in the first that fails.
+    words = (f"-j{len(os.sched_getaffinity(0))}", "-k0", *targets)
+    ninja = command(toolchain.ninja, "-C", places.build, *words, env={"NINJA_STATUS": "[%f/%t] "})
+    done = run_lines(ninja, heard, log=places.log)
     if not done.ok:
         origin = Origin(places.project, places.source, entries(spec))
         raise compile_error(done.text(), origin, places.log)
@@ -170,11 +177,11 @@ def _ninja(
 def _objects(places: Places) -> list[Path]:
     """The objects of this build, as CMake's own list of compile commands has them."""
     listed = json.loads((places.build / "compile_commands.json").read_text())
-    return sorted({places.build / item["output"] for item in listed if "output" in item})
+    return [places.build / item["output"] for item in listed]
 
 
 def _name_build(spec: ProgramSpec, places: Places, toolchain: Toolchain) -> str:
-    """Give the link its build-id: a digest of everything that is linked, the same wherever it was compiled."""
+    """Give the link its build-id: a digest of all that is linked, the same wherever it was compiled."""
     digest = hashlib.sha256()
     for part in (spec.target, spec.arch, toolchain.name, toolchain.version, *toolchain.flags.link):
         digest.update(part.encode() + b"\0")

@@ -1,4 +1,4 @@
-"""From what is known about a program to its C++ project on disk, written so that nothing is rebuilt in vain."""
+"""From what is known about a program to its C++ project on disk, so that nothing is rebuilt in vain."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ USER_PRESETS = "CMakeUserPresets.json"  # beside the rendered files, but of this
 _SUFFIX = ".j2"
 _ENTRY = re.compile(r"[A-Za-z_]\w*(::[A-Za-z_]\w*)*", re.ASCII)
 _RESERVED = ("status.json", "status.json.tmp", ".lock")  # what the program itself keeps in its data folder
+_CPP = (".cpp", ".cc", ".cxx")
 _BLOCKS = {
     "pre": {"resize": {"size"}, "normalize": {"scale", "mean", "std"}, "code": set[str]()},
     "post": {"softmax": set[str](), "code": set[str]()},
@@ -77,7 +78,8 @@ class ProgramSpec:
 
     def sources(self) -> tuple[str, ...]:
         """The project's own C++ files, each once, in the order of their first use."""
-        return tuple(dict.fromkeys(b.file for b in (*self.pre, *self.post) if b.kind == "code"))
+        blocks = (block for block in (*self.pre, *self.post) if block.kind == "code")
+        return tuple(dict.fromkeys(str(PurePosixPath(block.file)) for block in blocks))
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,8 @@ def entries(spec: ProgramSpec) -> tuple[Entry, ...]:
                 if pre
                 else f"void {name}(const std::vector<edgepack::Tensor>& outputs, edgepack::Record& record)"
             )
-            found[block.entry, signature] = Entry(block.file, block.entry, signature)
+            file = str(PurePosixPath(block.file))
+            found[block.entry, signature] = Entry(file, block.entry, signature)
     return tuple(found.values())
 
 
@@ -167,7 +170,9 @@ def check(spec: ProgramSpec) -> None:
 def _check_block(block: Block, section: str, place: str) -> None:
     known = _BLOCKS[section]
     if block.kind not in known:
-        raise InputError(f"{section} has no block {block.kind!r}", where=place, fix=f"one of {', '.join(known)}")
+        raise InputError(
+            f"{section} has no block {block.kind!r}", where=place, fix=f"one of {', '.join(known)}"
+        )
     if set(block.params) != known[block.kind]:
         raise InputError(
             f"{block.kind} takes {', '.join(sorted(known[block.kind])) or 'nothing'}, not "
@@ -272,10 +277,13 @@ def cmake_path(value: str) -> str:
     """A quoted CMake argument for a file of the project. Raises InputError for what CMake cannot carry."""
     path = PurePosixPath(value)
     unfit = sorted({c for c in value if not c.isprintable() or c in ';"\\$<>|`[]'})
-    if not value or path.is_absolute() or ".." in path.parts or unfit:
-        raise InputError(
-            f"a C++ file cannot be named {value!r}",
-            why=f"its path has {' '.join(map(repr, unfit))}" if unfit else "it is not inside the project",
-            fix="rename it",
-        )
+    why = ""
+    if unfit:
+        why = f"its path has {' '.join(map(repr, unfit))}, which CMake cannot carry"
+    elif path.is_absolute() or ".." in path.parts:
+        why = "it is not inside the project"
+    elif path.suffix not in _CPP:
+        why = f"C++ files end with {', '.join(_CPP)}"
+    if why:
+        raise InputError(f"a C++ file cannot be named {value!r}", why=why, fix="rename it")
     return f'"${{EDGEPACK_PROJECT}}/{path}"'

@@ -2,10 +2,8 @@
 
 #include <unistd.h>
 
-#include <cerrno>
 #include <cmath>
 #include <ctime>
-#include <stdexcept>
 #include <utility>
 
 #include "file.hpp"
@@ -25,7 +23,7 @@ double rounded(double value) { return std::round(value * 1000) / 1000; }
 }  // namespace
 
 Status::Status(std::string path, std::string release) : path_(std::move(path)), release_(std::move(release)) {
-  if (!write()) throw std::runtime_error(trouble(path_, errno));
+  write();
   thread_ = std::thread([this] { loop(); });
 }
 
@@ -37,6 +35,11 @@ Status::~Status() {
   stopping_.notify_one();
   thread_.join();
   write();
+}
+
+void Status::expect(Clock::duration each) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  expected_ = each;
 }
 
 void Status::answered(Clock::duration took) {
@@ -56,16 +59,16 @@ void Status::loop() {
   std::unique_lock<std::mutex> lock(mutex_);
   while (!stopping_.wait_for(lock, period, [this] { return stop_; })) {
     lock.unlock();
-    // A disk that is full now may not be at the next try; the sink tells its own trouble.
     write();
     lock.lock();
   }
 }
 
-bool Status::write() { return replace_file(path_, text()); }
+void Status::write() { static_cast<void>(replace_file(path_, text())); }
 
 // Images a second of work, over the last ten seconds that had work: an idle inbox is not a slow box.
 double Status::fps() {
+  if (total_.frames == 0) return expected_.count() > 0 ? 1 / seconds(expected_) : 0;
   if (recent_.empty() || recent_.back().frames != total_.frames) recent_.push_back(total_);
   if (recent_.size() > window) recent_.pop_front();
   const Count from = recent_.size() > 1 ? recent_.front() : Count{};

@@ -16,13 +16,16 @@ class Status {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// Writes the first one. Throws std::runtime_error where it cannot be written.
+  /// Writes the first one. A disk that is full is no reason not to answer: what cannot be written now
+  /// is written at the next try.
   Status(std::string path, std::string release);
   /// Writes the last one.
   ~Status();
   Status(const Status&) = delete;
   Status& operator=(const Status&) = delete;
 
+  /// What one image is expected to take, shown as `fps` until the first one is answered.
+  void expect(Clock::duration each);
   /// One image was answered; `took` is from its reading to its answer in the sink.
   void answered(Clock::duration took);
   /// Something went wrong; `words` is shown until an image is answered.
@@ -35,7 +38,7 @@ class Status {
   };
 
   void loop();
-  bool write();
+  void write();
   std::string text();
   double fps();
 
@@ -44,6 +47,7 @@ class Status {
   std::mutex mutex_;
   std::condition_variable stopping_;
   bool stop_ = false;
+  Clock::duration expected_{};
   Count total_;
   std::deque<Count> recent_;  // `total_` as it was at the last writes
   std::int64_t errors_ = 0;
