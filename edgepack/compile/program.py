@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from edgepack.catalog import paths
 from edgepack.compile import elf
@@ -108,7 +109,7 @@ def _configure(
     argv = (*toolchain.configure(places.source, places.build, file), *words)
     compiler = [toolchain.name, toolchain.version, *toolchain.cxx]
     said, wanted = places.work / "configured.json", {"argv": list(argv), "compiler": compiler}
-    before = json.loads(said.read_text()) if said.is_file() else {}
+    before = _configured(said)
     if before == wanted and (places.build / "build.ninja").is_file():
         return
     if before.get("compiler") != compiler:
@@ -127,6 +128,15 @@ def _configure(
             detail=done.text().strip()[-2000:],
         )
     said.write_text(json.dumps(wanted))
+
+
+def _configured(said: Path) -> dict[str, Any]:
+    """How the build folder was configured, or nothing where that is not known for certain."""
+    try:
+        known = json.loads(said.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
 
 
 def _write_presets(places: Places, toolchain: Toolchain, file: Path, variables: dict[str, str]) -> None:
