@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import secrets
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -180,7 +180,7 @@ def _layer(kind: str, contents: Mapping[str, Content], dest: Path) -> tuple[dict
         if file:
             digests[file.path].update(part)
     digest = f"sha256:{whole.hexdigest()}"
-    _write_once(blob(dest, digest), (part for part, _ in _tar(sized, contents)))
+    _write_once(blob(dest, digest), lambda: (part for part, _ in _tar(sized, contents)))
     entry = {"mediaType": LAYER_TYPE, "digest": digest, "size": size}
     return entry, [replace(file, sha256=digests[file.path].hexdigest()) for file in sized]
 
@@ -228,22 +228,32 @@ def _chunks(content: Content) -> Iterator[bytes]:
 def _add(dest: Path, media_type: str, data: bytes) -> dict[str, Any]:
     """Write a small blob unless it is there; return its descriptor."""
     digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
-    _write_once(blob(dest, digest), [data])
+    _write_once(blob(dest, digest), lambda: iter([data]))
     return {"mediaType": media_type, "digest": digest, "size": len(data)}
 
 
-def _write_once(path: Path, parts: Iterable[bytes]) -> None:
-    """Write the blob whose name is its digest, unless it is there and undamaged."""
-    if path.is_file() and _sha256(path) == path.name:
-        return
-    _write(path, parts)
-    if _sha256(path) != path.name:
-        raise _changed("a file")
+def _write_once(path: Path, parts: Callable[[], Iterator[bytes]]) -> None:
+    """Write the blob whose name is its digest, unless it is there and holds the same bytes."""
+    if not _is(path, parts()):
+        _write(path, _checked(parts(), path.name))
 
 
-def _sha256(path: Path) -> str:
+def _is(path: Path, parts: Iterator[bytes]) -> bool:
+    # Compared, not hashed: the bytes have been hashed just now, and that is what takes the time.
+    if not path.is_file():
+        return False
     with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        return all(stream.read(len(part)) == part for part in parts) and not stream.read(1)
+
+
+def _checked(parts: Iterator[bytes], hexdigest: str) -> Iterator[bytes]:
+    """The same parts; an error at their end where they are not what was hashed before."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+        yield part
+    if digest.hexdigest() != hexdigest:
+        raise _changed("a file")
 
 
 def _write(path: Path, parts: Iterable[bytes]) -> None:
