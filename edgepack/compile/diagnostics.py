@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edgepack.compile.errors import CompileError
 from edgepack.compile.render import Entry
 from edgepack.errors import Problem
+
+Place = tuple[str, int, int]  # file, line, column
 
 SHOWN = 5  # errors beyond these are nearly always the first one's echo
 
@@ -24,7 +26,7 @@ _DUPLICATE = re.compile(r"(?:duplicate symbol: |multiple definition of [`'])(?P<
 class Diagnostic:
     """One error. file: as the compiler names it; column: 0 where it says none.
 
-    excerpt: the source line and its caret. via: places that led there (includes, templates).
+    excerpt: the source line and its caret. via: what led there: the users of a template, then the includes.
     """
 
     file: str
@@ -32,7 +34,7 @@ class Diagnostic:
     column: int
     message: str
     excerpt: str = ""
-    via: tuple[tuple[str, int, int], ...] = ()
+    via: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,27 +49,25 @@ class Origin:
 def parse(output: str) -> tuple[Diagnostic, ...]:
     """Every error that clang or gcc reported, in order; notes and includes become its ``via``."""
     found: list[Diagnostic] = []
-    before: list[tuple[str, int, int]] = []
+    included: list[Place] = []
+    required: list[Place] = []
     lines = output.splitlines()
     for i, line in enumerate(lines):
-        included = _INCLUDED.match(line) or _REQUIRED.match(line)
-        if included:
-            before.append(_place(included))
-            continue
-        match = _MESSAGE.match(line)
-        if match and match["kind"] != "note":
+        if match := _INCLUDED.match(line):
+            included.append(_place(match))
+        elif match := _REQUIRED.match(line):
+            required.append(_place(match))
+        elif (match := _MESSAGE.match(line)) and match["kind"] != "note":
             excerpt = "\n".join(_excerpt(lines[i + 1 : i + 4]))
-            found.append(Diagnostic(*_place(match), match["text"], excerpt, tuple(before)))
-            before = []
+            via = (*required, *included)
+            found.append(Diagnostic(*_place(match), match["text"], excerpt, via))
+            included, required = [], []
         elif match and found:
-            last = found[-1]
-            found[-1] = Diagnostic(
-                last.file, last.line, last.column, last.message, last.excerpt, (*last.via, _place(match))
-            )
+            found[-1] = replace(found[-1], via=(_place(match), *found[-1].via))
     return tuple(found)
 
 
-def _place(match: re.Match[str]) -> tuple[str, int, int]:
+def _place(match: re.Match[str]) -> Place:
     return match["file"], int(match["line"]), int(match["column"] or 0)
 
 
@@ -118,7 +118,7 @@ def _compiler_error(errors: tuple[Diagnostic, ...], origin: Origin, log: Path) -
     )
 
 
-def _in_project(error: Diagnostic, origin: Origin) -> tuple[str, int, int] | None:
+def _in_project(error: Diagnostic, origin: Origin) -> Place | None:
     """Where in the user's own files an error lies, or what of theirs led to it."""
     for file, line, column in ((error.file, error.line, error.column), *error.via):
         path = Path(file)
@@ -136,7 +136,7 @@ def _entry_mismatch(error: Diagnostic, file: str, origin: Origin) -> str | None:
     for entry in origin.entries:
         name = entry.name.rsplit("::", 1)[-1]
         if entry.file == file and re.search(rf"\b{re.escape(name)}\b", error.message + error.excerpt):
-            return f"{file} does not define `{entry.signature}`"
+            return f"{file} does not define `{_qualified(entry)}`"
     return None
 
 
