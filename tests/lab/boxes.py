@@ -26,10 +26,13 @@ class Kind:
     address: str = LOOPBACK
 
 
+PLAIN = Kind()
+
+
 class Box:
     """One box with its keys in ``folder``. Each start is a new, empty disk under the same keys and port."""
 
-    def __init__(self, folder: Path, kind: Kind = Kind()) -> None:
+    def __init__(self, folder: Path, kind: Kind = PLAIN) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.kind = kind

@@ -12,6 +12,7 @@ import pytest
 from . import rootfs
 from .board import Board
 from .boxes import Box, Kind
+from .project import HOST_TARGET, Project, Releases, build_releases
 
 SETUP = Path(__file__).with_name("setup")
 PACKAGES = Path(__file__).with_name("packages.txt")
@@ -61,3 +62,9 @@ def make_box(tmp_path: Path) -> Iterator[Callable[[Kind], Box]]:
     yield make
     for box in made:
         box.stop()
+
+
+@pytest.fixture(scope="session")
+def releases(tmp_path_factory: pytest.TempPathFactory) -> Releases:
+    """``examples/digits`` built twice, for this host's architecture and for the arm64 board."""
+    return build_releases(Project(tmp_path_factory.mktemp("digits") / "digits"), (HOST_TARGET, "aarch64"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -18,6 +19,9 @@ from .endpoint import Endpoint
 
 DIGITS = Path(__file__).parents[2] / "examples" / "digits"
 BUILD_TIMEOUT_S = 1800.0  # with an empty cache: the compiler's libraries and the runtime for each target
+
+
+HOST_TARGET = {"x86_64": "x86_64", "aarch64": "aarch64"}[os.uname().machine]
 
 
 @dataclass(frozen=True)
@@ -68,12 +72,11 @@ class Project:
     def run(self, name: str, *words: str | Path) -> Completed:
         return run(self.command(name, *words))
 
-    def said(self, name: str, *words: str | Path) -> dict[str, Any]:
+    def said(self, name: str, *words: str | Path) -> Any:
         """The answer of a command that must succeed, as ``--json`` has it."""
         done = self.run(name, *words, "--json")
         assert done.ok, f"edgepack {name} {words} ended with {done.returncode}\n{done.text()}"
-        answer: dict[str, Any] = json.loads(done.stdout)
-        return answer
+        return json.loads(done.stdout)
 
     def refused(self, name: str, *words: str | Path) -> tuple[int, dict[str, Any]]:
         """Exit code and error of a command that must fail, as ``--json`` has them."""
@@ -99,3 +102,34 @@ class Project:
             if re.search(pattern, line):
                 break
         return lines, process
+
+
+@dataclass(frozen=True)
+class Releases:
+    """Two releases of one project, each built for the same targets. ``bundles[version][target]``."""
+
+    project: Project
+    versions: tuple[str, str]
+    bundles: dict[str, dict[str, Path]]
+    digests: dict[str, dict[str, str]]  # 64 hexadecimal digits
+
+    def bundle(self, version: str, target: str = HOST_TARGET) -> Path:
+        return self.bundles[version][target]
+
+    def digest(self, version: str, target: str = HOST_TARGET) -> str:
+        return self.digests[version][target]
+
+
+def build_releases(project: Project, targets: tuple[str, ...]) -> Releases:
+    """Build two versions of a project, and keep the first's bundles beside those of the second."""
+    versions = ("1.0.0", "1.1.0")
+    bundles: dict[str, dict[str, Path]] = {}
+    digests: dict[str, dict[str, str]] = {}
+    for version in versions:
+        project.set_version(version)
+        built = project.said("build", *targets)["bundles"]
+        digests[version] = {row["target"]: row["digest"].removeprefix("sha256:") for row in built}
+        kept = project.folder.with_name(f"bundles-{version}")
+        shutil.copytree(project.folder / "dist", kept)
+        bundles[version] = {row["target"]: kept / Path(row["folder"]).name for row in built}
+    return Releases(project, versions, bundles, digests)
