@@ -66,14 +66,15 @@ def inspect(path: Path) -> ElfInfo:
 
 
 def _read(path: Path, elf: ELFFile) -> ElfInfo:
+    from elftools.elf.segments import InterpSegment
+
     header = elf.header
     found = of_elf(elf.elfclass, _number(elf), header["e_flags"])
     tags = list(_dynamic(elf))
     needed = tuple(str(tag.needed) for tag in tags if tag.entry.d_tag == "DT_NEEDED")
     soname = next((str(tag.soname) for tag in tags if tag.entry.d_tag == "DT_SONAME"), None)
-    interpreter = next(
-        (seg.get_interp_name() for seg in elf.iter_segments() if seg["p_type"] == "PT_INTERP"), None
-    )
+    named = [seg.get_interp_name() for seg in elf.iter_segments() if isinstance(seg, InterpSegment)]
+    interpreter = named[0] if named else None
     return ElfInfo(
         path=path,
         arch=found.name if found else None,
@@ -94,8 +95,10 @@ def _number(elf: ELFFile) -> int:
 
 
 def _dynamic(elf: ELFFile) -> Iterator[Any]:
+    from elftools.elf.dynamic import DynamicSegment
+
     for segment in elf.iter_segments():
-        if segment["p_type"] == "PT_DYNAMIC":
+        if isinstance(segment, DynamicSegment):
             yield from segment.iter_tags()
 
 
@@ -120,7 +123,7 @@ def _version_needs(elf: ELFFile) -> dict[str, VersionNeed]:
         family, _, number = version.partition("_")
         known = highest.get(family)
         if family in _FAMILIES and number[:1].isdigit() and (known is None or _less(known.version, number)):
-            highest[family] = VersionNeed(number, symbol.name, library)
+            highest[family] = VersionNeed(number, symbol.name, library or "")
     return highest
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import resource
 import shutil
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +19,7 @@ from edgepack.tools.runner import Command, command, run, run_lines
 
 __all__ = ["NcnnSpec", "build_ncnn"]
 
+_PROJECT = Path(__file__).with_suffix(".cmake")
 _STEP = re.compile(r"\[(\d+)/(\d+)\]")
 
 
@@ -38,10 +37,8 @@ def build_ncnn(spec: NcnnSpec, dest: Path, log: Path, progress: Callable[[str], 
         if dest.exists():
             return
         source = sdist.unpack(SOURCE, progress)
-        before, began = _cpu_seconds(), time.monotonic()
         _compile(spec, tool, source, work, log, progress)
-        spent = {"cpu_s": _cpu_seconds() - before, "wall_s": time.monotonic() - began}
-        _collect(spec, tool, source, work, dest, spent)
+        _collect(spec, tool, source, work, dest)
         shutil.rmtree(work, ignore_errors=True)
 
 
@@ -49,14 +46,16 @@ def _compile(
     spec: NcnnSpec, tool: Toolchain, source: Path, work: Path, log: Path, progress: Callable[[str], None]
 ) -> None:
     build = work / "build"
+    project = _project(work / "project")
     where = tool.cmake_toolchain_file(work / "toolchain", maps={source: "/ncnn"})
     if not (build / "build.ninja").is_file():
         progress(f"ncnn {spec.arch}: configuring")
         shutil.rmtree(build, ignore_errors=True)
         words = [f"-D{name}={value}" for name, value in options(spec).items()]
-        argv = (*tool.configure(source, build, where), f"-DCMAKE_INSTALL_PREFIX={work / 'installed'}")
-        _checked(command(*argv, "-DCMAKE_INSTALL_LIBDIR=lib", "-Wno-dev", *words), spec, log)
-    quiet = command(tool.ninja, "-C", build, f"-j{_jobs()}", env={"NINJA_STATUS": "[%f/%t] "})
+        words += [f"-DEDGEPACK_NCNN={source}", f"-DCMAKE_INSTALL_PREFIX={work / 'installed'}"]
+        argv = (*tool.configure(project, build, where), "-DCMAKE_INSTALL_LIBDIR=lib", "-Wno-dev")
+        _checked(command(*argv, *words), spec, log)
+    quiet = command(tool.ninja, "-C", build, f"-j{_jobs()}", "ncnn/all", env={"NINJA_STATUS": "[%f/%t] "})
     done = run_lines(quiet, lambda line: _report(line, spec, progress), log=log)
     if not done.ok:
         raise CompileError(
@@ -68,6 +67,12 @@ def _compile(
         )
     shutil.rmtree(work / "installed", ignore_errors=True)
     _checked(command(tool.cmake, "--install", build), spec, log)
+
+
+def _project(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(_PROJECT, folder / "CMakeLists.txt")
+    return folder
 
 
 def _checked(cmd: Command, spec: NcnnSpec, log: Path) -> None:
@@ -88,9 +93,7 @@ def _report(line: str, spec: NcnnSpec, progress: Callable[[str], None]) -> None:
         progress(f"ncnn {spec.arch}: {step[1]}/{step[2]}")
 
 
-def _collect(
-    spec: NcnnSpec, tool: Toolchain, source: Path, work: Path, dest: Path, spent: dict[str, float]
-) -> None:
+def _collect(spec: NcnnSpec, tool: Toolchain, source: Path, work: Path, dest: Path) -> None:
     """Copy what was installed beside ``dest``, and give it its name when it is whole."""
     dest.parent.mkdir(parents=True, exist_ok=True)
     part = dest.with_name(f".{dest.name}.part")
@@ -106,7 +109,6 @@ def _collect(
         "spec": asdict(spec),
         "key": spec.key(),
         "toolchain": {"name": tool.name, "version": tool.version},
-        "spent": {name: round(value, 1) for name, value in spent.items()},
     }
     (part / "ncnn-build.json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n")
     part.rename(dest)
@@ -122,9 +124,3 @@ def _errors(text: str) -> str:
 
 def _jobs() -> int:
     return len(os.sched_getaffinity(0))
-
-
-def _cpu_seconds() -> float:
-    """CPU time of the programs that this process has waited for so far."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime

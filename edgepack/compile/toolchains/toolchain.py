@@ -64,7 +64,7 @@ class Toolchain:
     def _wrapper(self, argv: tuple[str, ...]) -> str:
         # One file per program: CMake wants a path, and zig's tools are sub-commands of one.
         exports = "".join(f"export {k}={shlex.quote(v)}\n" for k, v in sorted(self.env.items()))
-        return f'#!/bin/sh\n{exports}{_IDENTIFYING}exec {shlex.join(argv)} "$@"\n'
+        return f'#!/bin/sh\n{exports}{_CMAKE_ON_ZIG}exec {shlex.join(argv)} "$@"\n'
 
     def _cmake(self, folder: Path, maps: Mapping[Path, str], build_id: str) -> str:
         fixed = {**{str(k): v for k, v in maps.items()}}
@@ -103,7 +103,22 @@ class Toolchain:
 
 # CMake asks which compiler this is by linking a program without any of the project's flags. zig would
 # build a second C and C++ library for that, minutes of it; an object file tells CMake the same.
-_IDENTIFYING = 'case "$*" in *CMakeC*CompilerId.c*) set -- -c "$@" ;; esac\n'
+# CMake asks for a precompiled header as an object (-c) and with clang's -emit-pch; zig adds the latter by
+# itself and takes the former for a request to link. In its place goes a word that keeps the time out.
+_CMAKE_ON_ZIG = """\
+case "$*" in
+*CMakeC*CompilerId.c*) set -- -c "$@" ;;
+*-emit-pch*)
+    for word do
+        shift
+        case "$word" in
+        -c) ;;
+        -emit-pch) set -- "$@" -fno-pch-timestamp ;;
+        *) set -- "$@" "$word" ;;
+        esac
+    done ;;
+esac
+"""
 
 _COMPILERS = (("C", "cc"), ("CXX", "cxx"))
 _SEARCH = (("PROGRAM", "NEVER"), ("LIBRARY", "ONLY"), ("INCLUDE", "ONLY"), ("PACKAGE", "ONLY"))
