@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import paramiko
 
 from edgepack.box import hostkeys
 from edgepack.box.endpoint import Endpoint
-from edgepack.box.errors import HostKeyError, UnreachableError
+from edgepack.box.errors import UnreachableError
 from edgepack.errors import InputError
 
 CONNECT_S = 10  # each of: TCP, the server's banner, the authentication, a channel
@@ -29,8 +29,8 @@ def connect(endpoint: Endpoint) -> fabric.Connection:
     connection = _prepare(endpoint)
     hops = _hops(connection)
     for hop in reversed(hops[1:]):
-        _open(hop, f"{endpoint.node}'s jump host {hop.host}", endpoint, from_pin=False)
-    _open(connection, endpoint.where, endpoint, from_pin=endpoint.host_key is not None)
+        _open(hop, _jump(endpoint, hop), endpoint)
+    _open(connection, endpoint.where, endpoint)
     connection.transport.set_keepalive(ALIVE_S)
     return connection
 
@@ -60,11 +60,11 @@ def _prepare(endpoint: Endpoint) -> fabric.Connection:
         )
     except (ValueError, paramiko.ConfigParseError) as error:
         raise InputError("this address cannot be used", where=endpoint.where, why=str(error)) from error
-    for hop in _hops(connection):
-        own = hop is connection
-        where = endpoint.where if own else f"{endpoint.node}'s jump host {hop.host}"
-        _check_keys(hop, endpoint.host_key if own else None, where, pins=own)
     return connection
+
+
+def _jump(endpoint: Endpoint, hop: fabric.Connection) -> str:
+    return f"{endpoint.node}'s jump host {hop.host}"
 
 
 def _how(endpoint: Endpoint, *, only: bool) -> dict[str, Any]:
@@ -74,7 +74,6 @@ def _how(endpoint: Endpoint, *, only: bool) -> dict[str, Any]:
         "banner_timeout": CONNECT_S,
         "auth_timeout": CONNECT_S,
         "channel_timeout": CONNECT_S,
-        "transport_factory": _transport,
     }
     if endpoint.identity is not None:
         identity = endpoint.identity.expanduser()
@@ -85,33 +84,45 @@ def _how(endpoint: Endpoint, *, only: bool) -> dict[str, Any]:
                 why=f"`identity:` of {endpoint.node} names it",
                 fix="give the path of a private key file, or leave it out to use your own keys",
             )
-        how["key_filename"] = [str(identity)]
-        if only and not _locked(identity):
-            # A server counts every key that is tried, and hangs up after a few.
-            how["allow_agent"] = how["look_for_keys"] = False
+        how["pkey"] = _load(identity)
+        if only:
+            # A server counts every key that is tried, and hangs up after a few. A key with a
+            # passphrase is its agent's to use.
+            how["look_for_keys"] = False
+            how["allow_agent"] = how["pkey"] is None
     return how
 
 
-def _locked(identity: Path) -> bool:
-    """Whether a passphrase is on the key file, so that only an agent can use it."""
+def _load(identity: Path) -> paramiko.PKey | None:
+    """A private key, with its certificate where there is one; None where it has a passphrase.
+
+    Read here, because paramiko's client tries each type of key in turn and reports the last failure.
+    """
     try:
-        paramiko.PKey.from_path(identity)
+        key = paramiko.PKey.from_path(identity)
+        certificate = identity.with_name(f"{identity.name}-cert.pub")
+        if certificate.is_file():
+            key.load_certificate(str(certificate))
     except (paramiko.PasswordRequiredException, TypeError):
-        return True
-    except (paramiko.SSHException, ValueError, OSError) as error:
+        return None
+    except (paramiko.SSHException, paramiko.pkey.UnknownKeyType, ValueError, OSError) as error:
         raise InputError(
             "the private key cannot be read", where=str(identity), why=str(error) or type(error).__name__
         ) from error
-    return False
+    return key
 
 
-def _transport(sock: Any, **rest: Any) -> paramiko.Transport:
-    """paramiko's, but with the ciphers first that processors have instructions for."""
+def _transport(algorithms: tuple[str, ...], sock: Any, **rest: Any) -> paramiko.Transport:
+    """paramiko's own, which first asks for the keys that are known, and for quick ciphers."""
     transport = paramiko.Transport(sock, **rest)
     options = transport.get_security_options()
-    quick = [cipher for cipher in options.ciphers if "gcm" in cipher]
-    safe = [cipher for cipher in options.ciphers if "ctr" in cipher]
-    options.ciphers = [*quick, *safe]
+    # Processors have instructions for these; the others that paramiko offers are old.
+    options.ciphers = [
+        *(cipher for cipher in options.ciphers if "gcm" in cipher),
+        *(cipher for cipher in options.ciphers if "ctr" in cipher),
+    ]
+    preferred = [name for name in algorithms if name in options.key_types]
+    options.key_types = [*preferred, *(name for name in options.key_types if name not in preferred)]
     return transport
 
 
@@ -123,99 +134,83 @@ def _hops(connection: fabric.Connection) -> list[fabric.Connection]:
     return hops
 
 
-def _check_keys(connection: fabric.Connection, pin: str | None, where: str, *, pins: bool) -> None:
-    client = connection.client
-    client.set_missing_host_key_policy(hostkeys.Strict(where, pins=pins))
-    name = (
-        connection.host
-        if connection.port == paramiko.config.SSH_PORT
-        else f"[{connection.host}]:{connection.port}"
+def _check_keys(connection: fabric.Connection, endpoint: Endpoint, where: str) -> hostkeys.Strict:
+    """Have the connection take no key but those that are vouched for."""
+    pin = endpoint.host_key if where == endpoint.where else None
+    plain = connection.port == paramiko.config.SSH_PORT
+    name = connection.host if plain else f"[{connection.host}]:{connection.port}"
+    vouched = (
+        hostkeys.known(name, connection.ssh_config) if pin is None else hostkeys.pinned(name, pin, where)
     )
-    if pin is not None:
-        hostkeys.pinned(client, name, pin, where)
-    else:
-        hostkeys.known(client, name, connection.ssh_config)
+    policy = hostkeys.Strict(where, vouched, can_pin=where == endpoint.where)
+    connection.client.set_missing_host_key_policy(policy)
+    connection.connect_kwargs["transport_factory"] = partial(_transport, vouched.algorithms())
+    return policy
 
 
-def _open(connection: fabric.Connection, where: str, endpoint: Endpoint, *, from_pin: bool) -> None:
+def _open(connection: fabric.Connection, where: str, endpoint: Endpoint) -> None:
+    policy = _check_keys(connection, endpoint, where)
     try:
         connection.open()
-    except HostKeyError:
-        raise
-    except paramiko.BadHostKeyException as error:
-        raise hostkeys.changed(error, where, from_pin=from_pin) from error
     except (OSError, EOFError, paramiko.SSHException) as error:
-        connection.client.close()
-        raise _unreachable(error, connection, where, endpoint) from error
+        raise _unreachable(error, connection, where, endpoint, policy.vouched) from error
+    finally:
+        if not connection.is_connected:
+            connection.client.close()
 
 
 def _unreachable(
-    error: Exception, connection: fabric.Connection, where: str, endpoint: Endpoint
+    error: Exception, connection: fabric.Connection, where: str, endpoint: Endpoint, vouched: bool
 ) -> UnreachableError:
+    """In words what kept us out. ``vouched``: the host key was checked already, so SSH is spoken."""
     at = f"{connection.host}:{connection.port}"
-    for kind, explain in _CAUSES:
-        if isinstance(error, kind):
-            what, why, fix = explain(error, at, connection, endpoint)
-            return UnreachableError(what, where=where, why=why, fix=fix)
-    return UnreachableError(f"no SSH connection to {at}", where=where, why=str(error) or type(error).__name__)
-
-
-_Sentences = tuple[str, str, str]
-_Explain = Callable[[Any, str, fabric.Connection, Endpoint], _Sentences]
-
-
-def _no_name(
-    error: socket.gaierror, at: str, connection: fabric.Connection, endpoint: Endpoint
-) -> _Sentences:
-    return (
-        f"the name {connection.host} is not known",
-        error.strerror or "",
-        "check `address:` of the node in fleet.yaml, or the Host in your ~/.ssh/config",
-    )
-
-
-def _refused(error: Any, at: str, connection: fabric.Connection, endpoint: Endpoint) -> _Sentences:
-    causes = {str(cause.strerror) for cause in error.errors.values()}
-    return (
-        f"{at} does not take the connection",
-        ", ".join(sorted(causes)),
-        "check that the box is on, that its SSH server runs, and `port:` in fleet.yaml",
-    )
-
-
-def _timed_out(error: Any, at: str, connection: fabric.Connection, endpoint: Endpoint) -> _Sentences:
-    return (
-        f"{at} does not answer",
-        f"nothing came within {CONNECT_S} s: the box is off, or a firewall drops what is sent to it",
-        "check its power, its cable and the address",
-    )
-
-
-def _not_let_in(error: Any, at: str, connection: fabric.Connection, endpoint: Endpoint) -> _Sentences:
-    keys = str(endpoint.identity) if endpoint.identity else "your agent's and ~/.ssh's keys"
-    locked = isinstance(error, paramiko.PasswordRequiredException)
-    return (
-        f"{at} does not let {connection.user} in",
-        "the key has a passphrase, and nothing is asked here" if locked else f"it took none of {keys}",
-        "load the key into your agent: ssh-add"
-        if locked
-        else f"put the public key into ~{connection.user}/.ssh/authorized_keys on the box, "
-        "or set `user:` and `identity:` of the node in fleet.yaml",
-    )
-
-
-def _no_server(error: Any, at: str, connection: fabric.Connection, endpoint: Endpoint) -> _Sentences:
-    return (
+    if isinstance(error, socket.gaierror):
+        return UnreachableError(
+            f"the name {connection.host} is not known",
+            where=where,
+            why=error.strerror or "",
+            fix="check `address:` of the node in fleet.yaml, or the Host in your ~/.ssh/config",
+        )
+    if isinstance(error, paramiko.ssh_exception.NoValidConnectionsError):
+        return UnreachableError(
+            f"{at} does not take the connection",
+            where=where,
+            why=", ".join(sorted({cause.strerror for cause in error.errors.values()})),
+            fix="check that the box is on, that its SSH server runs, and `port:` in fleet.yaml",
+        )
+    if vouched and isinstance(error, paramiko.SSHException):
+        return _not_let_in(error, connection, where, endpoint)
+    if isinstance(error, OSError) and not isinstance(error, ConnectionError):
+        silent = isinstance(error, TimeoutError)
+        return UnreachableError(
+            f"{at} does not answer",
+            where=where,
+            why=f"nothing came within {CONNECT_S:g} s: it is off, or a firewall drops what is sent"
+            if silent
+            else str(error.strerror or error),
+            fix="check its power, its cable and the address",
+        )
+    return UnreachableError(
         f"what answers at {at} does not speak SSH as it should",
-        str(error) or "it hung up in the middle",
-        "check `port:` of the node in fleet.yaml; on the box, look at its SSH server's log",
+        where=where,
+        why=str(error) or "it hung up in the middle",
+        fix="check `port:` of the node in fleet.yaml; on the box, look at its SSH server's log",
     )
 
 
-_CAUSES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], _Explain], ...] = (
-    (socket.gaierror, _no_name),
-    (paramiko.ssh_exception.NoValidConnectionsError, _refused),
-    (paramiko.AuthenticationException, _not_let_in),
-    (TimeoutError, _timed_out),
-    ((paramiko.SSHException, EOFError, ConnectionError), _no_server),
-)
+def _not_let_in(
+    error: paramiko.SSHException, connection: fabric.Connection, where: str, endpoint: Endpoint
+) -> UnreachableError:
+    user = connection.user
+    locked = endpoint.identity is not None and connection.connect_kwargs["pkey"] is None
+    if locked or isinstance(error, paramiko.PasswordRequiredException):
+        why, fix = "your key has a passphrase, and nothing is asked here", "load it into your agent: ssh-add"
+    else:
+        keys = str(endpoint.identity) if endpoint.identity else "any of your agent's and ~/.ssh's keys"
+        why = f"it did not take {keys} ({str(error).rstrip('.')})"
+        fix = (
+            f"put your public key into ~{user}/.ssh/authorized_keys on the box, "
+            "or set `user:` and `identity:` of the node in fleet.yaml"
+        )
+    at = f"{connection.host}:{connection.port}"
+    return UnreachableError(f"{at} does not let {user} in", where=where, why=why, fix=fix)

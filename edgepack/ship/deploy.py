@@ -65,8 +65,11 @@ def deploy(
         preflight.check(bundle, facts, endpoint.where)
         if _runs_well(box, bundle, facts):
             return _report(endpoint, bundle, facts, clock, NOTHING)
-        with held(box, facts.lock) as token:
-            return _Deploy(box, bundle, options, clock, token).run(facts)
+        with held(box, facts.lock) as lease:
+            if lease.undone:
+                facts = _survey(box, bundle)
+                preflight.check(bundle, facts, endpoint.where)
+            return _Deploy(box, bundle, options, clock, lease.token).run(facts)
 
 
 def plan_deploy(endpoint: Endpoint, bundle: Bundle, options: DeployOptions = DeployOptions()) -> DeployPlan:
@@ -126,10 +129,6 @@ class _Deploy:
         self.release = _hex(bundle)
 
     def run(self, facts: Facts) -> DeployReport:
-        cleaned = self.box.call("clean", self.token)
-        if any(line.startswith("undone") for line in cleaned):
-            facts = _survey(self.box, self.bundle)
-            preflight.check(self.bundle, facts, self.box.endpoint.where)
         with self.clock.stage("send"):
             sent = self._send(facts)
         with self._or_discard():
@@ -165,8 +164,7 @@ class _Deploy:
 
     def _stage(self) -> None:
         lines = "".join(f"{file.sha256} {file.mode:04o} {file.path}\n" for file in self.bundle.files)
-        self.box.call("stage", self.token, self.app, self.release, stdin=[lines.encode()])
-        said = self.box.call("check", self.app, self.release)
+        said = self.box.call("stage", self.token, self.app, self.release, stdin=[lines.encode()])
         damaged = [line.removeprefix("damaged ") for line in said if line.startswith("damaged ")]
         if damaged:
             raise BoxError(

@@ -9,22 +9,31 @@ import re
 import secrets
 import socket
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from edgepack.box.session import Box
 from edgepack.errors import EdgepackError
 
 
+@dataclass(frozen=True)
+class Lease:
+    """``token``: what every changing call shows. ``undone``: a switch that nobody confirmed was undone."""
+
+    token: str
+    undone: bool
+
+
 @contextlib.contextmanager
-def held(box: Box, lock: str) -> Iterator[str]:
-    """Hold the box's lock; gives the token that every changing call shows.
+def held(box: Box, lock: str) -> Iterator[Lease]:
+    """Hold the box's lock, and with it repair what a broken deploy left half-way.
 
     ``lock``: what the probe said of a lock that is there. One whose holder was a process of this
     machine that lives no more is taken over at once. Raises LockedError.
     """
     token = secrets.token_hex(8)
-    box.call("lock", token, owner(), *_dead(lock))
+    said = box.call("lock", token, owner(), *_dead(lock))
     try:
-        yield token
+        yield Lease(token, any(line.startswith("undone ") for line in said))
     finally:
         # A link that broke took the lock with it: it ends by itself.
         if box.alive:

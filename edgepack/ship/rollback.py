@@ -24,8 +24,8 @@ def rollback(endpoint: Endpoint, app: str, to: str | None = None, progress: Prog
     with box:
         with clock.stage("probe"):
             facts = probe(box, app)
-        with held(box, facts.lock) as token:
-            box.call("clean", token)
+        with held(box, facts.lock) as lease:
+            token = lease.token
             facts = probe(box, app)
             current = facts.current.get(app)
             release = _choose(endpoint, app, to, facts, _previous(box, app))

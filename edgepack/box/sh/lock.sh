@@ -2,6 +2,7 @@
 # ends by itself. Time is counted since the start of the box, and a restart of the box ends it.
 LEASE=120
 
+# Takes the lock, then undoes or finishes what a broken deploy left half-way: `undone APP`.
 noun_lock() { # TOKEN OWNER [DEAD-TOKEN]   DEAD-TOKEN: whose holder is known not to live any more
 	word token "$1"
 	mkdir -p "$ROOT" 2>/dev/null || fail_writing "$ROOT"
@@ -16,6 +17,7 @@ noun_lock() { # TOKEN OWNER [DEAD-TOKEN]   DEAD-TOKEN: whose holder is known not
 	say "$1" >"$ROOT/lock/token" || fail_writing "$ROOT/lock/token"
 	date -u +%Y-%m-%dT%H:%M:%SZ >"$ROOT/lock/since"
 	renew
+	clean
 }
 
 take_over() { # DEAD-TOKEN   moves an ended lock away, or fails
@@ -60,6 +62,32 @@ hold() { # TOKEN   every step that changes the box begins here
 	[ "$(cat "$ROOT/lock/token" 2>/dev/null)" = "$1" ] ||
 		fail lost-lock "the lock is not ours any more: $(show_lock)"
 	renew
+}
+
+# The lock keeps deployers apart; a guard has none, and may wake up in the middle of a step. So every
+# change of what runs is one process's at a time: who made the link `changing`, while it lives.
+alone() { # APP   waits; until `together` or the end of this process
+	mine=$$-$(boot)
+	while ! ln -s "$mine" "$ROOT/apps/$1/changing" 2>/dev/null; do
+		[ -d "$ROOT/apps/$1" ] || fail missing "there is no $1 on this box"
+		other=$(readlink "$ROOT/apps/$1/changing") || continue
+		[ "$other" != "$mine" ] || return 0
+		if [ "${other#*-}" = "$(boot)" ] && kill -0 "${other%%-*}" 2>/dev/null; then
+			nap
+			continue
+		fi
+		aside=$ROOT/apps/$1/changing.$$
+		mv "$ROOT/apps/$1/changing" "$aside" 2>/dev/null || continue
+		[ "$(readlink "$aside")" = "$other" ] || mv "$aside" "$ROOT/apps/$1/changing"
+		rm -f "$aside"
+	done
+	changing=$ROOT/apps/$1/changing
+	trap 'rm -f "$changing"' EXIT
+}
+
+together() { # ends `alone`
+	rm -f "$changing"
+	trap - EXIT
 }
 
 noun_unlock() { # TOKEN

@@ -109,11 +109,13 @@ noun_start() { # TOKEN APP
 	hold "$1"
 	word app "$2"
 	[ -d "$ROOT/apps/$2/current" ] || fail missing "there is no release of $2"
+	alone "$2"
 	[ -n "$(supervisor "$2")" ] || start "$2"
 }
 
 noun_stop() { # TOKEN APP
 	hold "$1"
 	word app "$2"
+	[ ! -d "$ROOT/apps/$2" ] || alone "$2"
 	stop "$2"
 }

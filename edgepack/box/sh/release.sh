@@ -1,6 +1,7 @@
 # A release is a folder of links into the store. It is made aside and renamed, so it is whole or
 # not there.
 
+# What was written is read back: `damaged PATH` as in `check`.
 noun_stage() { # TOKEN APP RELEASE   (lines of `sha256 mode path` on stdin)
 	hold "$1"
 	word app "$2"
@@ -22,6 +23,7 @@ noun_stage() { # TOKEN APP RELEASE   (lines of `sha256 mode path` on stdin)
 	fi
 	mv -T "$made" "$releases/$3" || fail_writing "$releases/$3"
 	rm -rf "$releases/$3.old"
+	noun_check "$2" "$3"
 }
 
 # A link where the file system has links and the mode can be shared, else a copy.

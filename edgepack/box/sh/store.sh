@@ -60,8 +60,7 @@ check_received() { # FOLDER WHOLE
 }
 
 # Away with what broken deploys left. The lock is held, so nobody else's work is touched.
-noun_clean() { # TOKEN
-	hold "$1"
+clean() {
 	for leftover in "$ROOT"/incoming/* "$ROOT"/lock.ended.* "$ROOT"/apps/*/releases/*.tmp; do
 		case $leftover in
 		*\*) ;;

@@ -11,6 +11,7 @@ noun_switch() { # TOKEN APP RELEASE SECONDS   SECONDS: to confirm within
 	trap '' HUP # the link may end here: what was begun is finished, or the guard undoes it
 	app=$ROOT/apps/$2
 	[ -d "$app/releases/$3" ] || fail missing "there is no release $3 of $2"
+	alone "$2"
 	before=$(release_at "$app/current")
 	say "$1 $3 ${before:--} $(($(seconds) + $4)) $(boot)" | put "$app/unconfirmed" || exit 20
 	flush
@@ -28,14 +29,17 @@ noun_guard() { # APP TOKEN   (detached by `switch`)
 	file=$ROOT/apps/$1/unconfirmed
 	while read -r token _ _ until _ 2>/dev/null <"$file" && [ "$token" = "$2" ]; do
 		if [ "$(seconds)" -ge "$until" ]; then
-			go_back "$1" "unconfirmed"
+			alone "$1"
+			# While we waited somebody may have confirmed, and even switched once more.
+			read -r token _ 2>/dev/null <"$file" || token=
+			[ "$token" != "$2" ] || go_back "$1" "unconfirmed"
 			return 0
 		fi
 		sleep 1
 	done
 }
 
-go_back() { # APP REASON
+go_back() { # APP REASON   (alone)
 	app=$ROOT/apps/$1
 	mv "$app/unconfirmed" "$app/going-back" 2>/dev/null || return 0
 	finish_going_back "$1" "$2"
@@ -61,6 +65,7 @@ noun_confirm() { # TOKEN APP RELEASE
 	word app "$2"
 	digest "$3"
 	app=$ROOT/apps/$2
+	alone "$2"
 	read -r token release _ 2>/dev/null <"$app/unconfirmed" || token=
 	[ "$token" = "$1" ] && [ "$release" = "$3" ] && mv "$app/unconfirmed" "$app/confirmed" 2>/dev/null ||
 		fail too-late "the box went back by itself before the release was confirmed"
@@ -82,12 +87,14 @@ noun_back() { # TOKEN APP REASON   undo a switch that is not confirmed, now
 	hold "$1"
 	word app "$2"
 	trap '' HUP
+	alone "$2"
 	go_back "$2" "$3"
 	say "current $(release_at "$ROOT/apps/$2/current")"
 }
 
 # What a power cut or a kill left half-way, in the order in which it is undone or finished.
 repair() { # APP
+	alone "$1"
 	app=$ROOT/apps/$1
 	for aside in "$app"/releases/*.old; do
 		[ -d "$aside" ] || continue
@@ -101,6 +108,7 @@ repair() { # APP
 	elif [ -f "$app/going-back" ]; then
 		finish_going_back "$1" "finished after an interruption"
 	fi
+	together
 }
 
 noun_journal() { # TOKEN OP APP RELEASE RESULT...
