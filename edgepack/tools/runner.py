@@ -98,29 +98,34 @@ def run_lines(cmd: Command, on_line: Callable[[str], None], *, log: Path | None 
     taken: list[bytes] = []
     with contextlib.ExitStack() as stack:
         process = stack.enter_context(_spawn(cmd, merged=True))
-        timer = _timer(process, cmd.timeout_s)
-        stack.callback(timer.cancel)
+        late = threading.Event()
+        stack.callback(_timer(process, cmd.timeout_s, late).cancel)
         kept = _opened(log, stack)
         kept.write(("$ " + " ".join(cmd.argv) + "\n").encode())
         feeder = threading.Thread(target=_feed, args=(process, cmd.stdin), daemon=True)
         feeder.start()
         assert process.stdout is not None
-        for line in process.stdout:
+        for line in stack.enter_context(process.stdout):
             taken.append(line)
             kept.write(line)
             kept.flush()
             on_line(line.decode("utf-8", "replace").rstrip("\r\n"))
         process.wait()
         feeder.join()
-        timed_out = timer.finished.is_set()
         kept.write(f"[exit {process.returncode}]\n".encode())
     if _stopping.is_set():
         raise KeyboardInterrupt
-    return Completed(cmd.argv, process.returncode, b"".join(taken), b"", timed_out)
+    return Completed(cmd.argv, process.returncode, b"".join(taken), b"", late.is_set())
 
 
-def _timer(process: subprocess.Popen[bytes], timeout_s: float | None) -> threading.Timer:
-    timer = threading.Timer(timeout_s or 0.0, _end, (process,))
+def _timer(
+    process: subprocess.Popen[bytes], timeout_s: float | None, late: threading.Event
+) -> threading.Timer:
+    def expire() -> None:
+        late.set()
+        _end(process)
+
+    timer = threading.Timer(timeout_s or 0.0, expire)
     timer.daemon = True
     if timeout_s is not None:
         timer.start()
