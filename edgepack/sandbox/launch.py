@@ -114,11 +114,11 @@ def _start(files: Layout) -> tuple[int, int]:
     """(pid, port) of a new server, once it listens."""
     files.ready.unlink(missing_ok=True)
     files.log.touch(mode=0o600)
-    source = Path(edgepack.__file__).parent.parent
+    imports = (str(Path(edgepack.__file__).parent.parent), os.environ.get("PYTHONPATH"))
     env = {
         # Nothing of the developer's environment outlives their shell in a daemon.
         "PATH": os.environ.get("PATH", os.defpath),
-        "PYTHONPATH": str(source),
+        "PYTHONPATH": os.pathsep.join(filter(None, imports)),
         processes.MARK: str(files.folder),
     }
     if "LD_LIBRARY_PATH" in os.environ:  # some Pythons do not start without theirs

@@ -17,6 +17,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from edgepack.sandbox import processes
@@ -26,7 +27,7 @@ from edgepack.tools import sshd
 
 _LOG = logging.getLogger("edgepack.sandbox")
 _GRACE_S = 3.0
-_LOOK_EVERY_S = 5.0
+_LOOK_EVERY_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -94,19 +95,18 @@ def _greeter(files: Layout, settings: Settings, children: Children) -> Greeter:
     # paramiko takes a while to import, and beside an sshd it is not needed.
     import paramiko
 
-    from edgepack.sandbox.session import Connection, House
+    from edgepack.sandbox.connection import Connection, House
 
     house = House(
         user=settings.user,
         authorized=paramiko.Ed25519Key(filename=str(files.identity)),
-        begin=begin(files, settings),
-        children=children,
+        host_key=paramiko.Ed25519Key(filename=str(files.host_key)),
+        begin=partial(children.spawn, begin(files, settings)),
     )
-    host_key = paramiko.Ed25519Key(filename=str(files.host_key))
 
     def by_itself(connection: socket.socket) -> None:
         served = Connection(connection)
-        threading.Thread(target=served.serve, args=(host_key, house), daemon=True).start()
+        threading.Thread(target=served.serve, args=(house,), daemon=True).start()
 
     return by_itself
 

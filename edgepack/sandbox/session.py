@@ -1,6 +1,6 @@
-"""The built-in SSH server's side of one connection: who may log in, and sessions that run programs.
+"""A session of edgepack's own SSH server: a program at one end, a client's channel at the other.
 
-What a session does follows OpenSSH's sshd: bytes pass unchanged and no faster than the other side
+What it does follows OpenSSH's sshd: bytes pass unchanged and no faster than the other side
 takes them, the exit status comes when the program ends, and the channel closes when nobody holds
 its output open any more. One difference: a program ended by a signal is an exit status of 128 + n.
 """
@@ -9,40 +9,26 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import logging
 import os
 import select
 import signal
 import struct
 import termios
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import paramiko
-from paramiko.common import (
-    AUTH_FAILED,
-    AUTH_SUCCESSFUL,
-    MSG_CHANNEL_REQUEST,
-    OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED,
-    OPEN_SUCCEEDED,
-)
 
-from edgepack.sandbox.children import Child, Children
+from edgepack.sandbox.children import Child
 
-_LOG = logging.getLogger("edgepack.sandbox")
 _CHUNK = 1 << 16
 
 
-@dataclass(frozen=True)
-class House:
-    """What every session of one box shares."""
+class Begin(Protocol):
+    """Starts the program that begins every session of the box."""
 
-    user: str
-    authorized: paramiko.PKey
-    begin: tuple[str, ...]  # argv that begins a session; the command is in SSH_ORIGINAL_COMMAND
-    children: Children
+    def __call__(self, env: Mapping[str, str | bytes], stdio: tuple[int, int, int] | str) -> Child: ...
 
 
 class Terminal:
@@ -85,9 +71,9 @@ class Terminal:
 class Session:
     """One channel and the program that runs at its other end."""
 
-    def __init__(self, channel: paramiko.Channel, house: House) -> None:
+    def __init__(self, channel: paramiko.Channel, begin: Begin) -> None:
         self._channel = channel
-        self._house = house
+        self._begin = begin
         self._command: bytes | None = None
         self._asked = False
         self._terminal: Terminal | None = None
@@ -127,8 +113,7 @@ class Session:
         if self._asked and self._child is None:
             try:
                 self._start()
-            except OSError as error:
-                _LOG.exception("cannot start a session")
+            except (OSError, ValueError) as error:  # ValueError: a command with a zero byte
                 self._refuse(str(error))
 
     def _start(self) -> None:
@@ -146,7 +131,7 @@ class Session:
         from_stderr, stderr = os.pipe()
         ours, theirs = (to_stdin, from_stdout, from_stderr), (stdin, stdout, stderr)
         try:
-            child = self._house.children.spawn(self._house.begin, env, theirs)
+            child = self._begin(env, theirs)
         except OSError:
             _close(*ours)
             raise
@@ -165,7 +150,7 @@ class Session:
         env["TERM"] = terminal.name
         typed, shown, path = terminal.open()
         try:
-            child = self._house.children.spawn(self._house.begin, env, path)
+            child = self._begin(env, path)
         except OSError:
             _close(typed, shown)
             terminal.close()
@@ -228,106 +213,6 @@ class Session:
             self._channel.sendall_stderr(f"the sandbox cannot start a session: {why}\n".encode())
             self._channel.send_exit_status(126)
         self._channel.close()
-
-
-class Login(paramiko.ServerInterface):
-    """Lets one user in, with one key, to run programs and nothing else."""
-
-    def __init__(self, house: House) -> None:
-        self._house = house
-        self._sessions: dict[int, Session] = {}
-        self._lock = threading.Lock()
-
-    def get_allowed_auths(self, username: str) -> str:
-        return "publickey"
-
-    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
-        known = self._house.authorized.asbytes()
-        return AUTH_SUCCESSFUL if (username, key.asbytes()) == (self._house.user, known) else AUTH_FAILED
-
-    def check_channel_request(self, kind: str, chanid: int) -> int:
-        return OPEN_SUCCEEDED if kind == "session" else OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
-
-    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
-        return self.session(channel).ask(command)
-
-    def check_channel_shell_request(self, channel: paramiko.Channel) -> bool:
-        return self.session(channel).ask(None)
-
-    def check_channel_pty_request(
-        self,
-        channel: paramiko.Channel,
-        term: bytes,
-        width: int,
-        height: int,
-        pixelwidth: int,
-        pixelheight: int,
-        modes: bytes,
-    ) -> bool:
-        return self.session(channel).terminal(term.decode("ascii", "replace"), width, height)
-
-    def check_channel_window_change_request(
-        self, channel: paramiko.Channel, width: int, height: int, pixelwidth: int, pixelheight: int
-    ) -> bool:
-        return self.session(channel).resize(width, height)
-
-    def session(self, channel: paramiko.Channel) -> Session:
-        """The session of a channel, made when the channel is first spoken of."""
-        with self._lock:
-            number = channel.get_id()
-            if number not in self._sessions:
-                self._sessions[number] = Session(channel, self._house)
-            return self._sessions[number]
-
-    def keep(self, channel: paramiko.Channel) -> None:
-        """Hold a new channel, which paramiko closes when nobody does, and let go of closed ones."""
-        with self._lock:
-            self._sessions = {n: s for n, s in self._sessions.items() if not s.closed}
-        if not channel.closed:
-            self.session(channel)
-
-
-def _on_request(channel: paramiko.Channel, message: paramiko.Message) -> None:
-    """paramiko's handling of a channel request, and the two things it leaves out.
-
-    It knows no "signal" request, and says yes to the client only after its callback returned: a
-    program started from there could end, and its channel close, before that yes is out.
-    """
-    login = cast(Login, channel.get_transport().server_object)
-    kind = message.get_text()
-    message.get_boolean()
-    if kind == "signal":
-        login.session(channel).signal(message.get_text())
-        return
-    message.rewind()
-    message.get_int()  # the channel's number, which had been read before
-    paramiko.Channel._handle_request(channel, message)  # type: ignore[attr-defined]
-    if kind in ("exec", "shell"):
-        login.session(channel).begin()
-
-
-class Connection(paramiko.Transport):
-    """One client."""
-
-    _channel_handler_table: ClassVar[dict[int, Any]] = {
-        **paramiko.Transport._channel_handler_table,  # type: ignore[attr-defined]
-        MSG_CHANNEL_REQUEST: _on_request,
-    }
-
-    def serve(self, host_key: paramiko.PKey, house: House) -> None:
-        """Talk to the client until it goes. Runs in a thread of its own."""
-        try:
-            self.add_server_key(host_key)
-            login = Login(house)
-            self.start_server(server=login)
-            while self.is_active():
-                channel = self.accept(60)
-                if channel is not None:
-                    login.keep(channel)
-        except (paramiko.SSHException, OSError, EOFError) as error:
-            _LOG.info("a connection ended: %s", error)
-        finally:
-            self.close()
 
 
 def _thread(target: Callable[..., None], *args: object) -> threading.Thread:

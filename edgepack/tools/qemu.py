@@ -40,7 +40,7 @@ def host_arch() -> str:
     return _MACHINES.get(machine, machine)
 
 
-def find(arch: str) -> Path | None:
+def find(arch: str, pins: Path = PINS) -> Path | None:
     """An emulator for ``arch`` that works here: PATH first, then the cache; else None.
 
     ``arch`` is x86_64, aarch64, armhf or riscv64. The file's name is ``qemu-<qemu's arch>`` or
@@ -49,7 +49,7 @@ def find(arch: str) -> Path | None:
     name = f"qemu-{NAMES[arch]}"
     on_path = (shutil.which(f"{name}-static"), shutil.which(name))
     candidates = [Path(p) for p in on_path if p]
-    candidates += [_folder(pin) / name for pin in debian.pins(PINS, host_arch())]
+    candidates += [_folder(pin) / name for pin in debian.pins(pins, host_arch())]
     candidates += sorted(_cache().glob(f"*/{name}"))
     for path in dict.fromkeys(candidates):
         if path.is_file() and why_not(path, arch) is None:
@@ -64,7 +64,7 @@ def version(emulator: Path) -> str:
     return match[1] if match else "unknown"
 
 
-def fetch(arch: str, progress: Progress) -> Path:
+def fetch(arch: str, progress: Progress, pins: Path = PINS) -> Path:
     """An emulator for ``arch`` from Debian, put into the cache; no network where it is there.
 
     Tries, in order, the pinned packages from this host's Debian archives, then what the host's
@@ -74,11 +74,11 @@ def fetch(arch: str, progress: Progress) -> Path:
     name = f"qemu-{NAMES[arch]}"
     tried: list[str] = []
     with cache.locked(_cache() / "fetch"):
-        found = find(arch)
+        found = find(arch, pins)
         if found is not None:
             return found
         archives, proxies = apt.archives(), apt.proxy()
-        for package in _candidates():
+        for package in _candidates(pins):
             for url in debian.addresses(package, archives):
                 try:
                     _install(package, url, proxies, progress)
@@ -146,10 +146,9 @@ def probe(arch: str) -> bytes:
     return identity + header + segment + code
 
 
-def _candidates() -> Iterator[Package]:
+def _candidates(pins: Path) -> Iterator[Package]:
     """Pinned packages first. apt is asked only when it comes to that: it takes a second."""
-    host = host_arch()
-    yield from debian.pins(PINS, host)
+    yield from debian.pins(pins, host_arch())
     yield from apt.indexed("qemu-user-static", "qemu-user")
 
 
