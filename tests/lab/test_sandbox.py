@@ -99,7 +99,18 @@ def test_the_openssh_client_is_served_too(up: SandboxState, tmp_path: Path) -> N
     known = tmp_path / "known_hosts"
     known.write_text(f"[127.0.0.1]:{up.port} {up.host_key}\n")
     ssh = (
-        *("ssh", "-F", "none", "-i", up.identity, "-p", str(up.port), "-o", "BatchMode=yes"),
+        # "%" begins a token in ssh's own file names
+        *(
+            "ssh",
+            "-F",
+            "none",
+            "-i",
+            up.identity.replace("%", "%%"),
+            "-p",
+            str(up.port),
+            "-o",
+            "BatchMode=yes",
+        ),
         *("-o", f'UserKnownHostsFile="{known}"', "-o", "StrictHostKeyChecking=yes"),
         f"{up.user}@127.0.0.1",
     )
