@@ -78,10 +78,12 @@ class Recipe:
         return self.folder / "requirements.txt"
 
     def digest(self) -> str:
-        """sha256 over the files that decide what it writes."""
+        """sha256 over the files that decide what it writes: its programs, its lock, its description."""
         digest = hashlib.sha256()
-        for name in ("convert.py", "requirements.txt", "recipe.yaml"):
-            digest.update(name.encode() + b"\0" + (self.folder / name).read_bytes() + b"\0")
+        named = [self.folder / "requirements.txt", self.folder / "recipe.yaml"]
+        for file in sorted([*self.folder.rglob("*.py"), *named]):
+            name = file.relative_to(self.folder).as_posix()
+            digest.update(name.encode() + b"\0" + file.read_bytes() + b"\0")
         return digest.hexdigest()
 
 

@@ -23,7 +23,7 @@ def run(work: Work) -> str:
     dest.parent.mkdir(parents=True, exist_ok=True)
     build_ncnn(spec, dest, work.log("runtime"), work.progress)
     about = json.loads((dest / _MARKER).read_bytes())
-    return f"ncnn {about['version']}, kept for every project"
+    return f"ncnn {about['ncnn']}, kept for every project"
 
 
 def folder(step: Step) -> Path:

@@ -12,6 +12,7 @@ from edgepack.bundle import Bundle, BundleError, open_bundle
 from edgepack.manifest.project import Project
 from edgepack.model import golden
 from edgepack.package.bundle import BundleSpec, Content, write_bundle
+from edgepack.package.linked import notices_layer
 from edgepack.plan.gates import gates_for
 from edgepack.plan.step import Plan, Work
 from edgepack.store import Store, digest_file
@@ -24,13 +25,14 @@ def run(work: Work) -> str:
     dest = folder(work.project, target)
     # No JSON of the proof is in here: the bundle's digest must not tell on which host it was built.
     with tempfile.TemporaryDirectory(prefix="edgepack-bundle-") as temporary:
+        layers = _layers(work, Path(temporary))
         spec = BundleSpec(
             name=manifest.name,
             version=manifest.version,
             target=target,
             arch=work.choice.target.arch,
             runtime=work.choice.runtime,
-            layers=_layers(work, Path(temporary)),
+            layers={**layers, "notices": notices_layer(work, layers)},
             release=_release(work),
         )
         dest.parent.mkdir(exist_ok=True)
