@@ -98,22 +98,16 @@ def test_nothing_of_it_is_left(up: SandboxState, client: paramiko.SSHClient) -> 
 def test_the_openssh_client_is_served_too(up: SandboxState, tmp_path: Path) -> None:
     known = tmp_path / "known_hosts"
     known.write_text(f"[127.0.0.1]:{up.port} {up.host_key}\n")
-    ssh = (
-        # "%" begins a token in ssh's own file names
-        *(
-            "ssh",
-            "-F",
-            "none",
-            "-i",
-            up.identity.replace("%", "%%"),
-            "-p",
-            str(up.port),
-            "-o",
-            "BatchMode=yes",
-        ),
-        *("-o", f'UserKnownHostsFile="{known}"', "-o", "StrictHostKeyChecking=yes"),
-        f"{up.user}@127.0.0.1",
+    options = (
+        f'UserKnownHostsFile="{known}"',
+        f'IdentityFile="{up.identity.replace("%", "%%")}"',  # "%" begins a token in ssh's file names
+        "IdentityAgent=none",
+        "StrictHostKeyChecking=yes",
+        "BatchMode=yes",
+        f"Port={up.port}",
     )
+    flags = [word for option in options for word in ("-o", option)]
+    ssh = ("ssh", "-F", "none", *flags, f"{up.user}@127.0.0.1")
     done = subprocess.run([*ssh, "cat; echo err >&2; exit 5"], input=b"in", capture_output=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (5, b"in", b"err\n")
 
