@@ -50,7 +50,7 @@ def up(
         if known is not None:
             running = is_running(known, files)
             _refuse_another(known, target, arch, server if running else "auto")
-            if running:
+            if running and (known.emulator is None or Path(known.emulator).is_file()):
                 progress(f"{node} is already up", 0, 0)
                 return known
         wanted = launch.Wanted(

@@ -67,8 +67,9 @@ def launch(files: Layout, wanted: Wanted, progress: Progress) -> SandboxState:
             login.check(box, files.home)
         except SandboxError as error:
             processes.stop_server(files.folder)
-            words = " ".join(filter(None, (error.what, error.why, error.detail)))
+            words = ": ".join(filter(None, (error.what, error.why, error.detail)))
             reasons.append(f"{_WORDS[kind]}: {words}")
+            progress(f"not with {reasons[-1].splitlines()[0]}", 0, 0)
         else:
             return box
     raise SandboxError(

@@ -248,8 +248,10 @@ def test_where_the_hosts_sshd_cannot_be_used_edgepacks_own_serves(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_sshd(tmp_path, monkeypatch)
-    state = box.up(project, "box-07", HOST, HOST, silent, "auto")
+    said: list[str] = []
+    state = box.up(project, "box-07", HOST, HOST, lambda text, *_: said.append(text), "auto")
     assert state.server == "builtin"
+    assert "not with the host's sshd: it refuses its configuration: Missing privilege" in " ".join(said)
     assert run(state, "echo works") == "works"
 
 
