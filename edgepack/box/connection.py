@@ -35,6 +35,15 @@ def connect(endpoint: Endpoint) -> fabric.Connection:
     return connection
 
 
+def hang_up(connection: fabric.Connection) -> None:
+    """End a connection, and those to the hosts it goes through."""
+    for hop in _hops(connection):
+        transport = hop.client.get_transport()
+        hop.client.close()
+        if transport is not None:
+            transport.sock.close()  # paramiko leaves it open where the other end was the first to go
+
+
 def _prepare(endpoint: Endpoint) -> fabric.Connection:
     try:
         config = fabric.Config(lazy=True)
@@ -156,7 +165,7 @@ def _open(connection: fabric.Connection, where: str, endpoint: Endpoint) -> None
         raise _unreachable(error, connection, where, endpoint, policy.vouched) from error
     finally:
         if not connection.is_connected:
-            connection.client.close()
+            hang_up(connection)
 
 
 def _unreachable(
@@ -175,7 +184,9 @@ def _unreachable(
         return UnreachableError(
             f"{at} does not take the connection",
             where=where,
-            why=", ".join(sorted({cause.strerror for cause in error.errors.values()})),
+            why=", ".join(
+                sorted({str(getattr(cause, "strerror", cause)) for cause in error.errors.values()})
+            ),
             fix="check that the box is on, that its SSH server runs, and `port:` in fleet.yaml",
         )
     if vouched and isinstance(error, paramiko.SSHException):

@@ -13,7 +13,7 @@ from types import TracebackType
 import paramiko
 
 from edgepack.box import script
-from edgepack.box.connection import CONNECT_S, connect
+from edgepack.box.connection import CONNECT_S, connect, hang_up
 from edgepack.box.endpoint import Endpoint
 from edgepack.box.errors import BoxError, PreflightError, UnreachableError, from_box
 
@@ -54,10 +54,7 @@ class Box:
 
     def close(self) -> None:
         """End the connection, and those to the hosts it goes through."""
-        hop = self._connection
-        while hasattr(hop, "client"):
-            hop.client.close()
-            hop = hop.gateway
+        hang_up(self._connection)
 
     @property
     def alive(self) -> bool:

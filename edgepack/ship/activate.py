@@ -56,7 +56,9 @@ class Gate:
         alive, pid, release, _, restarts, ended = (*said.get("program", "").split(), *[""] * 6)[:6]
         if restarts not in ("", "0"):
             raise UnhealthyError(
-                f"the new release ended by itself with {ended}", why="it must run on until told to stop"
+                f"the new release ended by itself with {ended}",
+                why="it must run on until told to stop",
+                fix="look at its own words below; run it in a sandbox: edgepack sandbox up",
             )
         if alive != "yes" or release != self.release:
             self.why = "the program does not run"

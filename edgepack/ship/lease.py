@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from edgepack.box.session import Box
 from edgepack.errors import EdgepackError
 
+_held: set[str] = set()  # of this process, in whichever thread: what is not in it was lost with its link
+
 
 @dataclass(frozen=True)
 class Lease:
@@ -32,9 +34,11 @@ def held(box: Box, lock: str) -> Iterator[Lease]:
     """
     token = secrets.token_hex(8)
     said = box.call("lock", token, owner(), *_dead(lock))
+    _held.add(token)
     try:
         yield Lease(token, any(line.startswith("undone ") for line in said))
     finally:
+        _held.discard(token)
         # A link that broke took the lock with it: it ends by itself.
         if box.alive:
             with contextlib.suppress(EdgepackError):
@@ -58,8 +62,10 @@ def _dead(lock: str) -> tuple[str, ...]:
     token, _, _, holder = words
     ours, _, _ = owner().rpartition(":")
     theirs, _, pid = holder.rpartition(":")
-    if theirs != ours or not pid.isdigit() or int(pid) == os.getpid():
+    if theirs != ours or not pid.isdigit():
         return ()
+    if int(pid) == os.getpid():
+        return () if token in _held else (token,)
     try:
         os.kill(int(pid), 0)
     except ProcessLookupError:

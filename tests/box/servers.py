@@ -81,17 +81,19 @@ class Link:
         self._ends += [near, far]
         back = threading.Thread(target=_quietly, args=(self._back, far, near))
         back.start()
-        while data := near.recv(1024):
-            if self.frozen.is_set():
-                continue
-            if self._left is not None:
-                self._left -= len(data)
-                if self._left < 0:
-                    break
-            far.sendall(data)
-        self.cut()
-        back.join()
-        far.close()
+        try:
+            while data := near.recv(1024):
+                if self.frozen.is_set():
+                    continue
+                if self._left is not None:
+                    self._left -= len(data)
+                    if self._left < 0:
+                        break
+                far.sendall(data)
+        finally:
+            self.cut()
+            back.join()
+            far.close()
 
     def _back(self, far: socket.socket, near: socket.socket) -> None:
         while data := far.recv(65536):
