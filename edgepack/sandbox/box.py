@@ -144,7 +144,7 @@ def _emulator(node: str, arch: str, progress: Progress) -> str:
     try:
         return str(qemu.find(arch) or qemu.fetch(arch, progress))
     except ToolError as error:
-        own = f", or take a box of this host's own kind: edgepack sandbox up {node} --target {host}"
+        own = f", or take a box of this host's own kind: edgepack sandbox up {node}-local --target {host}"
         raise SandboxError(
             f"{node} would have to run {arch} programs, and this {host} host cannot",
             why=f"{error.what}: {error.why}",

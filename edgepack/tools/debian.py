@@ -105,7 +105,8 @@ def _download(package: Package, url: str, file: Path, proxies: Mapping[str, str]
     except urllib.error.HTTPError as error:
         raise NotHad(f"the archive answers {error.code} {error.reason}") from error
     except (OSError, ValueError, EOFError) as error:  # URLError, time-outs, a bad address
-        raise NotHad(str(getattr(error, "reason", error))) from error
+        reason = getattr(error, "reason", error)
+        raise NotHad(str(getattr(reason, "strerror", None) or reason)) from error
     return digest.hexdigest()
 
 

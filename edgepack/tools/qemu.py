@@ -83,13 +83,13 @@ def fetch(arch: str, progress: Progress, pins: Path = PINS) -> Path:
                 try:
                     _install(package, url, proxies, progress)
                 except debian.NotHad as error:
-                    tried.append(f"{package} ({package.source}) from {url}: {error}")
+                    tried.append(f"{url}: {error}")
                     continue
                 emulator = _folder(package) / name
                 problem = why_not(emulator, arch)
                 if problem is None:
                     return emulator
-                tried.append(f"{package} from {url}: {problem}")
+                tried.append(f"{url}: {problem}")
                 break
     raise _cannot(arch, archives, tried)
 

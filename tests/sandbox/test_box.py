@@ -232,7 +232,7 @@ def test_a_foreign_box_without_an_emulator_is_refused_and_the_hosts_own_offered(
         box.up(project, "box-07", FOREIGN, FOREIGN, silent)
     assert caught.value.exit_code == Exit.TOOL
     assert EMULATOR in caught.value.fix
-    assert f"edgepack sandbox up box-07 --target {HOST}" in caught.value.fix
+    assert f"edgepack sandbox up box-07-local --target {HOST}" in caught.value.fix
     assert list(project.iterdir()) == []
 
 
