@@ -7,6 +7,7 @@ import json
 import re
 import secrets
 import tarfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from edgepack.observe.status import NodeStatus, of
 
 Progress = Callable[[str, int, int], None]  # stage, done, total (files)
 
+_FOLLOW_S = 86_400
 _CHUNK = 128 << 10
 _BLOCK = 512
 _ODD = re.compile(r"[^A-Za-z0-9._-]")
@@ -46,8 +48,10 @@ def ask(
         offset = _feed(box, node, token, names, files)
         progress("ask", 0, len(files))
         found: dict[int, dict[str, Any]] = {}
-        for name, answer in _answers(box, node, offset, timeout_s):
+        for name, answer in _answers(box, node, token, offset, timeout_s):
             if (n := names.get(name)) is not None and n not in found:
+                if answer is None:
+                    raise _rejected(endpoint, files[n])
                 found[n] = {**answer, "file": files[n].name}
                 progress("ask", len(found), len(files))
             if len(found) == len(files):
@@ -57,7 +61,7 @@ def ask(
         raise NoAnswerError(
             f"{app} answered {len(found)} of {len(files)} files in time; not {lost[0]}",
             where=endpoint.where,
-            why=f"nothing more came within {timeout_s} s; a file it cannot read it puts into .rejected/",
+            why=f"nothing more came within {timeout_s} s",
             fix="edgepack logs shows its own words",
         )
     return [found[n] for n in range(len(files))]
@@ -84,19 +88,33 @@ def _feed(box: Box, node: NodeStatus, token: str, names: Mapping[str, int], file
     return int(offset)
 
 
-def _answers(box: Box, node: NodeStatus, offset: int, timeout_s: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Name on the box and answer, for each new line; ends when none came for ``timeout_s``."""
-    import time
+def _answers(
+    box: Box, node: NodeStatus, token: str, offset: int, timeout_s: int
+) -> Iterator[tuple[str, dict[str, Any] | None]]:
+    """Name on the box and answer, as they come; None for a file that the program put aside.
 
+    Ends when nothing new came for ``timeout_s``.
+    """
     last = time.monotonic()
-    stream = box.stream("answers", node.app, node.sink or "results.jsonl", str(offset), "86400")
-    with contextlib.closing(stream) as lines:
+    words = (node.app, token, node.source or "inbox", node.sink or "results.jsonl", str(offset))
+    with contextlib.closing(box.stream("answers", *words, str(_FOLLOW_S))) as lines:
         for line in lines:
             if line.startswith("=") and (answer := _line(line[1:])) is not None:
                 last = time.monotonic()
                 yield Path(str(answer.get("file", ""))).name, answer
+            elif line.startswith("rejected "):
+                yield line.removeprefix("rejected "), None
             elif time.monotonic() - last > timeout_s:
                 return
+
+
+def _rejected(endpoint: Endpoint, file: Path) -> NoAnswerError:
+    return NoAnswerError(
+        "the program on the box cannot read this file",
+        where=f"{file}, on {endpoint.where}",
+        why="it put it into .rejected/ of its inbox",
+        fix="edgepack logs shows its own words; `files` sources take binary PGM and PPM",
+    )
 
 
 def _line(text: str) -> dict[str, Any] | None:

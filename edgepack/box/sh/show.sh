@@ -61,11 +61,11 @@ noun_logs() { # APP log|journal LINES FOLLOW   FOLLOW: seconds to go on for
 	else
 		cat "$file"
 	fi | tail -n "$3" | cut -c 1-4000 | sed 's/^/=/'
-	[ "$4" -eq 0 ] || follow "$file" "$(wc -c <"$file")" "$4"
+	[ "$4" -eq 0 ] || follow "$file" "$(wc -c <"$file")" "$4" alive
 }
 
-# New whole lines of a file from a byte on, as they come.
-follow() { # FILE OFFSET SECONDS
+# New whole lines of a file from a byte on, as they come; TICK is called whenever there are no more.
+follow() { # FILE OFFSET SECONDS TICK
 	last=$(($(seconds) + $3))
 	at=$2
 	rest=
@@ -79,7 +79,7 @@ follow() { # FILE OFFSET SECONDS
 				rest=
 			done
 			rest=$rest$line
-			say .
+			"$4"
 			nap
 		done
 		at=0 # the file was emptied: from its beginning again
@@ -114,16 +114,29 @@ noun_feed() { # APP TOKEN INBOX SINK   (a tar on stdin)
 	rmdir "$aside"
 }
 
-noun_answers() { # APP SINK OFFSET SECONDS   the sink's new lines
+alive() { say .; }
+
+# The sink's new lines, and `rejected NAME` for each of TOKEN's images that the program cannot read.
+noun_answers() { # APP TOKEN INBOX SINK OFFSET SECONDS
 	word app "$1"
-	relative "$2"
-	number offset "$3"
-	number seconds "$4"
-	sink=$ROOT/apps/$1/data/$2
-	last=$(($(seconds) + $4))
+	word token "$2"
+	relative "$3"
+	relative "$4"
+	number offset "$5"
+	number seconds "$6"
+	rejects=$ROOT/apps/$1/data/$3/.rejected/ask-$2-
+	sink=$ROOT/apps/$1/data/$4
+	last=$(($(seconds) + $6))
 	while [ ! -f "$sink" ] && [ "$(seconds)" -le "$last" ]; do
-		say .
+		rejected
 		nap
 	done
-	[ ! -f "$sink" ] || follow "$sink" "$3" "$4"
+	[ ! -f "$sink" ] || follow "$sink" "$5" "$6" rejected
+}
+
+rejected() {
+	say .
+	for image in "$rejects"*; do
+		[ ! -f "$image" ] || say "rejected ${image##*/}"
+	done
 }

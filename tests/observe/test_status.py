@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import dataclasses
+import socket
+
+import pytest
+
+from edgepack.box.endpoint import Endpoint
+from edgepack.box.errors import HostKeyError
+from edgepack.observe.status import EMPTY, FAILING, RUNNING, STALE, STOPPED, UNREACHABLE, of, status
+from tests.releases import APP
+
+R = "a" * 64
+UP = f"program yes 7 {R} 100 0 -"
+TOLD = 'status {"pid": 7, "frames": 3, "errors": 1, "fps": 2.5, "uptime_s": 9}'
+
+
+@pytest.mark.parametrize(
+    ("lines", "state", "why"),
+    [
+        ([], EMPTY, "nothing was deployed"),
+        ([f"current {R}", "supervisor "], STOPPED, "nothing runs"),
+        ([f"current {R}", "supervisor 5", f"program no 7 {R} 100 4 139"], FAILING, "ended with 139"),
+        ([f"current {R}", "supervisor 5", UP], STALE, "has not said anything"),
+        ([f"current {R}", "supervisor 5", UP, "status_age 60", TOLD], STALE, "for 60 s"),
+        ([f"current {R}", "supervisor 5", UP, "status_age 1", "status {broken"], STALE, "has not said"),
+        ([f"current {R}", "supervisor 5", UP, "status_age 1", TOLD], RUNNING, ""),
+        (
+            [f"current {R}", "supervisor 5", f"program yes 7 {R} 1 2 9", "status_age 0", TOLD],
+            RUNNING,
+            "2 times",
+        ),
+    ],
+)
+def test_the_state_follows_from_what_the_box_says(lines: list[str], state: str, why: str) -> None:
+    now = of("box-07", APP, lines)
+    assert now.state == state
+    assert why in now.why
+    assert now.running == (state == RUNNING)
+
+
+def test_numbers_and_names() -> None:
+    release = 'release {"version": "1.2.0", "target": "t", "source": {"path": "in"}, "sink": {"path": "out"}}'
+    now = of(
+        "box-07",
+        APP,
+        [f"current {R}", "previous " + "b" * 64, f"unconfirmed {R} - 12", "supervisor 5", UP, "status_age 1"]
+        + [TOLD, release, "boots no", "lock t 100 since me@here:1"],
+    )
+    assert (now.version, now.target, now.source, now.sink) == ("1.2.0", "t", "in", "out")
+    assert (now.frames, now.errors, now.fps, now.uptime_s) == (3, 1, 2.5, 9)
+    assert (now.previous, now.unconfirmed_s, now.locked_by) == ("b" * 64, 12, "me@here:1")
+    assert now.starts_at_boot is False
+    assert now.as_dict()["running"] is True
+
+
+@pytest.mark.parametrize(
+    "line", ["status [1]", "release null", "program", "unconfirmed", "lock", "status_age x"]
+)
+def test_garbage_from_a_box_is_no_crash(line: str) -> None:
+    of("box-07", APP, [f"current {R}", "supervisor 1", line])
+
+
+def test_a_box_that_is_off_is_a_state() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        now = status(Endpoint("box-07", "127.0.0.1", port=taken.getsockname()[1]), APP)
+    assert (now.state, now.running) == (UNREACHABLE, False)
+    assert "does not take the connection" in now.why
+
+
+def test_a_box_that_may_be_another_is_not_a_state(endpoint: Endpoint) -> None:
+    with pytest.raises(HostKeyError):
+        status(dataclasses.replace(endpoint, host_key=None), APP)
+
+
+def test_a_box_nobody_deployed_to_stays_untouched(endpoint: Endpoint) -> None:
+    assert status(endpoint, APP).state == EMPTY
