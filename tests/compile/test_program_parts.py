@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from tests.compile.program_driver import Driver, compiled, listed, tensor
+from tests.compile.program_project import resized
 
 pytestmark = pytest.mark.slow
 quick = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -37,20 +38,6 @@ def images(most: int = 9) -> st.SearchStrategy[Any]:
     return shapes.flatmap(
         lambda shape: arrays.arrays(np.float32, shape, elements=st.floats(0, 255, width=32))
     )
-
-
-def taps(length: int, out: int) -> tuple[Any, Any, Any]:
-    at = np.clip((np.arange(out) + 0.5) * (length / out) - 0.5, 0, length - 1)
-    low = at.astype(int)
-    return low, np.minimum(low + 1, length - 1), at - low
-
-
-def resized(image: Any, height: int, width: int) -> Any:
-    """Bilinear, half-pixel centres, clamped: PyTorch's ``interpolate`` with align_corners=False."""
-    top, bottom, down = taps(image.shape[1], height)
-    left, right, across = taps(image.shape[2], width)
-    columns = image[:, :, left] * (1 - across) + image[:, :, right] * across
-    return columns[:, top] * (1 - down)[:, None] + columns[:, bottom] * down[:, None]
 
 
 @quick

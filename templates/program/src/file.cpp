@@ -33,7 +33,9 @@ Fd open_regular(const std::string& path, bool follow) {
 std::size_t size_of(const Fd& file, const std::string& path) {
   struct stat about {};
   if (fstat(file.get(), &about) != 0) throw ReadError(trouble(path, errno));
-  return static_cast<std::size_t>(about.st_size);
+  const auto size = static_cast<std::size_t>(about.st_size);
+  if (static_cast<off_t>(size) != about.st_size) throw ReadError(path + ": too large for this processor");
+  return size;
 }
 
 void read_at(const Fd& file, const std::string& path, std::size_t offset, void* to, std::size_t count) {

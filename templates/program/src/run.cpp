@@ -133,6 +133,7 @@ class App {
       return false;
     }
     status_.answered(Status::Clock::now() - began);
+    told_.clear();
     if (!source_.done(name)) fail(trouble(name + ": answered, but cannot be removed", errno));
     return true;
   }
@@ -142,15 +143,18 @@ class App {
     if (!source_.reject(name)) fail(trouble(name + ": cannot be moved to .rejected", errno));
   }
 
+  /// A trouble that lasts is counted each time and told on stderr once.
   void fail(const std::string& words) {
     status_.failed(words);
-    complain(words);
+    if (words != told_) complain(words);
+    told_ = words;
   }
 
   Model& model_;
   FilesSource source_;
   JsonlSink sink_;
   Status status_;
+  std::string told_;
   Status::Clock::time_point flushed_ = Status::Clock::now();
   std::chrono::milliseconds idle_ = poll;
 };
