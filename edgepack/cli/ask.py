@@ -52,7 +52,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
 def _fields(answer: dict[str, Any]) -> str:
     rest = {key: value for key, value in answer.items() if key != "file"}
     return "  ".join(
-        f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in rest.items()
+        f"{key} {value:.3f}" if isinstance(value, float) else f"{key} {value}" for key, value in rest.items()
     )
 
 

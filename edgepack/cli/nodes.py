@@ -105,7 +105,8 @@ def _sandbox(folder: Path, name: str, node: Node | None) -> Found:
         user=state.user,
         identity=Path(state.identity),
         host_key=state.host_key,
-        root=state.root,
+        # Relative to the account's home there, which may lie below any folder of the user's.
+        root=Path(state.root).name,
         description=f"sandbox, {runs}",
     )
     return Found(name, state.target, endpoint)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.table import Table
 
+_LONG_S = 2.0
+_NOTE_S = 10.0
 _COLORS = {"red": "31", "green": "32", "yellow": "33", "dim": "2", "bold": "1", "cyan": "36"}
 
 
@@ -111,10 +113,20 @@ class Screen:
             if self._fancy():
                 self._refresh()
             else:
-                self._plain(f"  … {name}{': ' + note if note else ''}")
+                # A line for what takes long; what ends at once is told by its end alone.
+                timer = threading.Timer(_LONG_S, self._still_running, [name, self._running[name][0]])
+                timer.daemon = True
+                timer.start()
+
+    def _still_running(self, name: str, since: float) -> None:
+        with self._lock:
+            now = self._running.get(name)
+            if now is not None and now[0] == since:
+                self._noted[name] = time.monotonic()
+                self._plain(f"  … {name}{': ' + now[1] if now[1] else ''}")
 
     def note(self, name: str, note: str) -> None:
-        """A step has something new to say of itself; plain output shows one in five seconds."""
+        """A step has something new to say of itself; plain output shows one in a while."""
         with self._lock:
             since = self._running.get(name, (time.monotonic(), ""))[0]
             self._running[name] = (since, note)
@@ -122,7 +134,7 @@ class Screen:
                 return
             if self._fancy():
                 self._refresh()
-            elif time.monotonic() - self._noted.get(name, 0) > 5:
+            elif time.monotonic() - self._noted.setdefault(name, since) > _NOTE_S:
                 self._noted[name] = time.monotonic()
                 self._plain(f"  … {name}: {note}")
 
