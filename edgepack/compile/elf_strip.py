@@ -12,6 +12,7 @@ from dataclasses import astuple, dataclass, replace
 _SHF_ALLOC = 0x2
 _SHT_NULL, _SHT_PROGBITS, _SHT_STRTAB, _SHT_NOBITS = 0, 1, 3, 8
 _SHF_INFO_LINK = 0x40
+_PT_LOAD = 1
 _SHT_REL_KINDS = (4, 9)  # SHT_RELA, SHT_REL: sh_info is a section's index there
 
 
@@ -68,8 +69,8 @@ def _layout(image: bytes) -> _Layout:
 def strip(image: bytes, debug_name: str, debug_crc: int) -> bytes:
     """``image`` without its unloaded sections, and with a ``.gnu_debuglink`` to ``debug_name``.
 
-    image: a linked program or library. debug_crc: CRC-32 of the debug file. Loaded bytes and program
-    headers are not touched.
+    image: a linked program or library. debug_crc: CRC-32 of the debug file. Loaded bytes are not
+    touched; a program header that speaks of bytes which are gone (RISC-V's attributes) becomes PT_NULL.
     """
     layout = _layout(image)
     header = _Header(*struct.unpack_from(layout.header, image, layout.header_at))
@@ -84,7 +85,11 @@ def strip(image: bytes, debug_name: str, debug_crc: int) -> bytes:
     renumbered = {old: new for new, old in enumerate(kept)}
     table_of = [_moved(sections[old], starts[new], renumbered) for old, new in renumbered.items()]
 
-    body = bytearray(image[: _loaded_end(image, layout, header, sections)])
+    end = _loaded_end(image, layout, header, sections)
+    body = bytearray(image[:end])
+    for at, _, offset, size in _segments(image, layout, header):
+        if offset + size > end:
+            body[at : at + header.segment_size] = bytes(header.segment_size)
     link = _aligned(debug_name.encode() + b"\0", 4) + struct.pack(layout.order + "I", debug_crc)
     for kind, content, name in ((_SHT_PROGBITS, link, starts[-2]), (_SHT_STRTAB, table, starts[-1])):
         body = bytearray(_aligned(body, 4))
@@ -102,11 +107,19 @@ def _loaded_end(image: bytes, layout: _Layout, header: _Header, sections: list[_
     """The end of the last byte that a loader or a kept section looks at."""
     ends = [s.offset + s.size for s in sections if s.flags & _SHF_ALLOC and s.kind != _SHT_NOBITS]
     ends.append(header.segments_at + header.segment_size * header.segment_count)
+    loaded = [s for s in _segments(image, layout, header) if s[1] == _PT_LOAD]
+    return max([*ends, *(offset + size for _, _, offset, size in loaded)])
+
+
+def _segments(image: bytes, layout: _Layout, header: _Header) -> list[tuple[int, int, int, int]]:
+    """Where each program header stands, its ``p_type``, ``p_offset`` and ``p_filesz``."""
+    found = []
     for i in range(header.segment_count):
-        at = header.segments_at + i * header.segment_size + layout.segment_at
-        offset, size = struct.unpack_from(layout.segment, image, at)
-        ends.append(offset + size)
-    return max(ends)
+        at = header.segments_at + i * header.segment_size
+        (kind,) = struct.unpack_from(layout.order + "I", image, at)
+        offset, size = struct.unpack_from(layout.segment, image, at + layout.segment_at)
+        found.append((at, kind, offset, size))
+    return found
 
 
 def _name(image: bytes, strings: _Section, section: _Section) -> bytes:
