@@ -16,6 +16,7 @@ from edgepack.catalog import paths
 from edgepack.compile import elf
 from edgepack.compile.diagnostics import Origin, compile_error
 from edgepack.compile.errors import CompileError
+from edgepack.compile.inputs import drop_stale, remember
 from edgepack.compile.render import USER_PRESETS, ProgramSpec, entries, render_program
 from edgepack.compile.toolchains.toolchain import Toolchain
 from edgepack.tools.runner import command, run, run_lines
@@ -80,8 +81,10 @@ def build_program(
     places = Places(*(path.resolve() for path in (project, build, runtime, log)))
     render_program(spec, places.source, _template(places.project))
     _configure(spec, places, toolchain, progress)
+    drop_stale(places.build, "CMakeFiles/user.dir/**/*.o")
     objects = (*OBJECTS, *(["user"] if spec.sources() else []))
     compiled = _ninja(spec, places, toolchain, objects, progress)
+    remember(places.build, toolchain.ninja, places.project)
     build_id = _name_build(spec, places, toolchain)
     progress("linking")
     _ninja(spec, places, toolchain, ("program",), lambda _line: None)

@@ -91,6 +91,14 @@ def test_a_change_recompiles_what_it_touches_and_the_bytes_do_not_depend_on_the_
     assert compiled(tiny.SPEC) == 2
     os.utime(post)
     assert compiled() == 1
+    post.write_text(tiny.POST.replace("hottest", "warmest"))
+    os.utime(post, (1, 1))
+    assert compiled() == 1, "an old time does not hide a change"
+    post.write_text(tiny.POST)
+    os.utime(post, (1, 1))
+    assert compiled() == 1
+    assert compiled() == 0
+    assert copy.program.read_bytes() == program.program.read_bytes()
     listed = json.loads((copy.work / "build/build/compile_commands.json").read_text())
     assert str(post) in {item["file"] for item in listed}
 
