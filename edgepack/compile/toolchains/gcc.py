@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 from collections.abc import Callable
 
@@ -22,10 +23,10 @@ def toolchain(
     """
     cxx = shutil.which(gcc_program(arch.name))
     if cxx is None:
-        package = f"g++-{arch.gcc.replace('_', '-')}"
+        package = "g++" if arch.runs(platform.machine()) else f"g++-{arch.gcc.replace('_', '-')}"
         raise ToolError(
             f"no {gcc_program(arch.name)} for {arch.name}",
-            why="Debian's cross compiler is not installed",
+            why="Debian's compiler for it is not installed",
             fix=f"sudo apt-get install {package}, or leave out 'toolchain: gcc' to compile with zig",
         )
     tools = zig.environment(progress)

@@ -24,3 +24,9 @@ def toolchain(
     """
     flags(name)  # refuses an unknown name
     return _MAKERS[name](architecture(arch), cpu, progress)
+
+
+def prepare(tool: Toolchain, progress: Callable[[str], None]) -> None:
+    """What a toolchain needs once before its first link. Raises CompileError where that fails."""
+    if tool.name == "zig":
+        zig.prepare(tool, progress)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from edgepack.catalog.architectures import Architecture
 from edgepack.catalog.paths import data
 from edgepack.catalog.toolchains import LOCK, flags
+from edgepack.compile.errors import CompileError
 from edgepack.compile.toolchains.toolchain import Toolchain
 from edgepack.errors import ToolError
 from edgepack.tools import cache, uv
+from edgepack.tools.runner import command, run
 
 
 def toolchain(
@@ -47,6 +51,39 @@ def environment(progress: Callable[[str], None] = lambda _line: None) -> Path:
     """The folder of the locked toolchain's programs: ``cmake``, ``ninja``, and zig's package beside."""
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     return uv.environment(data(LOCK), python, progress).parent
+
+
+def prepare(tool: Toolchain, progress: Callable[[str], None]) -> None:
+    """Have zig make its C and C++ libraries for the architecture now, where the user is told so.
+
+    Two CPU-minutes, once per architecture and zig; whatever is linked first would do it otherwise.
+    Raises CompileError where it cannot.
+    """
+    kept = Path(tool.env["ZIG_GLOBAL_CACHE_DIR"])
+    words = (*tool.cxx, *tool.flags.release, *tool.flags.link)
+    digest = hashlib.sha256("\0".join(words).encode()).hexdigest()[:16]
+    marker = kept / "prepared" / f"{tool.arch.name}-{digest}"
+    if marker.is_file():
+        return
+    with cache.locked(marker), tempfile.TemporaryDirectory(prefix="edgepack-zig-") as temporary:
+        if marker.is_file():
+            return
+        progress(f"zig's C and C++ libraries for {tool.arch.name}: once, two minutes of CPU time")
+        source = Path(temporary) / "empty.cpp"
+        # std::string, so that libc++ is linked and not only named.
+        source.write_text(
+            "#include <string>\nint main(int n, char**) { return std::string(n, 'a').size(); }\n"
+        )
+        # From /, because the debug information of these libraries names the folder they were made in.
+        made = run(command(*words, source, "-o", Path(temporary) / "empty", cwd=Path("/"), env=tool.env))
+        if not made.ok:
+            raise CompileError(
+                f"zig cannot make its C and C++ libraries for {tool.arch.name}",
+                where=str(kept),
+                fix=f"check the disk's free space; delete {kept} and run it again",
+                detail=made.text().strip()[-2000:],
+            )
+        marker.write_text(tool.version + "\n")
 
 
 def _program(tools: Path) -> Path:
