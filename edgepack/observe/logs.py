@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Literal
 
 from edgepack.box.endpoint import Endpoint
@@ -17,7 +17,7 @@ Which = Literal["log", "journal"]
 
 def logs(
     endpoint: Endpoint, app: str, which: Which = "log", lines: int = 100, follow: bool = False
-) -> Iterator[str]:
+) -> Generator[str, None, None]:
     """The last lines, and with ``follow`` those that come, for a day or until the iterator is closed.
 
     Raises NoLogError where there is none, UnreachableError, HostKeyError.

@@ -24,6 +24,7 @@ def rollback(endpoint: Endpoint, app: str, to: str | None = None, progress: Prog
     with box:
         with clock.stage("probe"):
             facts = probe(box, app)
+            _choose(endpoint, app, to, facts, _previous(box, app))
         with held(box, facts.lock) as lease:
             token = lease.token
             facts = probe(box, app)

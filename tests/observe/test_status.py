@@ -44,8 +44,10 @@ def test_numbers_and_names() -> None:
     now = of(
         "box-07",
         APP,
-        [f"current {R}", "previous " + "b" * 64, f"unconfirmed {R} - 12", "supervisor 5", UP, "status_age 1"]
-        + [TOLD, release, "boots no", "lock t 100 since me@here:1"],
+        [
+            *(f"current {R}", "previous " + "b" * 64, f"unconfirmed {R} - 12", "supervisor 5"),
+            *(UP, "status_age 1", TOLD, release, "boots no", "lock t 100 since me@here:1"),
+        ],
     )
     assert (now.version, now.target, now.source, now.sink) == ("1.2.0", "t", "in", "out")
     assert (now.frames, now.errors, now.fps, now.uptime_s) == (3, 1, 2.5, 9)

@@ -16,7 +16,7 @@ from tests.releases import APP, Program, bundle
 def test_back_and_forth_and_to_a_named_one(endpoint: Endpoint, tmp_path: Path) -> None:
     with pytest.raises(DeployError, match="no release of digits is on this box"):
         rollback(endpoint, APP)
-    assert not Path(endpoint.root, "apps").exists()
+    assert not Path(endpoint.root).exists()
     releases = [
         deploy(endpoint, bundle(tmp_path / "1", Program(version="1"))).release,
     ]

@@ -56,12 +56,14 @@ noun_logs() { # APP log|journal LINES FOLLOW   FOLLOW: seconds to go on for
 	*) fail usage "no such log: $2" ;;
 	esac
 	[ -f "$file" ] || fail missing "there is no ${file#"$ROOT"/} yet"
-	if [ "$2" = log ] && [ -f "$file.1" ] && [ "$(wc -l <"$file")" -lt "$3" ]; then
-		cat "$file.1" "$file"
-	else
-		cat "$file"
-	fi | tail -n "$3" | cut -c 1-4000 | sed 's/^/=/'
-	[ "$4" -eq 0 ] || follow "$file" "$(wc -c <"$file")" "$4" alive
+	size=$(wc -c <"$file") # what comes while we read is for `follow`
+	{
+		if [ "$2" = log ] && [ -f "$file.1" ] && [ "$(wc -l <"$file")" -lt "$3" ]; then
+			cat "$file.1"
+		fi
+		head -c "$size" "$file"
+	} | tail -n "$3" | cut -c 1-4000 | sed 's/^/=/'
+	[ "$4" -eq 0 ] || follow "$file" "$size" "$4" alive
 }
 
 # New whole lines of a file from a byte on, as they come; TICK is called whenever there are no more.
