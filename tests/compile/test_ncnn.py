@@ -49,8 +49,11 @@ def test_an_interrupted_build_goes_on_where_it_stopped_and_the_library_works(
 ) -> None:
     dest, log = tmp_path / "ncnn", tmp_path / "log"
 
+    everything: list[int] = []
+
     def interrupt(line: str) -> None:
-        if re.search(r": 2\d/", line):
+        if found := re.search(r": 2\d/(\d+)", line):
+            everything.append(int(found[1]))
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -61,7 +64,7 @@ def test_an_interrupted_build_goes_on_where_it_stopped_and_the_library_works(
     build_ncnn(few_layers, dest, log, heard.append)
     counts = [found for line in heard if (found := re.fullmatch(r"ncnn aarch64: (\d+)/(\d+)", line))]
     assert "ncnn aarch64: configuring" not in heard
-    assert int(counts[-1][1]) == int(counts[-1][2]) == len(counts)
+    assert int(counts[-1][2]) <= everything[0] - 20 + 1  # a step without a command is counted, not run
     compiled = re.findall(r"\] Building CXX object (\S+)", log.read_text())
     repeated = len(compiled) - len(set(compiled))
     assert repeated <= 16, "only what was being compiled when it was interrupted is compiled again"
