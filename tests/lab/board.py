@@ -12,7 +12,7 @@ from pathlib import Path
 from edgepack.tools.runner import command, run
 
 from . import rootfs
-from .endpoint import LOOPBACK, Endpoint, Keys, free_port, new_keys, owner_tar, wait_for_ssh
+from .endpoint import DIES_WITH_US, LOOPBACK, Endpoint, Keys, free_port, new_keys, owner_tar, wait_for_ssh
 
 QEMU = "qemu-system-aarch64"
 CPU = "cortex-a72"
@@ -82,8 +82,8 @@ class Board:
 
     def _argv(self) -> list[str]:
         return [
-            QEMU, "-M", "virt", "-cpu", CPU, "-accel", "tcg,thread=multi", "-m", str(MEMORY_MB), "-smp", "2",
-            "-nodefaults", "-no-reboot", "-display", "none", "-serial", "stdio",
+            *DIES_WITH_US, QEMU, "-M", "virt", "-cpu", CPU, "-accel", "tcg,thread=multi", "-smp", "2",
+            "-m", str(MEMORY_MB), "-nodefaults", "-no-reboot", "-display", "none", "-serial", "stdio",
             "-kernel", str(self._image.kernel), "-initrd", str(self._image.initrd),
             "-append", "console=ttyAMA0 quiet panic=-1",
             "-drive", f"if=none,id=disk,format=raw,file={self._disk}",

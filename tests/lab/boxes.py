@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import rootfs
-from .endpoint import LOOPBACK, Endpoint, Keys, free_port, new_keys, owner_tar, wait_for_ssh
+from .endpoint import DIES_WITH_US, LOOPBACK, Endpoint, Keys, free_port, new_keys, owner_tar, wait_for_ssh
 
 START = Path(__file__).with_name("box-start")
 HOMES = {"root": 0, "home/edge": 1000}
@@ -81,7 +81,7 @@ class Box:
     def _argv(self) -> list[str]:
         kind = self.kind
         return [
-            "unshare", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child",
+            *DIES_WITH_US, "unshare", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child",
             "--propagation=private", str(START), str(rootfs.tree(kind.userland)), str(self.folder),
             str(kind.disk_mb), kind.address, str(self.port), "ro" if kind.read_only else "rw",
         ]  # fmt: skip

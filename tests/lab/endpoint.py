@@ -13,6 +13,8 @@ from pathlib import Path
 from edgepack.tools.runner import Completed, command, run
 
 LOOPBACK = "127.0.0.1"
+# Put before a box's own command: a test run that is killed leaves no box running.
+DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 
 
 @dataclass(frozen=True)
