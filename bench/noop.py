@@ -7,13 +7,14 @@ products, and both are asked in turn whether there is anything to do.
 
 from __future__ import annotations
 
-import json
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from edgepack.cli import quick
 
 ROUNDS = 40
 
@@ -26,8 +27,7 @@ def main() -> None:
         said = subprocess.run(build, check=True, capture_output=True, text=True).stdout
         time.sleep(0.1)
     assert "nothing to do" in said, said
-    known = json.loads((digits / ".edgepack" / "quick.json").read_text())
-    paths = [path for path, _ in known["\n".join(build[1:])]["marks"]]
+    paths = quick.inputs(str(digits), build[1:])
     inputs = [p for p in paths if "/dist/" not in p and Path(p).is_file()]
     with tempfile.TemporaryDirectory() as folder:
         stamp = Path(folder) / "built"

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # typing's own constant costs the import of typing
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
     from typing import Protocol
 
     from edgepack.cli.screen import Screen
@@ -41,6 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         sys.stdout.write(f"edgepack {__version__}\n")
         return 0
+    if not words or words[0] in ("-h", "--help"):
+        parser([]).print_help()
+        return 0 if words else 2
     return _run(words)
 
 

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from edgepack.catalog import ncnn_layers
 from edgepack.catalog import recipes as catalog
+from edgepack.catalog.ncnn_build import NcnnSpec
 from edgepack.catalog.targets import Target
 from edgepack.errors import UsageError
 from edgepack.manifest.project import Project, TargetOptions
@@ -152,13 +153,13 @@ def _steps(snapshot: Snapshot, choice: Choice) -> list[Step]:
 def _runtime_step(snapshot: Snapshot, choice: Choice, convert: Step) -> Step:
     tier = ncnn_layers.tier(snapshot.layers.get(convert.key, ()))
     target = choice.target
-    pins = snapshot.toolchains[choice.toolchain, target.arch]
+    spec = NcnnSpec(target.arch, target.cpu, tier, choice.toolchain)
     inputs = {
         "arch": target.arch,
         "cpu": target.cpu or "baseline",
         "layers": tier,
-        "how it is built": snapshot.code["ncnn build"],
-        **pins,
+        "toolchain": choice.toolchain,
+        "source, options and toolchain": snapshot.runtimes[spec],
     }
     cpu = f"+{target.cpu}" if target.cpu else ""
     name = f"{choice.runtime}:{target.arch}{cpu}:{choice.toolchain}:{tier}"

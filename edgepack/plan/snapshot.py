@@ -8,19 +8,21 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgepack import __version__
 from edgepack.catalog import paths, recipes, targets, toolchains
+from edgepack.catalog.ncnn_build import NcnnSpec
+from edgepack.catalog.ncnn_layers import Tier
 from edgepack.catalog.recipes import Recipe
 from edgepack.catalog.targets import Target
 from edgepack.manifest.project import Project
 from edgepack.store import Store, digest_file, digest_of, digest_tree
 
 SOURCES = {".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".hxx", ".inc", ".ipp"}
-_NCNN_BUILD = ("compile/ncnn.py", "catalog/ncnn_build.py", "catalog/ncnn_layers.py")
+TIERS: tuple[Tier, ...] = ("common", "all")
 _RACY_NS = 2_000_000_000  # a file touched this close to the look may change again within its timestamp
 
 
@@ -34,7 +36,7 @@ class Snapshot:
     files: Mapping[str, str]  # path in the project → sha256
     sources: str  # digest of all C and C++ files beside the user's code
     code: Mapping[str, str]  # parts of edgepack that decide bytes → digest
-    toolchains: Mapping[tuple[str, str], Mapping[str, str]]  # (name, arch) → pins
+    runtimes: Mapping[NcnnSpec, str]  # each that may be wanted → the digest of all its bytes depend on
     results: frozenset[str]  # keys that have a result
     layers: Mapping[str, tuple[str, ...]]  # convert key → ncnn layers its result uses
     previous: Mapping[str, Mapping[str, str]]  # step id → inputs of the last build
@@ -66,16 +68,19 @@ def take(
         files=files,
         sources=sources,
         code=_code(folder),
-        toolchains={
-            (name, arch): toolchains.pins(name, arch)
-            for name in toolchains.TOOLCHAINS
-            for arch in {target.arch for target in chosen.values()}
-        },
+        runtimes={spec: spec.key() for spec in _runtimes(chosen.values())},
         results=store.keys() | elsewhere,
         layers=remembered_layers(folder),
         previous=_previous(folder),
         qemu=qemu,
     )
+
+
+def _runtimes(chosen: Iterable[Target]) -> Iterator[NcnnSpec]:
+    for target in chosen:
+        for toolchain in toolchains.TOOLCHAINS:
+            for tier in TIERS:
+                yield NcnnSpec(target.arch, target.cpu, tier, toolchain)
 
 
 def _inputs(project: Project) -> Iterator[str]:
@@ -102,7 +107,6 @@ def _code(folder: Path) -> dict[str, str]:
         "templates/program": digest_tree(paths.template("program", folder)),
         "edgepack/compile": digest_tree(package / "compile"),
         "edgepack/package": digest_tree(package / "package"),
-        "ncnn build": digest_of([digest_file(package / name) for name in _NCNN_BUILD]),
     }
 
 
