@@ -24,6 +24,7 @@ def remember(args: argparse.Namespace, report: BuildReport, said: str, since_ns:
 def _looked_at(args: argparse.Namespace, report: BuildReport) -> Iterator[Path]:
     """Files by their bytes, folders because a file that appears in one may win over another."""
     from edgepack.catalog import paths
+    from edgepack.plan.snapshot import source_tree
 
     project = report.plan.project
     yield project.folder / "edgepack.yaml"
@@ -31,9 +32,8 @@ def _looked_at(args: argparse.Namespace, report: BuildReport) -> Iterator[Path]:
         yield from _if_there(project.folder / "fleet.yaml")
     model = project.manifest.model
     yield from (project.file(name) for name in (model.file, model.golden) if name)
-    for block in (*project.manifest.pre, *project.manifest.post):
-        if block.code:
-            yield from _tree(project.file(block.code).parent)
+    for found in source_tree(project.folder):
+        yield from found
     for choice in report.plan.choices.values():
         yield choice.target.file
         yield from _tree(choice.recipe.folder)

@@ -34,7 +34,7 @@ class Snapshot:
     targets: Mapping[str, Target]
     recipes: Mapping[str, Recipe]
     files: Mapping[str, str]  # path in the project → sha256
-    sources: str  # digest of all C and C++ files beside the user's code
+    sources: str  # digest of all C and C++ files of the project
     code: Mapping[str, str]  # parts of edgepack that decide bytes → digest
     runtimes: Mapping[NcnnSpec, str]  # each that may be wanted → the digest of all its bytes depend on
     results: frozenset[str]  # keys that have a result
@@ -58,7 +58,7 @@ def take(
     folder = project.folder
     known = StatDigests(folder / ".edgepack" / "digests.json")
     files = {name: known.digest(folder / name) for name in _inputs(project)}
-    sources = digest_of({str(p.relative_to(folder)): known.digest(p) for p in _sources(project)})
+    sources = digest_of({str(p.relative_to(folder)): known.digest(p) for p in source_tree(folder)[0]})
     known.save()
     chosen = {t: targets.load(t, folder) for t in target_ids}
     return Snapshot(
@@ -93,11 +93,17 @@ def _inputs(project: Project) -> Iterator[str]:
             yield block.code
 
 
-def _sources(project: Project) -> list[Path]:
-    """The user's code and what may be included from beside it."""
-    blocks = (*project.manifest.pre, *project.manifest.post)
-    folders = {project.file(block.code).parent for block in blocks if block.code}
-    return sorted({p for folder in folders for p in folder.rglob("*") if p.suffix in SOURCES})
+def source_tree(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Every C and C++ file of a project, since any may be included from any, and the folders looked in.
+
+    Hidden folders, bundles and CMake's build folders are not looked into.
+    """
+    files, folders = [], []
+    for place, inside, names in os.walk(folder):
+        inside[:] = sorted(n for n in inside if n[0] != "." and n not in ("dist", "build"))
+        folders.append(Path(place))
+        files += [Path(place, name) for name in names if Path(name).suffix in SOURCES]
+    return sorted(files), folders
 
 
 def _code(folder: Path) -> dict[str, str]:

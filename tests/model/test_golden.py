@@ -1,0 +1,77 @@
+"""Golden vectors are what the contract says, or refused with the reason."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgepack.model import golden
+from edgepack.model.errors import GoldenError
+
+GOOD: dict[str, Any] = {
+    "input": np.zeros((3, 8, 8), np.uint8),
+    "output.logits": np.zeros((3, 10), np.float32),
+    "record.class": np.arange(3),
+    "record.confidence": np.ones(3, np.float32),
+}
+
+
+def write(path: Path, arrays: dict[str, Any]) -> Path:
+    with path.open("wb") as file:
+        np.savez(file, **arrays)
+    return path
+
+
+def test_names_and_members(tmp_path: Path) -> None:
+    file = write(tmp_path / "golden.npz", GOOD)
+    assert golden.names(file) == golden.Names(3, ("logits",), ("class", "confidence"))
+    golden.unpack(file, tmp_path / "out")
+    assert np.array_equal(np.load(tmp_path / "out" / "record.class.npy"), np.arange(3))
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(f"{n}.npy" for n in GOOD)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"input": None}, "must hold `input`"),
+        ({"output.logits": None}, "at least one `output"),
+        ({"output.logits": np.zeros((3, 10))}, "has the type <f8; it must be <f4"),
+        ({"input": np.zeros((3, 8, 8), np.float32)}, "has the type <f4; it must be |u1"),
+        ({"record.class": np.arange(2)}, "same number of samples"),
+        ({"output.logits": np.asfortranarray(np.zeros((3, 10), np.float32))}, "in C order"),
+        ({"labels": np.arange(3)}, "is no name for a golden vector"),
+        ({name: array[:0] for name, array in GOOD.items()}, "at least one"),
+    ],
+)
+def test_what_is_not_golden_vectors_is_refused(tmp_path: Path, change: dict[str, Any], why: str) -> None:
+    arrays = {name: array for name, array in {**GOOD, **change}.items() if array is not None}
+    with pytest.raises(GoldenError) as caught:
+        golden.names(write(tmp_path / "golden.npz", arrays))
+    assert why in str(caught.value.why)
+
+
+def test_hostile_archives_are_refused(tmp_path: Path) -> None:
+    whole = write(tmp_path / "golden.npz", GOOD).read_bytes()
+    header = b"\x93NUMPY\x01\x00\x10\x00__import__('os') "
+    for name, content in {
+        "cut.npz": whole[: len(whole) // 2],
+        "text.npz": b"hello",
+        "code.npz": _zip({"input.npy": header, "output.x.npy": header}),
+        "path.npz": _zip({"../input.npy": b"", "input.npy": b""}),
+    }.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(GoldenError):
+            golden.members(tmp_path / name)
+
+
+def _zip(files: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return out.getvalue()

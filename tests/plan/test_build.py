@@ -1,0 +1,151 @@
+"""A plan is decided from a snapshot alone, and a key changes exactly when what it stands for does."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edgepack.errors import InputError, UsageError
+from edgepack.manifest import project as manifest
+from edgepack.plan.build import check_targets, plan_build
+from edgepack.plan.snapshot import Snapshot, take
+from edgepack.plan.step import Plan
+from edgepack.store import Store
+
+DIGITS = Path(__file__).resolve().parents[2] / "examples" / "digits"
+TARGETS = ("x86_64", "aarch64", "raspberry-pi-4")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("digits") / "digits"
+    shutil.copytree(DIGITS, folder, ignore=shutil.ignore_patterns(".edgepack", "dist", "val", "train"))
+    (folder / "data" / "val").mkdir()
+    (folder / "dist").mkdir()
+    return folder
+
+
+def look(folder: Path) -> Snapshot:
+    project = manifest.load(folder)
+    return take(project, TARGETS, Store(folder / "no-store"), frozenset(), {"x86_64": "this machine"})
+
+
+def keys(plan: Plan) -> dict[str, str]:
+    return {
+        f"{target}/{stage}": plan.steps[s].key for target, c in plan.chains.items() for stage, s in c.items()
+    }
+
+
+def test_the_same_snapshot_gives_the_same_plan(project: Path) -> None:
+    snapshot = look(project)
+    assert plan_build(snapshot) == plan_build(snapshot)
+    assert keys(plan_build(look(project))) == keys(plan_build(snapshot))
+
+
+def test_one_conversion_serves_all_targets_and_each_processor_has_its_runtime(project: Path) -> None:
+    plan = plan_build(look(project))
+    assert len({chain["convert"] for chain in plan.chains.values()}) == 1
+    assert len({chain["runtime"] for chain in plan.chains.values()}) == 3
+    assert len(plan.steps) == 1 + 3 * 4
+    order = list(plan.steps)
+    assert all(order.index(need) < order.index(s.id) for s in plan.steps.values() for need in s.needs)
+
+
+ALL = {"convert", "runtime", "compile", "verify", "package"}
+
+
+@pytest.mark.parametrize(
+    ("change", "stages"),
+    [
+        (lambda p: replace(p, "edgepack.yaml", "1.0.0", "1.0.1"), ALL - {"convert", "runtime"}),
+        (lambda p: replace(p, "src/post.cpp", "best", "most"), ALL - {"convert", "runtime"}),
+        (lambda p: (p / "src" / "new.h").write_text("#pragma once"), ALL - {"convert", "runtime"}),
+        (lambda p: (p / "new.h").write_text("#pragma once"), ALL - {"convert", "runtime"}),
+        (lambda p: (p / "dist" / "sdk.h").write_text("#pragma once"), set()),
+        (lambda p: replace(p, "edgepack.yaml", "mean: [0.5]", "mean: [0.4]"), ALL - {"convert", "runtime"}),
+        (
+            lambda p: replace(p, "edgepack.yaml", "timeout: 30", "timeout: 31"),
+            {"package"},
+        ),
+        (lambda p: (p / "model" / "lenet.onnx").write_bytes(b"other"), ALL - {"runtime"}),
+        (lambda p: (p / "data" / "golden.npz").write_bytes(b"other"), {"verify", "package"}),
+        (lambda p: (p / "README.md").write_text("other"), set()),
+    ],
+)
+def test_a_change_reruns_what_depends_on_it_and_nothing_else(
+    project: Path, tmp_path: Path, change: Callable[[Path], object], stages: set[str]
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(project, folder)
+    before = keys(plan_build(look(folder)))
+    change(folder)
+    after = keys(plan_build(look(folder)))
+    assert {name.rpartition("/")[2] for name in before if before[name] != after[name]} == stages
+
+
+def replace(folder: Path, file: str, old: str, new: str) -> None:
+    text = (folder / file).read_text()
+    assert old in text
+    (folder / file).write_text(text.replace(old, new))
+
+
+def test_layers_beyond_the_common_ones_ask_for_the_whole_runtime(project: Path) -> None:
+    snapshot = look(project)
+    convert = plan_build(snapshot).step("x86_64", "convert")
+    richer = dataclasses.replace(snapshot, layers={convert.key: ("Convolution", "LSTM")})
+    assert plan_build(richer).step("x86_64", "runtime").inputs["layers"] == "all"
+    assert plan_build(snapshot).step("x86_64", "runtime").inputs["layers"] == "common"
+
+
+def test_why_names_what_changed(project: Path) -> None:
+    snapshot = look(project)
+    plan = plan_build(snapshot)
+    step = plan.step("x86_64", "compile")
+    assert step.why == "never done before"
+    before = {step.id: {**step.inputs, "src/post.cpp": "0" * 64, "gone.cpp": "1"}}
+    again = plan_build(dataclasses.replace(snapshot, previous=before)).step("x86_64", "compile")
+    assert again.why == "src/post.cpp changed; gone.cpp is gone"
+    done = dataclasses.replace(snapshot, results=frozenset({step.key}))
+    assert plan_build(done).step("x86_64", "compile").cached
+
+
+def test_every_choice_says_where_it_came_from(project: Path) -> None:
+    because = plan_build(look(project), toolchain="gcc").choices["raspberry-pi-4"].because
+    assert because["toolchain"] == "gcc (the command line)"
+    assert because["precision"] == "fp32 (targets/raspberry-pi-4.yaml)"
+    assert because["cpu"] == "cortex-a72 (targets/raspberry-pi-4.yaml)"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message", "hint"),
+    [
+        ("x86_64: {}", "x86_64: {runtime: tensorrt}", "x86_64 does not run `tensorrt`", "it runs: ncnn"),
+        ("file: model/lenet.onnx", "file: README.md", "no way in for a .md model", "export it to ONNX"),
+    ],
+)
+def test_what_cannot_be_planned_names_the_line(
+    project: Path, tmp_path: Path, old: str, new: str, message: str, hint: str
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(project, folder)
+    replace(folder, "edgepack.yaml", old, new)
+    with pytest.raises(InputError) as caught:
+        plan_build(look(folder))
+    (problem,) = caught.value.problems
+    assert message in problem.message
+    assert hint in str(problem.hint)
+    assert problem.line == next(
+        n for n, line in enumerate((folder / "edgepack.yaml").read_text().splitlines(), 1) if new in line
+    )
+
+
+def test_a_target_that_the_project_is_not_made_for_is_refused_with_the_nearest(project: Path) -> None:
+    loaded = manifest.load(project)
+    assert check_targets(loaded, ()) == ("x86_64", "aarch64", "armhf", "riscv64", "raspberry-pi-4")
+    with pytest.raises(UsageError) as caught:
+        check_targets(loaded, ("raspberry-pi",))
+    assert "raspberry-pi-4" in caught.value.why
