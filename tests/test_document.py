@@ -1,5 +1,6 @@
 """YAML documents: every bad line at once, with its number and a hint."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -107,7 +108,5 @@ def test_aliases_cannot_multiply() -> None:
 
 @given(st.binary(max_size=200))
 def test_any_bytes_end_in_data_or_in_one_error(raw: bytes) -> None:
-    try:
-        document.parse(raw, Path("x"), "x")
-    except InputError as error:
-        assert error.what
+    with contextlib.suppress(InputError):
+        assert document.parse(raw, Path("x"), "x").file == Path("x")

@@ -32,9 +32,7 @@ def program() -> Path:
     return Path(found)
 
 
-def environment(
-    lock: Path, python: str, progress: Callable[[str], None] = lambda _line: None
-) -> Path:
+def environment(lock: Path, python: str, progress: Callable[[str], None] = lambda _line: None) -> Path:
     """The Python executable of an environment that holds exactly what ``lock`` pins.
 
     lock: a requirements file with a hash for each package; python: ``"3.11"``. Made on the first
