@@ -25,12 +25,12 @@ _OFF = (
     *("NCNN_VULKAN", "NCNN_BUILD_EXAMPLES", "NCNN_BUILD_TOOLS", "NCNN_BUILD_BENCHMARK", "NCNN_BUILD_TESTS"),
     *("NCNN_SHARED_LIB", "NCNN_PYTHON", "NCNN_BENCHMARK", "NCNN_C_API", "NCNN_SIMPLEVK"),
     *("NCNN_PIXEL", "NCNN_PIXEL_ROTATE", "NCNN_PIXEL_AFFINE", "NCNN_PIXEL_DRAWING", "NCNN_PLATFORM_API"),
-    *("NCNN_BF16", "NCNN_WEIGHT_QUANT", "NCNN_OPENMP"),
+    *("NCNN_BF16", "NCNN_WEIGHT_QUANT"),
     # Armv8.2 and later, and RISC-V's vector extension, are for targets that name such a processor.
     *("NCNN_ARM82", "NCNN_RVV", "NCNN_XTHEADVECTOR", "NCNN_ZFH"),
     *("NCNN_FMA4", "NCNN_XOP", "NCNN_AVXVNNI", "NCNN_AVXNECONVERT", "NCNN_AVX512"),
 )
-_ON = ("NCNN_STDIO", "NCNN_STRING", "NCNN_THREADS", "NCNN_INSTALL_SDK")
+_ON = ("NCNN_STDIO", "NCNN_STRING", "NCNN_THREADS", "NCNN_OPENMP", "NCNN_INSTALL_SDK")
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,10 @@ def options(spec: NcnnSpec) -> dict[str, str]:
         "NCNN_AVX2": "ON" if spec.int8 else "OFF",  # integer kernels; float ones are FMA's
         # Line numbers, but not every variable of every kernel: a quarter of the time, and of the size.
         "CMAKE_CXX_FLAGS_RELEASE": "-O2 -g1 -DNDEBUG",
+        # zig has clang's OpenMP and no library for it; ncnn brings one that speaks its ABI.
+        "NCNN_SIMPLEOMP": "ON" if spec.toolchain == "zig" else "OFF",
+        # VFPv4 for every file would be an illegal instruction on a Cortex-A8 or A9.
+        **({"NCNN_VFPV4": "OFF"} if spec.arch == "armhf" else {}),
         **dict.fromkeys(_ON, "ON"),
         **dict.fromkeys(_OFF, "OFF"),
         **{

@@ -43,10 +43,11 @@ _FLAGS = {
         link=("-pie", *_HARDENED_LINK),
         release=("-O2", "-g", "-DNDEBUG"),
     ),
-    # glibc's static programs resolve names and locales through dlopen; edgepack's do neither.
+    # glibc's static programs resolve names and locales through dlopen; edgepack's do neither. ncnn's
+    # threads are those of OpenMP.
     "gcc": Flags(
         compile=_HARDENED,
-        link=("-static-pie", *_HARDENED_LINK),
+        link=("-static-pie", "-fopenmp", *_HARDENED_LINK),
         release=("-O2", "-g", "-DNDEBUG"),
     ),
 }
