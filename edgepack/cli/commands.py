@@ -13,6 +13,7 @@ COMMANDS = {
     "sandbox": "a throwaway box on this machine: up, down, list",
     "targets": "the chips and boards that are known, with sources",
     "recipes": "the conversions that are known, and their state here",
+    "clean": "remove what builds left behind in this project",
     "schema": "JSON Schema of edgepack.yaml and fleet.yaml, for editors",
     "completion": "a completion script for bash, zsh or tcsh",
 }
