@@ -18,50 +18,56 @@ from edgepack.manifest.words import Model, Name
 class Precision(Model):
     """One precision that the tool can write, and where that is said."""
 
-    name: Literal["fp32", "fp16"]
-    source: str = Field(min_length=4)
+    name: Literal["fp32", "fp16"] = Field(description="of the weights as they are stored")
+    source: str = Field(min_length=4, description="where it is said, or how it was measured")
 
 
 class Opsets(Model):
     """ONNX opset versions that the recipe accepts, both included."""
 
-    min: int
-    max: int
-    source: str = Field(min_length=4)
+    min: int = Field(description="the lowest that converts")
+    max: int = Field(description="the highest that converts")
+    source: str = Field(min_length=4, description="where it is said, or how it was measured")
 
 
 class KnownError(Model):
     """A converter's own words, and what to do about them."""
 
     match: str = Field(description="a regular expression on the tool's output")
-    why: str
-    fix: str
+    why: str = Field(description="the likely cause, as the user is told")
+    fix: str = Field(description="what to do about it, as the user is told")
 
 
 class LoadsOn(Model):
     """Which on-device runtimes load what the recipe writes."""
 
-    runtime: Name
-    versions: str
-    source: str = Field(min_length=4)
+    runtime: Name = Field(description="what executes the model on the box")
+    versions: str = Field(description="a range, like `>=1.0.20261020`")
+    source: str = Field(min_length=4, description="where it is said, or how it was measured")
 
 
 class RecipeFile(Model):
     """``recipe.yaml``."""
 
-    summary: str
-    from_: Name = Field(alias="from")
-    to: Name
-    run: Literal["python"] = "python"
+    summary: str = Field(description="one sentence")
+    from_: Name = Field(alias="from", description="the format that goes in")
+    to: Name = Field(description="the format that comes out")
+    run: Literal["python"] = Field(
+        default="python", description="python: `convert.py`, in an environment made from `requirements.txt`"
+    )
     python: str = Field(description="the Python version of its environment")
-    tool: str
-    precisions: list[Precision] = Field(min_length=1)
+    tool: str = Field(description="the converter's name and version, for people")
+    precisions: list[Precision] = Field(
+        min_length=1, description="what the tool can write, each with a source"
+    )
     opsets: Opsets | None = None
     loads_on: LoadsOn | None = None
     reproducible: bool = Field(description="the same input gives the same bytes")
-    timeout_s: int = 900
-    memory_mb: int = 8192
-    errors: list[KnownError] = []
+    timeout_s: int = Field(default=900, description="seconds after which the converter is ended")
+    memory_mb: int = Field(default=8192, description="address space that it may take, in MiB")
+    errors: list[KnownError] = Field(
+        default=[], description="known messages of the tool, the first that fits counts"
+    )
 
 
 @dataclass(frozen=True)

@@ -16,27 +16,28 @@ from edgepack.errors import InputError
 from edgepack.manifest.words import Model, Name
 
 Arch = Literal["x86_64", "aarch64", "armhf", "riscv64"]
+_SOURCE = "a data sheet, a page of the maker's, or what a command printed on which unit"
 
 
 class TextFact(Model):
     """A word, and where it stands."""
 
-    value: str
-    source: str = Field(min_length=4)
+    value: str = Field(description="the fact")
+    source: str = Field(min_length=4, description=_SOURCE)
 
 
 class ArchFact(Model):
     """The architecture that its programs are built for."""
 
-    value: Arch
-    source: str = Field(min_length=4)
+    value: Arch = Field(description="as edgepack calls it; `uname -m` may say it otherwise")
+    source: str = Field(min_length=4, description=_SOURCE)
 
 
 class AnyFact(Model):
     """A number, a list, anything; and where it stands."""
 
-    value: Any
-    source: str = Field(min_length=4)
+    value: Any = Field(description="the fact")
+    source: str = Field(min_length=4, description=_SOURCE)
 
 
 class Facts(Model):
@@ -58,22 +59,24 @@ class Facts(Model):
 class Verified(Model):
     """What was seen to work, on what. Nothing here: by contract only."""
 
-    how: Literal["hardware", "emulator", "simulator"]
-    name: str
-    what: str
+    how: Literal["hardware", "emulator", "simulator"] = Field(description="on what kind of thing")
+    name: str = Field(description="which one: a unit, or a program such as `qemu-user`")
+    what: str = Field(description="what was seen to work there")
     on: str | None = Field(default=None, description="when and with which version")
 
 
 class TargetFile(Model):
     """One target."""
 
-    name: str
-    summary: str = ""
+    name: str = Field(description="as people call it")
+    summary: str = Field(default="", description="one sentence more")
     facts: Facts
     runtimes: list[Name] = Field(min_length=1, description="in order of preference")
-    precision: Literal["fp32", "fp16"] = "fp32"
-    verified: list[Verified] = []
-    notes: list[str] = []
+    precision: Literal["fp32", "fp16"] = Field(
+        default="fp32", description="of the converted model, where a project says nothing"
+    )
+    verified: list[Verified] = Field(default=[], description="what was seen to work; empty: by contract only")
+    notes: list[str] = Field(default=[], description="what else one should know")
 
 
 @dataclass(frozen=True)

@@ -40,12 +40,17 @@ Root = Annotated[
 class Node(Model):
     """One box."""
 
-    target: TargetId
+    target: TargetId = Field(description="what the box is: an id of `edgepack targets`")
     address: Address = Field(
         description="a host name, an address, an alias of your ~/.ssh/config, or `sandbox`"
     )
-    port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    user: Account | None = None
+    port: Annotated[int, Field(ge=1, le=65535)] | None = Field(
+        default=None, description="left out: what your ~/.ssh/config says, or 22"
+    )
+    user: Account | None = Field(
+        default=None,
+        description="the account on the box; left out: what your ~/.ssh/config says, or your own name",
+    )
     identity: str | None = Field(default=None, description="a private key file; else what ssh would use")
     host_key: HostKey | None = Field(
         default=None, description="the box's public key, pinned: `ssh-ed25519 AAAA…`"
@@ -54,13 +59,17 @@ class Node(Model):
     root: Root = Field(
         default="edgepack", description="the folder on the box; relative to the account's home"
     )
-    runs: Literal["process"] = "process"
+    runs: Literal["process"] = Field(
+        default="process", description="process: a plain process, which the box's own script watches over"
+    )
 
 
 class Fleet(Model):
     """All of them."""
 
-    nodes: dict[NodeName, Node] = {}
+    nodes: dict[NodeName, Node] = Field(
+        default={}, description="boxes by the names that commands take: letters, digits, `.` `_` `-`"
+    )
 
 
 def load(folder: Path) -> Fleet:

@@ -31,8 +31,12 @@ class Normalize(Model):
     """``(x * scale - mean) / std``, per channel or one value for all."""
 
     scale: Finite = Field(default=1 / 255, description="applied first; 1/255 maps bytes to 0..1")
-    mean: Annotated[list[Finite], Field(min_length=1, max_length=64)]
-    std: Annotated[list[Finite], Field(min_length=1, max_length=64)]
+    mean: Annotated[list[Finite], Field(min_length=1, max_length=64)] = Field(
+        description="one value for all channels, or one for each; red, green, blue"
+    )
+    std: Annotated[list[Finite], Field(min_length=1, max_length=64)] = Field(
+        description="as many as `mean`; not 0"
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> Normalize:
@@ -83,7 +87,9 @@ class PostBlock(_Block):
 class Accuracy(Model):
     """The task's metric on held-out data."""
 
-    metric: Literal["top1"] = "top1"
+    metric: Literal["top1"] = Field(
+        default="top1", description="top1: the record's `class` is the label, image by image"
+    )
     data: InsidePath = Field(description="a folder with labels.csv: file,label,reference")
     max_drop: Annotated[float, Field(ge=0, le=1)] = Field(
         default=0.01, description="how much worse than the trained model the box may be, 0..1"
@@ -93,7 +99,7 @@ class Accuracy(Model):
 class ModelSection(Model):
     """The trained model and the proof of what it computes."""
 
-    file: InsidePath
+    file: InsidePath = Field(description="the trained model, ONNX")
     golden: InsidePath | None = Field(
         default=None, description="recorded inputs and the trained model's outputs (.npz)"
     )
@@ -103,54 +109,86 @@ class ModelSection(Model):
 class Source(Model):
     """Where the program gets its inputs: a folder that it watches."""
 
-    kind: Literal["files"] = "files"
-    path: InsidePath = "inbox"
+    kind: Literal["files"] = Field(
+        default="files", description="images (binary PGM or PPM), in name order, removed once answered"
+    )
+    path: InsidePath = Field(default="inbox", description="below the app's data folder on the box")
 
 
 class Sink(Model):
     """Where the answers go: one JSON object a line."""
 
-    kind: Literal["jsonl"] = "jsonl"
-    path: InsidePath = "results.jsonl"
+    kind: Literal["jsonl"] = Field(default="jsonl", description="a file of lines, appended to")
+    path: InsidePath = Field(default="results.jsonl", description="below the app's data folder on the box")
 
 
 class TargetOptions(Model):
     """What this project wants on one target; empty means the target's own preference."""
 
-    precision: Literal["fp32", "fp16"] | None = None
-    runtime: Name | None = None
-    toolchain: Literal["zig", "gcc"] | None = None
-    threads: Annotated[int, Field(ge=1, le=64)] = 1
+    precision: Literal["fp32", "fp16"] | None = Field(
+        default=None, description="of the converted model; left out: the target's own"
+    )
+    runtime: Name | None = Field(
+        default=None, description="what executes the model; left out: the first that the target has"
+    )
+    toolchain: Literal["zig", "gcc"] | None = Field(
+        default=None,
+        description="left out: zig, which edgepack brings along; gcc is the host's own (cross) compiler",
+    )
+    threads: Annotated[int, Field(ge=1, le=64)] = Field(
+        default=1, description="threads that the model is computed with"
+    )
 
 
 class Parity(Model):
     """Gates on the distance to the golden vectors; what is left out follows the precision."""
 
-    cosine: Annotated[float, Field(gt=0, le=1)] | None = None
+    cosine: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        default=None, description="the least for every sample; left out: 0.9999 for fp32, 0.999 for fp16"
+    )
     max_abs: Positive | None = Field(
-        default=None, description="largest difference, relative to the tensor's largest value or 1"
+        default=None,
+        description=(
+            "largest difference, as a part of the tensor's largest value or of 1; "
+            "left out: 0.001 for fp32, 0.02 for fp16"
+        ),
     )
 
 
 class Health(Model):
     """What a new release must show before it is confirmed."""
 
-    timeout: Annotated[int, Field(ge=1, le=3600)] = Field(default=30, description="seconds")
-    min_fps: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
+    timeout: Annotated[int, Field(ge=1, le=3600)] = Field(
+        default=30, description="seconds that a release has to become healthy; else the box goes back"
+    )
+    min_fps: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        default=0, description="images per second that the program must reach before it is confirmed"
+    )
 
 
 class Manifest(Model):
     """One project: a model, its pre- and post-processing, the targets it is for."""
 
-    name: Name
-    version: Version
-    form: Literal["app"] = "app"
+    name: Name = Field(
+        description="lower-case letters, digits, hyphens: the program's name, and the app's folder on a box"
+    )
+    version: Version = Field(description="yours to choose: letters, digits, `.` `+` `-`")
+    form: Literal["app"] = Field(
+        default="app", description="app: a program that runs on, from its source to its sink"
+    )
     model: ModelSection
-    pre: list[PreBlock] = []
-    post: list[PostBlock] = []
+    pre: list[PreBlock] = Field(
+        default=[],
+        description="steps from the raw image to the model's input, in order: building blocks, your own C++",
+    )
+    post: list[PostBlock] = Field(
+        default=[], description="steps from the model's outputs to the answer, in order; your own C++ last"
+    )
     source: Source = Source()
     sink: Sink = Sink()
-    targets: dict[TargetId, TargetOptions] = Field(min_length=1)
+    targets: dict[TargetId, TargetOptions] = Field(
+        min_length=1, description="what to build for: ids of `edgepack targets`, each with options or `{}`"
+    )
     parity: Parity = Parity()
     health: Health = Health()
 
