@@ -90,7 +90,7 @@ def build(request: Request, events: Events) -> BuildReport:
     project = manifest.load(request.folder.absolute())
     store = Store(cache.root() / "store")
     ran: list[str] = []
-    with _only_build(project.folder):
+    with only_build(project.folder):
         while True:
             plan = make_plan(project, request, store)
             try:
@@ -172,7 +172,7 @@ def _remember(plan: Plan, ran: list[str]) -> None:
 
 
 @contextlib.contextmanager
-def _only_build(folder: Path) -> Iterator[None]:
+def only_build(folder: Path) -> Iterator[None]:
     """One build at a time per project; a second one says so at once."""
     import fcntl
 
