@@ -20,6 +20,7 @@ from edgepack.box.errors import UnreachableError
 from edgepack.errors import InputError
 
 CONNECT_S = 10  # each of: TCP, the server's banner, the authentication, a channel
+DEAD_MS = 60_000  # what was sent and not acknowledged for so long was sent in vain
 ALIVE_S = 15  # a packet this often keeps address translators from forgetting an idle connection
 
 
@@ -123,6 +124,9 @@ def _load(identity: Path) -> paramiko.PKey | None:
 
 def _transport(algorithms: tuple[str, ...], sock: Any, **rest: Any) -> paramiko.Transport:
     """paramiko's own, which first asks for the keys that are known, and for quick ciphers."""
+    if isinstance(sock, socket.socket):
+        # Else a link that went dead while we send is noticed only after a quarter of an hour.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_MS)
     transport = paramiko.Transport(sock, **rest)
     options = transport.get_security_options()
     # Processors have instructions for these; the others that paramiko offers are old.

@@ -97,7 +97,7 @@ def activate(box: Box, token: str, app: str, release: str, health: Health, clock
         with clock.stage("confirm"):
             box.call("confirm", token, app, release)
     except BaseException as error:
-        _go_back(box, token, app, error)
+        _go_back(box, token, app, release, error)
         raise
     return status
 
@@ -120,13 +120,13 @@ def _watch(box: Box, app: str, gate: Gate) -> Mapping[str, Any]:
     )
 
 
-def _go_back(box: Box, token: str, app: str, error: BaseException) -> None:
+def _go_back(box: Box, token: str, app: str, release: str, error: BaseException) -> None:
     """Undo the switch and tell, in the error, which release answers now."""
     answers = "the link broke: the box goes back by itself to the release that ran before"
     if box.alive:
         if isinstance(error, UnhealthyError):
             error.where = error.where or box.endpoint.where
-            error.detail = error.detail or _last_words(box, app)
+            error.detail = error.detail or _last_words(box, app, release)
         with contextlib.suppress(EdgepackError):
             said = box.call("back", token, app, _reason(error), silence_s=_STOP_S)
             current = next((line.split()[1:] for line in said if line.startswith("current")), [])
@@ -137,11 +137,14 @@ def _go_back(box: Box, token: str, app: str, error: BaseException) -> None:
         error.why = f"{error.why}; {answers}" if error.why else answers
 
 
-def _last_words(box: Box, app: str) -> str:
+def _last_words(box: Box, app: str, release: str) -> str:
+    """The last lines of the log, from this release's first start on."""
     try:
-        return "\n".join(line[1:] for line in box.call("logs", app, "log", "15", "0") if line.startswith("="))
+        lines = [line[1:] for line in box.call("logs", app, "log", "30", "0") if line.startswith("=")]
     except EdgepackError:
         return ""
+    began = next((n for n, line in enumerate(lines) if f"edgepack: release {release} starts" in line), 0)
+    return "\n".join(lines[began:][-15:])
 
 
 def _reason(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from edgepack.box.errors import PreflightError
@@ -36,6 +37,7 @@ def refusals(bundle: Bundle, facts: Facts) -> tuple[Refusal, ...]:
     """Every reason why this box cannot take this bundle now; empty when it can."""
     return (
         *_architecture(bundle, facts),
+        *_libc(bundle, facts),
         *_permission(facts),
         *_tools(facts),
         *_room(bundle, facts),
@@ -68,6 +70,27 @@ def _architecture(bundle: Bundle, facts: Facts) -> tuple[Refusal, ...]:
             f"set the node's `target:` in fleet.yaml to one with arch {facts.arch}, build, deploy again",
         ),
     )
+
+
+def _libc(bundle: Bundle, facts: Facts) -> tuple[Refusal, ...]:
+    """``libc`` in ``release.json``: "static", or what the program needs, as "glibc 2.31"."""
+    needs = str(bundle.release.get("libc") or "static")
+    if needs == "static" or facts.libc == "unknown":
+        return ()
+    family, _, version = needs.partition(" ")
+    has, _, there = facts.libc.partition(" ")
+    if family == has and _numbers(there) >= _numbers(version):
+        return ()
+    return (
+        Refusal(
+            f"the program needs {needs}, the box has {facts.libc}",
+            "build it without the need: the default toolchain links everything into the program",
+        ),
+    )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version))
 
 
 def _permission(facts: Facts) -> tuple[Refusal, ...]:

@@ -10,7 +10,7 @@ import ast
 import json
 import struct
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,7 +73,13 @@ def vectors(bundle: Bundle) -> Vectors | None:
 
 def prove(box: Box, token: str, app: str, release: str, demands: Vectors, gates: Mapping[str, Any]) -> Proof:
     """Run ``verify`` in a staged release. Raises NotProvenError with what is off and by how much."""
-    report = _run(box, token, app, release)
+    lines = box.call("verify", token, app, release, str(LIMIT_S))
+    return held_to(lines, demands, gates, box.endpoint.where)
+
+
+def held_to(lines: Sequence[str], demands: Vectors, gates: Mapping[str, Any], where: str) -> Proof:
+    """The proof in what the box's script said of a run of ``verify``. Raises NotProvenError."""
+    report = _report(lines, where)
     outputs = report.get("outputs")
     for name, largest in demands.largest.items():
         if isinstance(outputs, dict) and isinstance(outputs.get(name), dict):
@@ -82,9 +88,9 @@ def prove(box: Box, token: str, app: str, release: str, demands: Vectors, gates:
     if not verdict.ok:
         raise NotProvenError(
             "the program does not compute on the box what was trained",
-            where=box.endpoint.where,
+            where=where,
             why=verdict.why,
-            fix="build again, and compare the build's own verification; see `detail` for each output",
+            fix="compare with the build's own proof (edgepack build); the numbers of each output are below",
             detail=verdict.table,
         )
     return Proof(report, verdict.summary)
@@ -95,10 +101,10 @@ def prove_again(box: Box, token: str, app: str, release: str) -> Proof:
 
     Its own report must hold to its own gates; its files were compared with their digests before.
     """
-    report = _run(box, token, app, release)
-    outputs, records = report.get("outputs"), report.get("records")
+    report = _report(box.call("verify", token, app, release, str(LIMIT_S)), box.endpoint.where)
+    outputs, records, samples = report.get("outputs"), report.get("records"), report.get("samples")
     names = Names(
-        int(report.get("samples") or 0),
+        samples if isinstance(samples, int) else 0,
         tuple(outputs) if isinstance(outputs, dict) else (),
         tuple(records) if isinstance(records, dict) else (),
     )
@@ -114,14 +120,13 @@ def prove_again(box: Box, token: str, app: str, release: str) -> Proof:
     return Proof(report, verdict.summary)
 
 
-def _run(box: Box, token: str, app: str, release: str) -> dict[str, Any]:
+def _report(lines: Sequence[str], where: str) -> dict[str, Any]:
     """What the program printed. Raises NotProvenError where that is not one JSON object."""
-    lines = box.call("verify", token, app, release, str(LIMIT_S))
     status = next((line.removeprefix("exit ") for line in lines if line.startswith("exit ")), "")
     said = "\n".join(line.removeprefix("! ") for line in lines if line.startswith("! "))
     text = "\n".join(line[1:] for line in lines if line.startswith("="))
     if not status.isdigit():
-        raise BoxError("the box did not say how the program ended", "verify", where=box.endpoint.where)
+        raise BoxError("the box did not say how the program ended", "verify", where=where)
     try:
         report = json.loads(text)
         if not isinstance(report, dict):
@@ -130,21 +135,21 @@ def _run(box: Box, token: str, app: str, release: str) -> dict[str, Any]:
         ended = _ENDS.get(int(status), f"it ended with {status}")
         raise NotProvenError(
             "the program did not report on its golden vectors on the box",
-            where=box.endpoint.where,
+            where=where,
             why=f"{ended}; what it printed is not its report: {error}" if status == "0" else ended,
             fix="look at its own words below; try the bundle in a sandbox: edgepack sandbox up",
             detail=said or text[:2000],
         ) from error
-    if status != "0" and report.get("ok") is not False:
-        report["ok"] = False
     if report.get("error"):
         raise NotProvenError(
             "the program could not finish its golden vectors on the box",
-            where=box.endpoint.where,
+            where=where,
             why=str(report["error"])[:500],
             fix="look at its own words below; try the bundle in a sandbox: edgepack sandbox up",
             detail=said,
         )
+    if status != "0":
+        report["ok"] = False
     return report
 
 

@@ -19,7 +19,6 @@ from tests.releases import APP
 SHELLS = {
     "dash": ("dash",),
     "bash": ("bash",),
-    "bash --posix": ("bash", "--posix"),
     "busybox": ("busybox", "sh"),
 }
 

@@ -18,7 +18,8 @@ from tests.box import servers
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "CONNECT_S", 1.0)
+    for module in (connection, session):
+        monkeypatch.setattr(module, "CONNECT_S", 1.0)
 
 
 def other_key() -> str:

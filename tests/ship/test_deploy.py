@@ -89,40 +89,18 @@ def test_a_dry_run_changes_nothing(endpoint: Endpoint, tmp_path: Path) -> None:
     assert not Path(endpoint.root).exists()
 
 
-def wrong(**changes: Any) -> dict[str, Any]:
-    """A report that says ok everywhere, but for these numbers."""
-    report = json.loads(json.dumps(PASS))
-    for path, value in changes.items():
-        *parents, last = path.split("__")
-        place = report
-        for name in parents:
-            place = place[name]
-        place[last] = value
-    return report
+LIES = {**PASS, "outputs": {"logits": {"cosine_min": 0.5, "max_abs": 2, "ok": True}}}
 
 
 @pytest.mark.parametrize(
     ("program", "words"),
     [
-        (Program(report=wrong(outputs__logits__cosine_min=0.9)), "output `logits` is off"),
-        (Program(report=wrong(outputs__logits__max_abs=0.2)), "output `logits` is off"),
-        (Program(report=wrong(outputs__logits__max_abs=0.2, gates={"max_abs": 9, "cosine": 0})), "is off"),
-        (Program(report=wrong(outputs__logits={"max_reference": 1e9, "max_abs": 1, "cosine_min": 1})), "off"),
-        (Program(report=wrong(outputs__logits__cosine_min=None)), "output `logits` is off"),
-        (Program(report=wrong(outputs={})), "output `logits` is off"),
-        (Program(report=wrong(records__class__agree=3)), "`class` differs in 1 samples"),
-        (Program(report=wrong(records={})), "`class` differs"),
-        (Program(report=wrong(samples=1)), "it ran 1 of 4 samples"),
-        (Program(report=wrong(ok=False)), "the program itself says"),
-        (Program(verify_status=8), "the program itself says"),
-        (Program(report=wrong(error="model.bin: too short")), "model.bin: too short"),
+        (Program(report=LIES), "output `logits` is off"),
         (Program(report="all fine"), "what it printed is not its report"),
-        (Program(report=""), "what it printed is not its report"),
         (Program(before_report="kill -SEGV $$"), "it crashed (SIGSEGV)"),
-        (Program(before_report="kill -ILL $$"), "processor does not have"),
         (Program(text="\x7fELF not for this machine"), "the box cannot start it"),
     ],
-    ids=lambda value: value if isinstance(value, str) else "",
+    ids=["lies", "babbles", "crashes", "foreign"],
 )
 def test_a_program_that_does_not_prove_itself_is_never_switched_to(
     endpoint: Endpoint, running: Bundle, tmp_path: Path, program: Program, words: str
@@ -171,7 +149,7 @@ def test_a_first_release_that_is_unhealthy_leaves_an_empty_box(endpoint: Endpoin
     assert left_behind(endpoint) == []
 
 
-@pytest.mark.parametrize("stage", ["send", "stage", "prove", "switch", "health", "confirm"])
+@pytest.mark.parametrize("stage", ["stage", "switch", "health", "confirm"])
 def test_a_deployer_that_dies_leaves_old_or_new_and_the_next_deploy_cleans_up(
     endpoint: Endpoint, running: Bundle, tmp_path: Path, stage: str
 ) -> None:
@@ -185,7 +163,7 @@ def test_a_deployer_that_dies_leaves_old_or_new_and_the_next_deploy_cleans_up(
     assert left_behind(endpoint, digest(running), digest(two)) == []
 
 
-@pytest.mark.parametrize("stage", ["send", "prove", "health"])
+@pytest.mark.parametrize("stage", ["prove", "health"])
 def test_ctrl_c_leaves_the_old_release(
     endpoint: Endpoint, running: Bundle, tmp_path: Path, stage: str
 ) -> None:

@@ -68,6 +68,14 @@ boot() { # one word that changes with each start of the box
 
 nap() { sleep 0.2 2>/dev/null || sleep 1; }
 
+# For loops in the background: a sleep that ends when they are told to.
+doze() { # SECONDS
+	trap 'kill "$sleeper" 2>/dev/null; exit 0' TERM
+	sleep "$1" &
+	sleeper=$!
+	wait "$sleeper"
+}
+
 # What a reader must see whole or not at all: written aside, then renamed.
 put() { # FILE   (content on stdin)
 	cat >"$1.new.$$" && mv -f "$1.new.$$" "$1" || fail_writing "$1"

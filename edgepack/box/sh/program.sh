@@ -20,8 +20,7 @@ noun_supervise() { # APP   (never called by the deployer: `start` detaches it)
 		run_once
 		[ -z "$stopping" ] || break
 		restarts=$((restarts + 1))
-		say "$(date -u +%Y-%m-%dT%H:%M:%SZ) edgepack: $app ended with $status; again in $pause s" \
-			>>"$home/data/log"
+		note "$app ended with $status; again in $pause s"
 		sleep "$pause" &
 		wait $!
 		pause=$((pause * 2))
@@ -31,9 +30,14 @@ noun_supervise() { # APP   (never called by the deployer: `start` detaches it)
 	rm -f "$home/run/program" "$home/run/supervisor"
 }
 
+note() { # SENTENCE   into the program's log
+	say "$(date -u +%Y-%m-%dT%H:%M:%SZ) edgepack: $1" >>"$home/data/log"
+}
+
 run_once() { # the program from its start to its end; sets `status`
 	release=$(release_at "$home/current")
 	began=$(seconds)
+	note "release $release starts"
 	(program "$home/releases/$release" "$app" run --data "$home/data") \
 		</dev/null >>"$home/data/log" 2>&1 &
 	child=$!
@@ -52,12 +56,7 @@ run_once() { # the program from its start to its end; sets `status`
 # The program holds its log open for appending, so the log is copied and emptied, not renamed.
 trim_log() { # FILE
 	exec </dev/null >/dev/null 2>&1
-	sleeper=
-	trap '[ -z "$sleeper" ] || kill "$sleeper"; exit 0' TERM
-	while :; do
-		sleep 10 &
-		sleeper=$!
-		wait "$sleeper"
+	while doze 10; do
 		kill -0 "$$" || exit 0 # in a subshell $$ is still the supervisor
 		size=$(wc -c <"$1") || continue
 		if [ "$size" -gt "$LOG_LIMIT" ]; then

@@ -6,7 +6,7 @@ noun_receive() { # TOKEN gzip|plain   (the tar on stdin)
 	dir=$ROOT/incoming/$1
 	rm -rf "$dir"
 	mkdir -p "$dir" "$ROOT/store" 2>/dev/null || fail_writing "$dir"
-	renewing "$dir" &
+	renewing "$1" "$dir" &
 	renewer=$!
 	whole=yes
 	(
@@ -19,12 +19,12 @@ noun_receive() { # TOKEN gzip|plain   (the tar on stdin)
 }
 
 # The lease goes on for as long as bytes come, and ends when they stop.
-renewing() { # FOLDER
+renewing() { # TOKEN FOLDER
 	exec </dev/null >/dev/null 2>&1
 	before=
-	while sleep 20; do
-		now=$(ls -ln "$1")
-		[ "$now" = "$before" ] || renew
+	while doze 20; do
+		now=$(ls -ln "$2")
+		[ "$now" = "$before" ] || hold "$1"
 		before=$now
 	done
 }

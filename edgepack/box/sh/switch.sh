@@ -14,10 +14,15 @@ noun_switch() { # TOKEN APP RELEASE SECONDS   SECONDS: to confirm within
 	alone "$2"
 	before=$(release_at "$app/current")
 	say "$1 $3 ${before:--} $(($(seconds) + $4)) $(boot)" | put "$app/unconfirmed" || exit 20
+	# Both ways are made now: once the old program has ended, no full disk may stand in between.
+	rm -f "$app/current.new" "$app/current.back"
+	ln -s "releases/$3" "$app/current.new" || fail_writing "$app/current"
+	[ -z "$before" ] || ln -s "releases/$before" "$app/current.back" || fail_writing "$app/current"
 	flush
 	detach sh "$SELF" "$ROOT" guard "$2" "$1"
 	stop "$2"
-	point "$app/current" "$3"
+	mv -T "$app/current.new" "$app/current" || fail_writing "$app/current"
+	flush
 	start "$2"
 	journal switch "$2" "$3" "from ${before:--}"
 	say "before ${before:--}"
@@ -50,7 +55,11 @@ finish_going_back() { # APP REASON
 	read -r _ failed before _ <"$app/going-back" || before=-
 	stop "$1"
 	if [ "$before" != - ] && [ -d "$app/releases/$before" ]; then
-		point "$app/current" "$before"
+		if [ "$(release_at "$app/current.back")" = "$before" ]; then
+			mv -T "$app/current.back" "$app/current" || fail_writing "$app/current"
+		else
+			point "$app/current" "$before"
+		fi
 		start "$1"
 	else
 		rm -f "$app/current"
@@ -78,7 +87,7 @@ finish_confirming() { # APP
 	if [ "$before" != - ] && [ "$before" != "$release" ]; then
 		point "$app/previous" "$before"
 	fi
-	rm -f "$app/confirmed"
+	rm -f "$app/confirmed" "$app/current.back"
 	flush
 	journal confirm "$1" "$release" ok
 }
@@ -100,7 +109,7 @@ repair() { # APP
 		[ -d "$aside" ] || continue
 		if [ -d "${aside%.old}" ]; then rm -rf "$aside"; else mv -T "$aside" "${aside%.old}"; fi
 	done
-	rm -f "$app"/*.new "$app"/*.new.* "$app"/run/*.new.* "$app"/releases/*.list.tmp
+	rm -f "$app"/current.new "$app"/previous.new "$app"/*.new.* "$app"/run/*.new.* "$app"/releases/*.list.tmp
 	if [ -f "$app/confirmed" ]; then finish_confirming "$1"; fi
 	if [ -f "$app/unconfirmed" ]; then
 		say "undone $1"
@@ -108,6 +117,7 @@ repair() { # APP
 	elif [ -f "$app/going-back" ]; then
 		finish_going_back "$1" "finished after an interruption"
 	fi
+	rm -f "$app/current.back"
 	together
 }
 
