@@ -67,6 +67,7 @@ class App {
 
   void work() {
     warm_up();
+    note("ready; images from " + config.source + ", answers to " + config.sink);
     while (stopped == 0) {
       for (const std::string& name : waiting()) {
         if (stopped != 0) break;
@@ -81,9 +82,13 @@ class App {
       if (stopped == 0) sleep_for(idle_);
     }
     sink_.flush();
+    note("told to stop; the answers are on disk");
   }
 
  private:
+  /// A line for the log, so that whoever reads it sees which version did what.
+  static void note(const std::string& words) { complain(config.name + " " + config.version + ": " + words); }
+
   static constexpr std::chrono::milliseconds poll{25};
   static constexpr std::chrono::milliseconds patience{1000};
 
