@@ -74,7 +74,9 @@ def read(file: Path, shown: str | None = None) -> Document:
             fix="go to the project's folder, or name it: edgepack -C FOLDER …",
         ) from None
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot read {name}", where=str(file), why=str(error)) from None
+        why = getattr(error, "strerror", None) or str(error)
+        fix = f"look at its owner and mode: ls -ld {file}"
+        raise InputError(f"cannot read {name}", where=str(file), why=why, fix=fix) from None
     if len(raw) > MAX_BYTES:
         raise InputError(
             f"{name} is too large", where=str(file), why=f"{len(raw)} bytes; {MAX_BYTES} are the limit"
@@ -102,6 +104,8 @@ def parse(raw: bytes, file: Path, shown: str) -> Document:
     except (yaml.YAMLError, RecursionError) as error:
         raise InputError(f"{shown} is not valid YAML", where=shown, why=str(error)) from None
     builder = _Builder(shown)
+    if node is None:
+        builder.lines[()] = 1  # an empty file: what is missing is missing at its beginning
     data = {} if node is None else builder.value(node, (), 0)
     document = Document(file, shown, data, builder.lines)
     if builder.problems:
@@ -201,13 +205,15 @@ def _problems(model: type[BaseModel], document: Document, error: ValidationError
             continue
         path = _in_document(document.data, fault["loc"])
         if fault["type"] == "missing":
-            yield document.problem(f"`{fault['loc'][-1]}` is missing", path)
+            key = fault["loc"][-1]
+            yield document.problem(f"`{key}` is missing", path, f"add a line `{key}: …`")
         else:
             yield document.problem(_sentence(fault), path, _fault_hint(fault))
 
 
 def _sentence(fault: Mapping[str, Any]) -> str:
     message: str = fault["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    message = message.replace("Input should be", "this must be", 1)
     given = fault.get("input")
     if fault["type"] == "string_type" and isinstance(given, (int, float)):
         return f'this must be text; YAML reads {given!r} as a value: write it in quotes, "{given}"'

@@ -36,7 +36,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
             raise UsageError("which images?", why="the manifest has no model.accuracy.data", fix="name some")
         held = heldout.load(project.file(project.manifest.model.accuracy.data))
         files = [sample.file for sample in held.samples]
-    with StageScreen(screen, unit="images") as stages:
+    with found.blamed(), StageScreen(screen, unit="images") as stages:
         answers = ask(found.endpoint, project.manifest.name, files, stages.progress)
     if held is None:
         screen.result(answers)

@@ -37,11 +37,12 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     bundle = _bundle(folder, found, args.bundle)
     options = DeployOptions(keep=args.keep)
     if args.dry_run:
-        plan = plan_deploy(found.endpoint, bundle, options)
+        with found.blamed():
+            plan = plan_deploy(found.endpoint, bundle, options)
         screen.result(plan.as_dict())
         return _show_plan(plan, found, screen)
     screen.headline(f"{bundle.name} {bundle.version} → {found.endpoint.where}{_what(found)}")
-    with StageScreen(screen) as stages:
+    with found.blamed(), StageScreen(screen) as stages:
         report = deploy(found.endpoint, bundle, options, stages.progress)
     screen.result(report.as_dict())
     _show(report, screen)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ def remember(args: argparse.Namespace, report: BuildReport, said: str, since_ns:
 
     folder = report.plan.project.folder
     paths = {str(path) for path in _looked_at(args, report)}
-    quick.remember(str(folder), sys.argv[1:], paths, said, since_ns)
+    quick.remember(str(folder), args.words, paths, said, since_ns)
 
 
 def _looked_at(args: argparse.Namespace, report: BuildReport) -> Iterator[Path]:

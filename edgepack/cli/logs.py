@@ -27,12 +27,13 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     folder = Path(args.folder).absolute()
     found = nodes.find(folder, args.node)
     app = manifest.load(folder).manifest.name
-    which = logs(found.endpoint, app, "journal" if args.journal else "log", args.lines, args.follow)
     shown = []
-    for line in which:
-        screen.text(line)
-        shown.append(line)
-        if screen.json and args.follow:
-            shown.clear()
+    with found.blamed():
+        which = logs(found.endpoint, app, "journal" if args.journal else "log", args.lines, args.follow)
+        for line in which:
+            screen.text(line)
+            shown.append(line)
+            if screen.json and args.follow:
+                shown.clear()
     screen.result(shown)
     return 0

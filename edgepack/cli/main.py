@@ -13,7 +13,7 @@ TYPE_CHECKING = False  # typing's own constant costs the import of typing
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
-    from typing import Protocol
+    from typing import NoReturn, Protocol
 
     from edgepack.cli.screen import Screen
 
@@ -27,9 +27,12 @@ if TYPE_CHECKING:
             """Parse, call, show; returns the exit code."""
 
 
+_EVERYWHERE = ("--json", "-q", "--quiet")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    words = _command_first(list(sys.argv[1:] if argv is None else argv))
     if words[:1] == ["build"]:
         from edgepack.cli import quick
 
@@ -47,14 +50,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     return _run(words)
 
 
+def _command_first(words: list[str]) -> list[str]:
+    """The flags that every command takes may stand anywhere: ``edgepack -C FOLDER sandbox up box-07 -q``.
+
+    They are moved to behind the command, where its parser knows them.
+    """
+    common, rest, follows = [], [], False
+    for word in words:
+        if follows or word in _EVERYWHERE or word.startswith("-C"):
+            common.append(word)
+            follows = not follows and word == "-C"
+        else:
+            rest.append(word)
+    return [*rest[:1], *common, *rest[1:]]
+
+
 def _run(words: list[str]) -> int:
     from edgepack.cli.screen import Screen
     from edgepack.errors import EdgepackError, Exit
 
     screen = Screen(json="--json" in words)
     try:
-        _known(words)
-        args = parser(words).parse_args(words)
+        args = _parse(words)
         screen.quiet = bool(args.quiet)
         module = _module(args.command)
         return int(module.run(args, screen))
@@ -71,8 +88,48 @@ def _run(words: list[str]) -> int:
         # The reader went away (`| head`): nobody is left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.OK
+    except OSError as error:
+        from edgepack.cli import host
+
+        told = host.refusal(error)
+        if told is None:
+            return _bug(screen, error)
+        screen.error(told)
+        return told.exit_code
     except Exception as error:  # noqa: BLE001 - the branch for edgepack's own faults
         return _bug(screen, error)
+
+
+def _parse(words: list[str]) -> argparse.Namespace:
+    """The command line; what it cannot be is a UsageError like every other mistake."""
+    from edgepack.errors import UsageError
+
+    _known(words)
+    args, unknown = parser(words).parse_known_args(words)
+    if unknown:
+        import difflib
+        import re
+
+        command = f"edgepack {args.command}"
+        flags = sorted(set(re.findall(r"--[a-z][a-z-]+", _help_of(args.command))))
+        near = difflib.get_close_matches(unknown[0].partition("=")[0], flags, 1, 0.5)
+        raise UsageError(
+            f"{command} does not take `{unknown[0]}`",
+            why=f"did you mean `{near[0]}`?" if near else "",
+            fix=f"{command} --help shows what it takes",
+        )
+    args.words = words
+    return args
+
+
+def _help_of(command: str) -> str:
+    """A command's help: all of its flags are in it."""
+    import argparse
+
+    alone = argparse.ArgumentParser()
+    _common(alone)
+    _module(command).add_arguments(alone)
+    return alone.format_help()
 
 
 def _known(words: list[str]) -> None:
@@ -99,8 +156,17 @@ def parser(words: Sequence[str]) -> argparse.ArgumentParser:
 
     from edgepack import __version__
     from edgepack.cli.commands import COMMANDS
+    from edgepack.errors import UsageError
 
-    top = argparse.ArgumentParser(
+    class Parser(argparse.ArgumentParser):
+        """argparse's own, whose complaints are errors like all others."""
+
+        def error(self, message: str) -> NoReturn:
+            lacks = message.partition("arguments are required: ")[2]
+            told = f" needs {lacks}" if lacks else f": {message.removeprefix('argument ')}"
+            raise UsageError(f"{self.prog}{told}", fix=f"{self.prog} --help shows what it takes")
+
+    top = Parser(
         prog="edgepack",
         description="Ship trained models to boxes, with proof that they compute what was trained.",
         epilog="edgepack COMMAND --help tells more; docs: README.md",

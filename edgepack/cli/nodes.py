@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from edgepack.box.endpoint import Endpoint
-    from edgepack.manifest.fleet import Node
+    from edgepack.errors import InputError
+    from edgepack.manifest.fleet import Fleet, Node
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,19 @@ class Found:
     name: str
     target: str
     endpoint: Endpoint
+    line: str = ""  # `fleet.yaml:3`: what to correct where it is not reached, or is another box
+
+    @contextlib.contextmanager
+    def blamed(self) -> Iterator[None]:
+        """An error on the way to the node also names its line."""
+        from edgepack.errors import EdgepackError
+
+        try:
+            yield
+        except EdgepackError as error:
+            if self.line and error.where == self.endpoint.where:
+                error.where = f"{error.where}, {self.line}"
+            raise
 
 
 def target_of(folder: Path, name: str) -> str:
@@ -27,10 +43,11 @@ def target_of(folder: Path, name: str) -> str:
 
     known = fleet.load(folder)
     if name in known.nodes:
+        _check_target(folder, name, known.nodes[name])
         return known.nodes[name].target
     state = sandbox.find(folder, name)
     if state is None:
-        raise fleet.unknown(name, known)
+        raise _unknown(folder, name, known)
     return state.target
 
 
@@ -40,10 +57,12 @@ def find(folder: Path, name: str) -> Found:
 
     known = fleet.load(folder)
     node = known.nodes.get(name)
+    if node is not None:
+        _check_target(folder, name, node)
     if node is not None and node.address != fleet.SANDBOX:
-        return Found(name, node.target, _real(folder, name, node))
+        return Found(name, node.target, _real(folder, name, node), _line(folder, name))
     if node is None and not _sandbox_exists(folder, name):
-        raise fleet.unknown(name, known)
+        raise _unknown(folder, name, known)
     return _sandbox(folder, name, node)
 
 
@@ -54,6 +73,36 @@ def names(folder: Path) -> list[str]:
 
     fleet_names = list(fleet.load(folder).nodes)
     return fleet_names + [s.node for s in sandbox.list_all(folder) if s.node not in fleet_names]
+
+
+def _unknown(folder: Path, name: str, known: Fleet) -> InputError:
+    """The error for a node that nobody knows; in a folder that is no project, for that."""
+    from edgepack import document
+    from edgepack.manifest import fleet, project
+
+    document.read(folder.absolute() / project.FILE, project.FILE)
+    return fleet.unknown(name, known)
+
+
+def _check_target(folder: Path, name: str, node: Node) -> None:
+    """Refuse a target that is none, at its line."""
+    from edgepack import document
+    from edgepack.catalog import targets
+    from edgepack.manifest import fleet
+
+    known = targets.find(folder)
+    if node.target not in known:
+        doc = document.read(folder / fleet.FILE, fleet.FILE)
+        path = ("nodes", name, "target")
+        message = f"there is no target `{node.target}`"
+        raise doc.wrong(doc.problem(message, path, targets.near(node.target, known)))
+
+
+def _line(folder: Path, name: str) -> str:
+    from edgepack import document
+    from edgepack.manifest import fleet
+
+    return f"{fleet.FILE}:{document.read(folder / fleet.FILE, fleet.FILE).line(('nodes', name))}"
 
 
 def _real(folder: Path, name: str, node: Node) -> Endpoint:
@@ -84,17 +133,18 @@ def _sandbox(folder: Path, name: str, node: Node | None) -> Found:
     from edgepack.sandbox import box as sandbox
 
     state = sandbox.find(folder, name)
+    line = _line(folder, name) if node else ""
     if state is None or not sandbox.is_up(folder, name):
         target = node.target if node else state.target if state else "TARGET"
         raise InputError(
             f"the sandbox {name} is not up",
-            where="fleet.yaml" if node else "",
-            fix=f"edgepack sandbox up {name} --target {target}",
+            where=line,
+            fix=f"edgepack sandbox up {name}" + ("" if node else f" --target {target}"),
         )
     if node is not None and node.target != state.target:
         raise InputError(
             f"the sandbox {name} is a {state.target}, and fleet.yaml says {node.target}",
-            where="fleet.yaml",
+            where=line,
             fix=f"edgepack sandbox down {name}; edgepack sandbox up {name}",
         )
     runs = f"{state.arch} by qemu-user" if state.emulator else state.arch
@@ -109,4 +159,4 @@ def _sandbox(folder: Path, name: str, node: Node | None) -> Found:
         root=Path(state.root).name,
         description=f"sandbox, {runs}",
     )
-    return Found(name, state.target, endpoint)
+    return Found(name, state.target, endpoint, line)

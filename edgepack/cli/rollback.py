@@ -26,7 +26,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     folder = Path(args.folder).absolute()
     found = nodes.find(folder, args.node)
     app = manifest.load(folder).manifest.name
-    with StageScreen(screen) as stages:
+    with found.blamed(), StageScreen(screen) as stages:
         report = rollback(found.endpoint, app, args.to, stages.progress)
     screen.result(report.as_dict())
     screen.text(f"{report.node}: {report.app} {report.version} answers again, release {report.release[:12]}")

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from edgepack.errors import EdgepackError
+from edgepack.errors import EdgepackError, Exit
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 _LONG_S = 2.0
 _NOTE_S = 10.0
 _COLORS = {"red": "31", "green": "32", "yellow": "33", "dim": "2", "bold": "1", "cyan": "36"}
+
+
+class Interrupted(EdgepackError):
+    """Ctrl-C, for ``--json``."""
+
+    exit_code = Exit.INTERRUPTED
 
 
 class Screen:
@@ -99,8 +105,12 @@ class Screen:
 
     def interrupted(self) -> None:
         """After Ctrl-C."""
+        kept = "what was finished is kept, the same command goes on from there"
+        if self.json:
+            self.error(Interrupted("interrupted", why=kept))
+            return
         self.stop()
-        sys.stderr.write("\ninterrupted; what was finished is kept, the same command goes on from there\n")
+        sys.stderr.write(f"\ninterrupted; {kept}\n")
 
     # ---- progress
 

@@ -254,7 +254,7 @@ def _near(place: Path) -> str | None:
     if not place.parent.is_dir():
         return f"there is no folder {place.parent.name}/ either"
     near = difflib.get_close_matches(place.name, [p.name for p in place.parent.iterdir()], 1, 0.6)
-    return f"did you mean {near[0]}?" if near else None
+    return f"did you mean {near[0]}?" if near else "put it there, or correct the path"
 
 
 def not_writable(folder: Path, error: OSError) -> InputError:

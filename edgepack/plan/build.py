@@ -225,10 +225,11 @@ def check_targets(project: Project, wanted: tuple[str, ...]) -> tuple[str, ...]:
     for target in wanted:
         if target not in known:
             near = difflib.get_close_matches(target, known, 1, 0.5)
+            told = near[0] if near else ", ".join(known)
             raise UsageError(
                 f"{project.manifest.name} is not made for `{target}`",
-                where="edgepack.yaml",
-                why=f"did you mean `{near[0]}`?" if near else f"its targets: {', '.join(known)}",
-                fix=f"add it under `targets:` in edgepack.yaml: {target}: {{}}",
+                where=f"edgepack.yaml:{project.document.line(('targets',))}",
+                why=f"did you mean `{told}`?" if near else f"its targets: {told}",
+                fix=f"edgepack build {told}" if near else f"add it under `targets:`: {target}: {{}}",
             )
     return wanted or tuple(known)

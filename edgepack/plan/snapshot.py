@@ -23,6 +23,7 @@ from edgepack.store import Store, digest_file, digest_of, digest_tree
 
 SOURCES = {".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".hxx", ".inc", ".ipp"}
 TIERS: tuple[Tier, ...] = ("common", "all")
+Place = tuple[str | int, ...]  # of a value in the manifest: ("post", 1, "code")
 _RACY_NS = 2_000_000_000  # a file touched this close to the look may change again within its timestamp
 
 
@@ -57,10 +58,10 @@ def take(
     """
     folder = project.folder
     known = StatDigests(folder / ".edgepack" / "digests.json")
-    files = {name: known.digest(folder / name) for name in _inputs(project)}
+    files = {name: _digest(project, known, path, name) for path, name in _inputs(project)}
     sources = digest_of({str(p.relative_to(folder)): known.digest(p) for p in source_tree(folder)[0]})
     known.save()
-    chosen = {t: targets.load(t, folder) for t in target_ids}
+    chosen = {t: _target(project, t) for t in target_ids}
     return Snapshot(
         project=project,
         targets=chosen,
@@ -83,14 +84,33 @@ def _runtimes(chosen: Iterable[Target]) -> Iterator[NcnnSpec]:
                 yield NcnnSpec(target.arch, target.cpu, tier, toolchain)
 
 
-def _inputs(project: Project) -> Iterator[str]:
+def _inputs(project: Project) -> Iterator[tuple[Place, str]]:
+    """Each file that the manifest names, and where it does."""
     model = project.manifest.model
-    yield model.file
+    yield ("model", "file"), model.file
     if model.golden:
-        yield model.golden
-    for block in (*project.manifest.pre, *project.manifest.post):
-        if block.code:
-            yield block.code
+        yield ("model", "golden"), model.golden
+    for section, blocks in (("pre", project.manifest.pre), ("post", project.manifest.post)):
+        for index, block in enumerate(blocks):
+            if block.code:
+                yield (section, index, "code"), block.code
+
+
+def _digest(project: Project, known: StatDigests, path: Place, name: str) -> str:
+    try:
+        return known.digest(project.file(name))
+    except OSError as error:
+        hint = f"look at its owner and mode: ls -ld {name}"
+        problem = project.document.problem(f"cannot read {name}: {error.strerror}", path, hint)
+        raise project.document.wrong(problem) from None
+
+
+def _target(project: Project, target_id: str) -> Target:
+    found = targets.find(project.folder)
+    if target_id not in found:
+        message, path = f"there is no target `{target_id}`", ("targets", target_id)
+        raise project.document.wrong(project.document.problem(message, path, targets.near(target_id, found)))
+    return targets.load(target_id, project.folder)
 
 
 def source_tree(folder: Path) -> tuple[list[Path], list[Path]]:
