@@ -26,6 +26,7 @@ class Board:
 
     def __init__(self, folder: Path, userland: rootfs.Userland = rootfs.DEBIAN) -> None:
         self.folder = folder
+        self.userland = userland
         self.port = free_port()
         self.keys: Keys = new_keys(folder)
         self._image = rootfs.image(userland)

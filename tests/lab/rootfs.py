@@ -22,9 +22,8 @@ from . import cpio
 
 HERE = Path(__file__).parent
 PARTS = HERE / "board_disk"
-KERNEL = "linux-image-cloud-arm64"
 DISK_MB = 1024  # sparse: what is not written takes no space on the host
-SKIPPED = ("boot", "lib/modules", "usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info")
+SKIPPED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info")
 MODULES = ("virtio_pci", "virtio_mmio", "virtio_blk", "virtio_net")
 
 
@@ -45,6 +44,9 @@ DEBIAN = Userland(
     ),
 )  # fmt: skip
 BUSYBOX = Userland("busybox", ("base-files", "busybox-static", "dropbear-bin", "libc-bin"))
+# Apart from what the board runs: a kernel's package brings half a userland with it.
+KERNEL = Userland("kernel", ("busybox-static", "linux-image-cloud-arm64"))
+ARM64 = ("--architectures=arm64",)
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,8 @@ def tree(userland: Userland) -> Path:
 
 def image(userland: Userland) -> Image:
     """The arm64 board's files."""
-    folder = _kept("board", userland, _make_image)
-    return Image(folder / "vmlinuz", folder / "initrd", folder / "disk.img")
+    kernel, disk = _kept("board", KERNEL, _make_kernel), _kept("board", userland, _make_disk)
+    return Image(kernel / "vmlinuz", kernel / "initrd", disk / "disk.img")
 
 
 def _kept(what: str, userland: Userland, make: Callable[[Userland, Path], Path]) -> Path:
@@ -94,14 +96,21 @@ def _make_tree(userland: Userland, scratch: Path) -> Path:
     return _complete(_unpack(userland.packages, (), scratch))
 
 
-def _make_image(userland: Userland, scratch: Path) -> Path:
+def _make_kernel(userland: Userland, scratch: Path) -> Path:
     out = scratch / "out"
     out.mkdir()
-    tree = _unpack((*userland.packages, KERNEL), ("--architectures=arm64",), scratch)
+    tree = _unpack(userland.packages, ARM64, scratch)
     (kernel,) = tree.glob("boot/vmlinuz-*")
     shutil.copyfile(kernel, out / "vmlinuz")
     (out / "initrd").write_bytes(cpio.archive(_initrd(tree)))
-    _must("mke2fs", "-q", "-t", "ext4", "-L", "board", "-d", _complete(tree), out / "disk.img", f"{DISK_MB}M")
+    return out
+
+
+def _make_disk(userland: Userland, scratch: Path) -> Path:
+    out = scratch / "out"
+    out.mkdir()
+    tree = _complete(_unpack(userland.packages, ARM64, scratch))
+    _must("mke2fs", "-q", "-t", "ext4", "-L", "board", "-d", tree, out / "disk.img", f"{DISK_MB}M")
     return out
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from . import rootfs
 from .board import Board
 from .endpoint import new_key, public
 
 
 def test_is_a_whole_arm64_machine(board: Board) -> None:
+    assert board.endpoint().ssh("ls -l /bin/cat | grep -q busybox").ok is (board.userland is rootfs.BUSYBOX)
     facts = board.endpoint().said("uname -m; grep -c 'CPU part.*0xd08' /proc/cpuinfo; id -u")
     assert facts.split() == ["aarch64", "2", "1000"]
     assert board.endpoint("root").said("id -u") == "0"
