@@ -21,6 +21,8 @@ from edgepack.convert import step as convert_step
 from edgepack.errors import EdgepackError, Exit
 from edgepack.manifest import project as manifest
 from edgepack.manifest.project import Project
+from edgepack.model import golden
+from edgepack.model.errors import GoldenError
 from edgepack.package import step as package_step
 from edgepack.plan.build import check_targets, plan_build
 from edgepack.plan.snapshot import take
@@ -119,6 +121,8 @@ def _carry_out(plan: Plan, store: Store, events: Events, ran: list[str]) -> None
         for target, chain in plan.chains.items()
         for step_id in chain.values()
     }
+    for chain in plan.chains.values():
+        _check_golden(work[chain["convert"]])
     jobs = {
         step.id: Job(step.needs, _job(step, work[step.id], events, ran), alone=step.stage == "runtime")
         for step in plan.todo
@@ -131,6 +135,11 @@ def _job(step: Step, work: Work, events: Events, ran: list[str]) -> Callable[[],
         events.started(step.id, step.why)
         try:
             note = STAGES[step.stage](work)
+            if step.stage == "convert":
+                _check_golden(work)
+        except KeyboardInterrupt:
+            events.done(step.id, "stopped; the next build goes on from here", good=False)
+            raise
         except BaseException:
             events.done(step.id, good=False)
             raise
@@ -138,6 +147,23 @@ def _job(step: Step, work: Work, events: Events, ran: list[str]) -> Callable[[],
         events.done(step.id, note)
 
     return job
+
+
+def _check_golden(work: Work) -> None:
+    """Hold the golden vectors to the model before minutes go into a program for them."""
+    name = work.project.manifest.model.golden
+    if name is None or work.step("verify").cached:
+        return
+    converted = work.store.get(work.step("convert").key)
+    try:
+        if converted is None:
+            golden.names(work.project.file(name))
+        else:
+            outputs = {row["tensor"]: row["shape"] for row in converted.report["outputs"]}
+            golden.check(work.project.file(name), outputs)
+    except GoldenError as error:
+        error.where = f"{name} (edgepack.yaml:{work.project.document.line(('model', 'golden'))})"
+        raise
 
 
 def _noter(events: Events, step_id: str) -> Callable[[str], None]:

@@ -75,6 +75,26 @@ class Store:
         """Where the bytes of that digest lie, or would lie."""
         return self.root / "blobs" / sha256[:2] / sha256
 
+    def damaged(self, result: Result) -> str | None:
+        """The first of a result's files whose bytes are not what they were, or None."""
+        for name, output in result.outputs.items():
+            try:
+                if digest_file(self.blob(output.sha256)) != output.sha256:
+                    return name
+            except OSError:
+                return name
+        return None
+
+    def forget(self, key: str) -> None:
+        """Remove a result, with those of its files that are damaged, so that it is made anew."""
+        result = self.get(key)
+        for output in result.outputs.values() if result else ():
+            place = self.blob(output.sha256)
+            with contextlib.suppress(OSError):
+                if digest_file(place) != output.sha256:
+                    place.unlink()
+        (self.root / "results" / f"{key}.json").unlink(missing_ok=True)
+
     def _add(self, path: Path) -> Output:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()

@@ -70,3 +70,20 @@ def test_a_trees_digest_follows_names_and_bytes(tmp_path: Path) -> None:
     assert digest_tree(tmp_path) == first
     (tmp_path / "a" / "x").rename(tmp_path / "a" / "y")
     assert digest_tree(tmp_path) != first
+
+
+def test_changed_bytes_are_found_and_made_anew(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"abc")
+    (tmp_path / "g").write_bytes(b"xyz")
+    result = store.put("k", {"f": tmp_path / "f", "g": tmp_path / "g"}, {})
+    assert store.damaged(result) is None
+    blob = store.blob(result.outputs["g"].sha256)
+    blob.chmod(0o644)
+    blob.write_bytes(b"xyZ")
+    assert store.get("k") == result  # a stat cannot see it
+    assert store.damaged(result) == "g"
+    store.forget("k")
+    assert store.get("k") is None
+    assert store.blob(result.outputs["f"].sha256).is_file()
+    store.put("k", {"f": tmp_path / "f", "g": tmp_path / "g"}, {})
+    assert store.damaged(result) is None

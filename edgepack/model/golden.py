@@ -8,9 +8,12 @@ int64 or float32 (N,). The format of a header: NumPy's NEP 1.
 from __future__ import annotations
 
 import ast
+import difflib
+import math
 import re
 import struct
 import zipfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +52,30 @@ def names(file: Path) -> Names:
     return Names(samples, tuple(kinds["output"]), tuple(kinds["record"]))
 
 
+def check(file: Path, outputs: Mapping[str, Sequence[int]]) -> None:
+    """Hold the vectors to a model. outputs: tensor → its shape, the batch of 1 included.
+
+    Raises GoldenError where the vectors speak of other outputs, or of outputs of another size.
+    """
+    spoken = {
+        name.removeprefix("output.").removesuffix(".npy"): _shape(file, name, data)[1:]
+        for name, data in members(file).items()
+        if name.startswith("output.")
+    }
+    for tensor in spoken.keys() - outputs.keys():
+        near = difflib.get_close_matches(tensor, outputs, 1, 0.5)
+        hint = f"did you mean `output.{near[0]}`?" if near else f"it has: {', '.join(outputs)}"
+        raise _bad(
+            file, f"it holds `output.{tensor}`, and the model has no output `{tensor}`; {hint}", _NAMES
+        )
+    for tensor, shape in outputs.items():
+        if tensor not in spoken:
+            raise _bad(file, f"it lacks `output.{tensor}`, which the model computes", _NAMES)
+        if math.prod(spoken[tensor]) != math.prod(shape):
+            told = f"{list(spoken[tensor])} a sample, and the model gives {list(shape)}"
+            raise _bad(file, f"`output.{tensor}` has the shape {told}", "record it again with this model")
+
+
 def members(file: Path) -> dict[str, bytes]:
     """The ``.npy`` files inside, by name, each checked to be what the contract says."""
     try:
@@ -58,7 +85,9 @@ def members(file: Path) -> dict[str, bytes]:
                 raise _bad(file, f"more than {MAX_BYTES >> 20} MiB", "fewer vectors prove as much")
             found = {info.filename: archive.read(info) for info in infos}
     except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, EOFError) as error:
-        raise _bad(file, f"it is not a whole .npz file: {error}", "write it with numpy.savez") from None
+        raise _bad(
+            file, f"it is not a whole .npz file: {error}", "write it with numpy.savez, or copy it again"
+        ) from None
     for name in found:
         if not _MEMBER.fullmatch(name) or "/" in name:
             raise _bad(file, f"`{name}` is no name for a golden vector", _NAMES)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgepack.catalog.recipes import Recipe
 from edgepack.catalog.targets import Target
-from edgepack.errors import EdgepackError
+from edgepack.errors import ToolError
 from edgepack.manifest.project import Project, TargetOptions
 from edgepack.store import Result, Store
 
@@ -81,8 +81,15 @@ class Work:
         """What this target's step of an earlier stage left."""
         step = self.step(stage)
         result = self.store.get(step.key)
-        if result is None:
-            raise EdgepackError(f"the result of {step.id} is gone", why="the cache was emptied meanwhile")
+        damaged = self.store.damaged(result) if result else "a file of it"
+        if result is None or damaged:
+            self.store.forget(step.key)
+            raise ToolError(
+                f"the result of {step.id} is damaged in the cache: {damaged}",
+                where=str(self.store.root),
+                why="its bytes are not those that were kept: another program changed them, or the disk",
+                fix="run the same command again: it was taken out, and is made anew",
+            )
         return result
 
     def log(self, stage: str) -> Path:

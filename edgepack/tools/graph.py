@@ -25,9 +25,10 @@ class Job:
 
 
 def run_graph(jobs: Mapping[str, Job], workers: int) -> None:
-    """Run all jobs. Raises the first error, after what was running has ended.
+    """Run all jobs. Raises the first error, once what was running has been ended.
 
-    Needs that are not among the jobs count as done. Ctrl-C ends the programs that jobs have started.
+    Needs that are not among the jobs count as done. A failure and Ctrl-C end the programs that jobs have
+    started: who wrote a wrong line is to hear of it now, not when a library has been compiled.
     """
     order = graphlib.TopologicalSorter(
         {name: [need for need in job.needs if need in jobs] for name, job in jobs.items()}
@@ -48,9 +49,10 @@ def run_graph(jobs: Mapping[str, Job], workers: int) -> None:
     except BaseException as error:
         for future in running:
             future.cancel()
-        if isinstance(error, KeyboardInterrupt):
-            runner.stop_all()
+        runner.stop_all()
         pool.shutdown(wait=True, cancel_futures=True)
+        if not isinstance(error, KeyboardInterrupt):
+            runner.resume()
         raise
     pool.shutdown()
 

@@ -171,6 +171,8 @@ def _spawn(cmd: Command, *, merged: bool = False) -> Iterator[subprocess.Popen[b
     with _running_lock:
         _running.add(process)
     try:
+        if _stopping.is_set():  # since the caller looked: whoever said so did not see this one
+            raise KeyboardInterrupt
         yield process
     except BaseException:
         _end(process)
@@ -197,6 +199,11 @@ def stop_all() -> None:
         running = list(_running)
     for process in running:
         _end(process)
+
+
+def resume() -> None:
+    """Let programs be started again, once all that ``stop_all`` interrupted has come to its end."""
+    _stopping.clear()
 
 
 def spawn_daemon(cmd: Command, log: Path) -> int:

@@ -55,6 +55,29 @@ def test_what_is_not_golden_vectors_is_refused(tmp_path: Path, change: dict[str,
     assert why in str(caught.value.why)
 
 
+@pytest.mark.parametrize(
+    ("outputs", "why"),
+    [
+        ({"logits": [1, 10]}, ""),
+        ({"logits": [1, 10, 1, 1]}, ""),  # the same numbers
+        ({"logit": [1, 10]}, "no output `logits`; did you mean `output.logit`?"),
+        ({"scores": [1, 10]}, "no output `logits`; it has: scores"),
+        ({"logits": [1, 10], "heat": [1, 4, 4]}, "it lacks `output.heat`"),
+        ({"logits": [1, 11]}, "`output.logits` has the shape [10] a sample, and the model gives [1, 11]"),
+    ],
+)
+def test_vectors_of_another_model_are_refused(
+    tmp_path: Path, outputs: dict[str, list[int]], why: str
+) -> None:
+    file = write(tmp_path / "golden.npz", GOOD)
+    if not why:
+        golden.check(file, outputs)
+        return
+    with pytest.raises(GoldenError) as caught:
+        golden.check(file, outputs)
+    assert why in caught.value.why
+
+
 def test_hostile_archives_are_refused(tmp_path: Path) -> None:
     whole = write(tmp_path / "golden.npz", GOOD).read_bytes()
     header = b"\x93NUMPY\x01\x00\x10\x00__import__('os') "

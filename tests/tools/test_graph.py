@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgepack.tools.graph import Job, run_graph
+from edgepack.tools.runner import command, run
 
 
 @given(st.lists(st.sets(st.integers(0, 9), max_size=3), min_size=1, max_size=10))
@@ -52,3 +53,27 @@ def test_a_failure_stops_what_has_not_begun() -> None:
     with pytest.raises(ValueError, match="no"):
         run_graph({"a": Job((), fail), "b": Job(("a",), lambda: ran.append("b"))}, workers=2)
     assert ran == []
+
+
+def test_a_failure_ends_what_runs_and_lets_later_jobs_start_programs() -> None:
+    began, interrupted = threading.Event(), []
+
+    def sleep() -> None:
+        began.set()
+        try:
+            run(command("sleep", "60"))
+        except KeyboardInterrupt:
+            interrupted.append("sleep")
+            raise
+
+    def fail() -> None:
+        began.wait(10)
+        time.sleep(0.1)
+        raise ValueError("no")
+
+    since = time.monotonic()
+    with pytest.raises(ValueError, match="no"):
+        run_graph({"sleeps": Job((), sleep), "fails": Job((), fail)}, workers=2)
+    assert time.monotonic() - since < 30
+    assert interrupted == ["sleep"]
+    assert run(command("true")).ok
