@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from edgepack.compile import runtime_step
+from edgepack.compile.errors import CompileError
 from edgepack.compile.program import build_program
 from edgepack.compile.render import Block, ProgramSpec, TensorSpec
 from edgepack.compile.toolchains.select import toolchain
@@ -23,7 +26,7 @@ def run(work: Work) -> str:
     tools = toolchain(choice.toolchain, choice.target.arch, choice.target.cpu, work.progress)
     log = work.log("compile")
     log.unlink(missing_ok=True)
-    with tempfile.TemporaryDirectory(prefix="edgepack-program-") as temporary:
+    with tempfile.TemporaryDirectory(prefix="edgepack-program-") as temporary, _entries_placed(work):
         made = build_program(
             spec,
             project=work.project.folder,
@@ -38,6 +41,21 @@ def run(work: Work) -> str:
         work.store.put(step.key, {"program": made.program, "debug": made.debug}, report)
         size = made.program.stat().st_size
     return f"{made.compiled} of {made.total} files compiled, {size / 1e6:.1f} MB"
+
+
+@contextlib.contextmanager
+def _entries_placed(work: Work) -> Iterator[None]:
+    """An error that only knows the user's file, since a linker knows no lines, also names who asks for it."""
+    try:
+        yield
+    except CompileError as error:
+        manifest = work.project.manifest
+        for section, blocks in (("pre", manifest.pre), ("post", manifest.post)):
+            for index, block in enumerate(blocks):
+                if block.code is not None and block.code == error.where:
+                    line = work.project.document.line((section, index, "entry"))
+                    error.where = f"{block.code} (edgepack.yaml:{line})"
+        raise
 
 
 def program_spec(work: Work) -> ProgramSpec:

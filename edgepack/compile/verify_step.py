@@ -19,6 +19,14 @@ from edgepack.tools.runner import run as start
 
 NATIVE = "this machine"
 
+_FIX_OUTPUTS = (
+    "compare `pre` in edgepack.yaml with the training's own pre-processing: scale and mean, channel order, "
+    "resize; then the converted model's layers"
+)
+_FIX_RECORDS = (
+    "the model's outputs are right: compare `post` with what recorded the vectors' `record.` fields"
+)
+
 
 def runners() -> dict[str, str]:
     """How programs of each architecture can run on this host: architecture → in words."""
@@ -54,10 +62,9 @@ def run(work: Work) -> str:
     if not verdict.ok:
         raise ParityError(
             f"{work.choice.target.id}: the program does not compute what was trained",
-            where=f"{manifest.model.golden}, on {how}",
+            where=f"{_golden_place(work)}, on {how}",
             why=verdict.why,
-            fix="compare `pre` in edgepack.yaml with the training's own pre-processing: scale and mean, "
-            "channel order, resize; then the converted model's layers",
+            fix=_FIX_RECORDS if verdict.only_records else _FIX_OUTPUTS,
             detail=verdict.table,
         )
     work.store.put(step.key, {}, report)
@@ -88,13 +95,19 @@ def _report(work: Work, stdout: bytes, returncode: int, text: str) -> Mapping[st
     """The program's own JSON; its exit code alone is never believed."""
     try:
         report = json.loads(stdout)
-        if isinstance(report, dict):
-            return report
     except ValueError:
-        pass
+        report = None
+    if isinstance(report, dict) and not report.get("error"):
+        return report
     raise ParityError(
         f"{work.choice.target.id}: the program could not run the golden vectors",
-        where=str(work.project.manifest.model.golden),
-        why=f"it ended with {returncode} and no report",
-        detail=text.strip()[-1500:],
+        where=_golden_place(work),
+        why=str(report["error"]) if isinstance(report, dict) else f"it ended with {returncode} and no report",
+        fix="correct your own code where it is named, or record the vectors again from inputs like the box's",
+        detail="" if isinstance(report, dict) else text.strip()[-1500:],
     )
+
+
+def _golden_place(work: Work) -> str:
+    line = work.project.document.line(("model", "golden"))
+    return f"{work.project.manifest.model.golden} (edgepack.yaml:{line})"

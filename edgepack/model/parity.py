@@ -12,12 +12,16 @@ from edgepack.model.golden import Names
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the outputs are the trained model's, in one line, in a table, and why not."""
+    """Whether the outputs are the trained model's, in one line, in a table, and why not.
+
+    only_records: the outputs are, and what is made of them is not.
+    """
 
     ok: bool
     summary: str
     table: str
     why: str
+    only_records: bool = False
 
 
 def judge(report: Mapping[str, Any], expected: Names, gates: Mapping[str, Any] | None = None) -> Verdict:
@@ -32,24 +36,28 @@ def judge(report: Mapping[str, Any], expected: Names, gates: Mapping[str, Any] |
     for name in expected.outputs:
         row = _mapping(_mapping(report.get("outputs")).get(name))
         cosine, error = _number(row.get("cosine_min")), _number(row.get("max_abs"))
-        good = cosine >= least and error <= most * max(1.0, _number(row.get("max_reference"), 1.0))
+        limit = most * max(1.0, _number(row.get("max_reference"), 1.0))
+        good = cosine >= least and error <= limit
         worst = max(worst, error)
-        rows.append(f"{name:<16} cosine {cosine:.7f} (≥ {least})   largest error {error:.3g} (≤ {most})")
+        rows.append(f"{name:<16} cosine {cosine:.7f} (≥ {least})   largest error {error:.3g} (≤ {limit:.3g})")
         if not good or not row.get("ok"):
             faults.append(f"output `{name}` is off: cosine {cosine:.5f}, largest error {error:.3g}")
+    outputs_off = len(faults)
     for name in expected.records:
         row = _mapping(_mapping(report.get("records")).get(name))
         agree, of = row.get("agree"), row.get("of")
         rows.append(f"{name:<16} {agree} of {of} samples agree")
         if agree != expected.samples or of != expected.samples or not row.get("ok"):
             faults.append(f"`{name}` differs in {expected.samples - int(_number(agree, 0))} samples")
+    only_records = bool(faults) and not outputs_off
     if report.get("samples") != expected.samples:
+        only_records = False
         faults.append(f"it ran {report.get('samples')} of {expected.samples} samples")
     if not report.get("ok") and not faults:
         faults.append("the program itself says that a gate failed")
     ok = not faults
     summary = f"{expected.samples} golden vectors, largest error {worst:.2g}"
-    return Verdict(ok, summary, "\n".join(rows), "; ".join(faults))
+    return Verdict(ok, summary, "\n".join(rows), "; ".join(faults), only_records)
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

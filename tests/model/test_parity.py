@@ -78,3 +78,15 @@ def test_the_gate_grows_with_the_references_largest_value() -> None:
     assert judge(report, NAMES, GATES).ok  # 0.001 × 20
     report["outputs"]["logits"]["max_reference"] = 0.5
     assert not judge(report, NAMES, GATES).ok  # 0.001 × 1
+
+
+def test_it_says_when_only_what_post_makes_of_the_outputs_is_off() -> None:
+    report = copy.deepcopy(GOOD)
+    report["records"]["class"]["agree"] = 3
+    assert judge(report, NAMES, GATES).only_records
+    report["outputs"]["logits"]["cosine_min"] = 0.9
+    assert not judge(report, NAMES, GATES).only_records
+    report = copy.deepcopy(GOOD)
+    report["samples"] = 3
+    assert not judge(report, NAMES, GATES).only_records
+    assert not judge(GOOD, NAMES, GATES).only_records
