@@ -13,9 +13,11 @@ from functools import cache
 from importlib import resources
 
 PARTS = ("core", "probe", "lock", "store", "release", "program", "switch", "show", "main")
-READS = frozenset({"probe", "check", "status", "watch", "logs", "answers"})  # change nothing
+READS = frozenset({"probe", "check", "status", "logs", "answers"})  # change nothing
 GREETING = "edgepack-box 1"  # the first line the script prints
-_ROOT = re.compile(r"/?[A-Za-z0-9_][A-Za-z0-9._-]*(?:/[A-Za-z0-9_][A-Za-z0-9._-]*)*", re.ASCII)
+_ROOT = re.compile(
+    r"(?!-|~)/?(?!\.{0,2}(?:/|\Z))[^/\x00-\x1f\x7f]+(?:/(?!\.{0,2}(?:/|\Z))[^/\x00-\x1f\x7f]+)*"
+)
 _CALL = 'main "$@"\n'
 
 # Kept only when it came whole: a link may be cut in the middle of it.

@@ -93,7 +93,7 @@ def activate(box: Box, token: str, app: str, release: str, health: Health, clock
         with clock.stage("switch"):
             box.call("switch", token, app, release, str(health.timeout + GUARD_S))
         with clock.stage("health"):
-            status = _watch(box, app, Gate(release, health))
+            status = _watch(box, token, app, Gate(release, health))
         with clock.stage("confirm"):
             box.call("confirm", token, app, release)
     except BaseException as error:
@@ -102,9 +102,9 @@ def activate(box: Box, token: str, app: str, release: str, health: Health, clock
     return status
 
 
-def _watch(box: Box, app: str, gate: Gate) -> Mapping[str, Any]:
+def _watch(box: Box, token: str, app: str, gate: Gate) -> Mapping[str, Any]:
     said: dict[str, str] = {}
-    with contextlib.closing(box.stream("watch", app, str(gate.health.timeout))) as lines:
+    with contextlib.closing(box.stream("watch", token, app, str(gate.health.timeout))) as lines:
         for line in lines:
             word, _, value = line.partition(" ")
             if word != "tick":

@@ -28,7 +28,7 @@ DEAF = "#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 1; done\n"
 @pytest.fixture(params=shells())
 def box(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BoxSh]:
     shell = SHELLS[request.param]
-    box = BoxSh(tmp_path / "root", shell)
+    box = BoxSh(tmp_path / "a root's $(name) * [x]", shell)
     yield box
     finish(box)
 
@@ -343,3 +343,12 @@ def test_the_log_stays_small(one: BoxSh) -> None:
     data = one.root / "apps" / APP / "data"
     assert until((data / "log.1").exists, 30)
     assert until(lambda: (data / "log").stat().st_size < 100, 5)
+
+
+def test_a_long_proof_keeps_the_lock(one: BoxSh) -> None:
+    token = one.lock()
+    until_ = one.root / "lock" / "until"
+    release = one.install(token, f"#!/bin/sh\ncat '{until_}'\nsleep 12\ncat '{until_}'\n")
+    _, first, second, *_ = one("verify", token, APP, release, "60")
+    assert first.startswith("=")
+    assert first != second

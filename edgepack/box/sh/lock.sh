@@ -38,6 +38,14 @@ take_over() { # DEAD-TOKEN   moves an ended lock away, or fails
 
 renew() { say "$(boot) $(($(seconds) + LEASE))" | put "$ROOT/lock/until" || exit 20; }
 
+# Renews for as long as this process works on something that has its own end.
+keeping() { # TOKEN   (in the background)
+	exec </dev/null >/dev/null 2>&1
+	while doze 10 && kill -0 "$$"; do
+		hold "$1"
+	done
+}
+
 lease_left() { # seconds; a lock without its time was never finished: it counts from its making
 	if read -r booted until 2>/dev/null <"$ROOT/lock/until"; then
 		[ "$booted" = "$(boot)" ] || until=0

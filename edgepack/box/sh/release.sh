@@ -58,10 +58,11 @@ noun_check() { # APP RELEASE
 	digest "$2"
 	release=$ROOT/apps/$1/releases/$2
 	[ -d "$release" ] && [ -f "$release.list" ] || fail missing "there is no release $2 of $1"
-	while read -r sha _ path; do
-		found=$(say "$release/$path" | hashes)
-		[ "${found%% *}" = "$sha" ] || say "damaged $path"
-	done <"$release.list"
+	{
+		(cd "$release" && cut -d ' ' -f 3 | hashes) <"$release.list" | sed 's/^/is /'
+		sed 's/^/should /' "$release.list"
+	} | awk '$1 == "is" { sum[$3] = $2 }
+		$1 == "should" && sum[$4] != $2 { print "damaged", $4 }'
 	[ ! -f "$release/release.json" ] || show_file release "$release/release.json"
 }
 
@@ -75,8 +76,11 @@ noun_verify() { # TOKEN APP RELEASE SECONDS
 	[ -d "$release" ] || fail missing "there is no release $3 of $2"
 	out=$ROOT/incoming/verify.$$
 	mkdir -p "$ROOT/incoming" || fail_writing "$out"
+	keeping "$1" &
+	keeper=$!
 	limited "$4" program "$release" "$2" verify 3>&1 >"$out" 2>"$out.err"
 	say "exit $?"
+	kill "$keeper" 2>/dev/null
 	head -c 1048576 "$out" | sed 's/^/=/'
 	say
 	tail -n 20 "$out.err" | cut -c 1-500 | sed 's/^/! /'

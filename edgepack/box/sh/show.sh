@@ -35,13 +35,17 @@ show_file() { # WORD FILE   a small file of another's, in one line
 	say "$1 $(head -c 65536 "$2" 2>/dev/null | tr '\n' ' ')"
 }
 
-noun_watch() { # APP SECONDS   the program's state each second, for the health gate
-	word app "$1"
-	number seconds "$2"
-	last=$(($(seconds) + $2))
+noun_watch() { # TOKEN APP SECONDS   the program's state each second, for the health gate
+	hold "$1"
+	word app "$2"
+	number seconds "$3"
+	last=$(($(seconds) + $3))
+	ticks=0
 	while [ "$(seconds)" -le "$last" ]; do
-		show_program "$1"
+		show_program "$2"
 		say "tick"
+		ticks=$((ticks + 1))
+		[ $((ticks % 10)) -ne 0 ] || hold "$1"
 		sleep 1
 	done
 }

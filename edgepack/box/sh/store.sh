@@ -22,7 +22,7 @@ noun_receive() { # TOKEN gzip|plain   (the tar on stdin)
 renewing() { # TOKEN FOLDER
 	exec </dev/null >/dev/null 2>&1
 	before=
-	while doze 20; do
+	while doze 20 && kill -0 "$$"; do
 		now=$(ls -ln "$2")
 		[ "$now" = "$before" ] || hold "$1"
 		before=$now
