@@ -193,6 +193,8 @@ def _unreachable(
             ),
             fix="check that the box is on, that its SSH server runs, and `port:` in fleet.yaml",
         )
+    if (between := _between(error, connection, where)) is not None:
+        return between
     if vouched and isinstance(error, paramiko.SSHException):
         return _not_let_in(error, connection, where, endpoint)
     if isinstance(error, OSError) and not isinstance(error, ConnectionError):
@@ -211,6 +213,28 @@ def _unreachable(
         why=str(error) or "it hung up in the middle",
         fix="check `port:` of the node in fleet.yaml; on the box, look at its SSH server's log",
     )
+
+
+def _between(error: Exception, connection: fabric.Connection, where: str) -> UnreachableError | None:
+    """In words what stopped us at a jump host or in a ProxyCommand, if that was it."""
+    at = f"{connection.host}:{connection.port}"
+    if isinstance(error, paramiko.ChannelException):
+        return UnreachableError(
+            f"the jump host {connection.gateway.host} does not get through to {at}",
+            where=where,
+            why=error.text,
+            fix="check `address:` and `port:` of the node as the jump host sees it",
+        )
+    if isinstance(connection.gateway, str) and isinstance(
+        error, (FileNotFoundError, paramiko.ProxyCommandFailure)
+    ):
+        return UnreachableError(
+            "the ProxyCommand of your SSH configuration failed",
+            where=where,
+            why=str(error),
+            fix=f"try it: {connection.gateway}",
+        )
+    return None
 
 
 def _not_let_in(

@@ -232,12 +232,13 @@ def _busy(facts: Facts) -> bool:
 
 
 def _report(endpoint: Endpoint, bundle: Bundle, facts: Facts, clock: Clock, outcome: str) -> DeployReport:
+    before = facts.current.get(bundle.name)
     return DeployReport(
         node=endpoint.node,
         app=bundle.name,
         version=bundle.version,
         release=_hex(bundle),
-        previous=facts.current.get(bundle.name),
+        previous=before if before != _hex(bundle) else None,
         outcome=outcome,
         bytes_total=sum(file.size for file in bundle.files),
         files_total=len(bundle.files),
