@@ -67,8 +67,7 @@ class Toolchain:
         return f'#!/bin/sh\n{exports}{_CMAKE_ON_ZIG}exec {shlex.join(argv)} "$@"\n'
 
     def _cmake(self, folder: Path, maps: Mapping[Path, str], build_id: str) -> str:
-        fixed = {**{str(k): v for k, v in maps.items()}}
-        mapped = [f"-ffile-prefix-map={path}={name}" for path, name in fixed.items()]
+        mapped = [f"-ffile-prefix-map={path}={name}" for path, name in maps.items()]
         # With the same -O and -g at every link, zig makes its libraries once, whatever the configuration.
         link = [
             *self.flags.release,
