@@ -14,6 +14,7 @@ import os
 import shutil
 import tarfile
 import tempfile
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     import requests
 
 _UNPACKED = ".edgepack-complete"
+_REMOTE = ("http://", "https://")
+_TIMEOUT_S = (15.0, 60.0)  # to connect, and between two packets
 
 
 @dataclass(frozen=True)
@@ -75,32 +78,45 @@ def unpack(source: Source, progress: Callable[[str], None] = lambda _line: None)
 def indexes() -> list[str]:
     """Index addresses in the order they are asked: what uv, then pip, is configured for; else the default.
 
-    Read from UV_DEFAULT_INDEX, UV_INDEX_URL, PIP_INDEX_URL and pip's configuration files. Addresses of
-    local folders are left out: they hold wheels for an installer, not releases to look up.
+    Read from UV_DEFAULT_INDEX, UV_INDEX_URL, PIP_INDEX_URL and both programs' configuration files.
+    Addresses of local folders are left out: they hold wheels for an installer, not releases to look up.
     """
     from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
-    named = [os.environ.get(key, "") for key in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")]
-    # uv lets an index be written as NAME=URL.
-    found = [value.partition("=")[2] if _is_named(value) else value for value in named]
-    found += [*_pip_configured(), PYPI_SIMPLE_ENDPOINT]
-    first = next(url for url in found if url.startswith(("http://", "https://")))
-    extra = (os.environ.get("UV_INDEX", "") + " " + os.environ.get("PIP_EXTRA_INDEX_URL", "")).split()
-    extra = [value.partition("=")[2] if _is_named(value) else value for value in extra]
-    return [first, *(url for url in extra if url.startswith(("http://", "https://")))]
+    env = os.environ.get
+    uv = [_unnamed(env(key, "")) for key in ("UV_DEFAULT_INDEX", "UV_INDEX_URL")] + _uv_configured()
+    pip = [env("PIP_INDEX_URL", ""), *_pip_configured()]
+    first = next(url for url in (*uv, *pip, PYPI_SIMPLE_ENDPOINT) if url.startswith(_REMOTE))
+    extra = f"{env('UV_INDEX', '')} {env('PIP_EXTRA_INDEX_URL', '')}".split()
+    return [first, *(url for url in map(_unnamed, extra) if url.startswith(_REMOTE))]
 
 
-def _is_named(value: str) -> bool:
-    name, equals, _ = value.partition("=")
-    return bool(equals) and "/" not in name
+def _unnamed(value: str) -> str:
+    """The address in uv's ``NAME=URL``, or the value itself where it has no name."""
+    name, equals, url = value.partition("=")
+    return url if equals and "/" not in name else value
+
+
+def _config_home() -> str:
+    return os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+
+
+def _uv_configured() -> list[str]:
+    found = []
+    named = os.environ.get("UV_CONFIG_FILE")
+    for name in (named, f"{_config_home()}/uv/uv.toml", "/etc/uv/uv.toml"):
+        with contextlib.suppress(tomllib.TOMLDecodeError, OSError, UnicodeDecodeError):
+            config = tomllib.loads(Path(name or os.devnull).read_text(encoding="utf-8"))
+            found += [str(row.get("url")) for row in config.get("index", []) if row.get("default")]
+            found += [str(config.get("index-url", "")), str(config.get("pip", {}).get("index-url", ""))]
+    return found
 
 
 def _pip_configured() -> list[str]:
-    config_home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
     named = os.environ.get("PIP_CONFIG_FILE")
     files = [
         *([named] if named else []),
-        f"{config_home}/pip/pip.conf",
+        f"{_config_home()}/pip/pip.conf",
         os.path.expanduser("~/.pip/pip.conf"),
         "/etc/xdg/pip/pip.conf",
         "/etc/pip.conf",
@@ -122,13 +138,13 @@ def _download(source: Source, kept: Path) -> None:
     for index in indexes():
         try:
             with PyPISimple(endpoint=index, session=_session()) as client:
-                page = client.get_project_page(source.project)
+                page = client.get_project_page(source.project, timeout=_TIMEOUT_S)
                 package = next((p for p in page.packages if p.filename == source.filename), None)
                 if package is None:
                     tried.append(f"{_shown(index)}: it has no {source.filename}")
                     continue
                 with _temporary(kept) as part:
-                    client.download_package(package, part, verify=False, timeout=60)
+                    client.download_package(package, part, verify=False, timeout=_TIMEOUT_S)
                     _verify(part, source, _shown(index))
             return
         except (requests.RequestException, NoSuchProjectError, UnsupportedContentTypeError) as error:

@@ -18,7 +18,7 @@ from edgepack.tools.sdist import Source
 
 _INDEX_VARIABLES = (
     *("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"),
-    *("PIP_CONFIG_FILE", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"),
+    *("PIP_CONFIG_FILE", "UV_CONFIG_FILE", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"),
 )
 
 
@@ -170,6 +170,23 @@ def test_pips_configuration_is_read_and_a_broken_one_is_not_our_affair(
     assert sdist.indexes()[0] == "https://pip.test/simple"
     config.write_text("index-url = https://pip.test/simple\n")
     assert sdist.indexes()[0].startswith("https://")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[[index]]\nurl = "https://no.test/"\n[[index]]\nurl = "https://uv.test/simple"\ndefault = true\n',
+        'index-url = "https://uv.test/simple"\n',
+        '[pip]\nindex-url = "https://uv.test/simple"\n',
+    ],
+)
+def test_uvs_configuration_is_read_before_pips(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config" / "uv").mkdir(parents=True)
+    (tmp_path / "config" / "uv" / "uv.toml").write_text(text)
+    monkeypatch.setenv("PIP_INDEX_URL", "https://pip.test/simple")
+    assert sdist.indexes() == ["https://uv.test/simple"]
 
 
 def test_further_indexes_are_asked_after_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
