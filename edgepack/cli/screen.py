@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _LONG_S = 2.0
 _NOTE_S = 10.0
+_PATIENCE_S = 60.0
 _COLORS = {"red": "31", "green": "32", "yellow": "33", "dim": "2", "bold": "1", "cyan": "36"}
 
 
@@ -124,16 +125,26 @@ class Screen:
                 self._refresh()
             else:
                 # A line for what takes long; what ends at once is told by its end alone.
-                timer = threading.Timer(_LONG_S, self._still_running, [name, self._running[name][0]])
-                timer.daemon = True
-                timer.start()
+                self._look_again(name, _LONG_S, None)
 
-    def _still_running(self, name: str, since: float) -> None:
+    def _look_again(self, name: str, after_s: float, told: str | None) -> None:
+        timer = threading.Timer(after_s, self._still_running, [name, self._running[name][0], told])
+        timer.daemon = True
+        timer.start()
+
+    def _still_running(self, name: str, since: float, told: str | None) -> None:
+        """Plain output: what a step that goes on has to say now, and that it goes on where it says nothing."""
         with self._lock:
             now = self._running.get(name)
-            if now is not None and now[0] == since:
-                self._noted[name] = time.monotonic()
-                self._plain(f"  … {name}{': ' + now[1] if now[1] else ''}")
+            if now is None or now[0] != since:
+                return
+            seconds = time.monotonic() - since
+            quiet = now[1] == told and seconds - self._noted.get(name, 0.0) < _PATIENCE_S
+            if not quiet:
+                self._noted[name] = seconds
+                note = f": {now[1]}" if now[1] else ""
+                self._plain(f"  … {name}{note}  ({seconds:.0f} s)")
+            self._look_again(name, _NOTE_S, now[1])
 
     def note(self, name: str, note: str) -> None:
         """A step has something new to say of itself; plain output shows one in a while."""
@@ -144,9 +155,6 @@ class Screen:
                 return
             if self._fancy():
                 self._refresh()
-            elif time.monotonic() - self._noted.setdefault(name, since) > _NOTE_S:
-                self._noted[name] = time.monotonic()
-                self._plain(f"  … {name}: {note}")
 
     def done(self, name: str, note: str = "", *, good: bool = True) -> None:
         """A step has ended."""
