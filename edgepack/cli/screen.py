@@ -133,7 +133,7 @@ class Screen:
         timer.start()
 
     def _still_running(self, name: str, since: float, told: str | None) -> None:
-        """Plain output: what a step that goes on has to say now, and that it goes on where it says nothing."""
+        """Plain output: what a step that goes on says now, and that it goes on where it says nothing."""
         with self._lock:
             now = self._running.get(name)
             if now is None or now[0] != since:
