@@ -28,10 +28,9 @@ def tracked(*folders: str) -> dict[str, bytes]:
 
 
 def run(*argv: str | Path, cwd: Path, **env: str) -> str:
-    """A program's stdout; its words on failure."""
-    done = subprocess.run(
-        argv, cwd=cwd, env={**os.environ, **env}, capture_output=True, text=True, check=False
-    )
+    """A program's stdout; its words on failure. It finds no module by this process's PYTHONPATH."""
+    given = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    done = subprocess.run(argv, cwd=cwd, env={**given, **env}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
