@@ -1,12 +1,11 @@
 """What a program needs to start, read from its ELF file; and the split of its debug information.
 
-Sources: System V gABI (headers, sections, segments), the GNU symbol-versioning and ``.gnu_debuglink``
-conventions as gdb documents them ("Debugging Information in Separate Files").
+Sources: System V gABI (headers, sections, segments), GNU symbol versioning (LSB Core, chapter 10), and
+gdb's "Debugging Information in Separate Files" for build ids.
 """
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -196,15 +195,15 @@ def _check_interpreter(info: ElfInfo, arch: str) -> None:
 def split_debug(program: Path, stripped: Path, debug: Path) -> None:
     """Write ``program`` without symbols and debug information to ``stripped``, and whole to ``debug``.
 
-    ``debug`` is the unstripped program itself, so that gdb with a core from a box needs one file; the
-    stripped one names it (``.gnu_debuglink``: base name and CRC) and both have the build id. What is
-    loaded stays where it is, byte for byte. Raises LoadError where ``program`` is not an ELF file.
+    ``debug`` is the unstripped program itself, so that gdb with a core from a box needs one file; both
+    have the same build id, by which they are matched. What is loaded stays where it is, byte for byte.
+    Raises LoadError where ``program`` is not an ELF file.
     """
     from edgepack.compile import elf_strip
 
     inspect(program)
     whole = program.read_bytes()
-    small = elf_strip.strip(whole, debug.name, zlib.crc32(whole))
+    small = elf_strip.strip(whole)
     mode = program.stat().st_mode & 0o777
     for path, content in ((debug, whole), (stripped, small)):
         part = path.with_name(f".{path.name}.part")

@@ -10,7 +10,7 @@ import struct
 from dataclasses import astuple, dataclass, replace
 
 _SHF_ALLOC = 0x2
-_SHT_NULL, _SHT_PROGBITS, _SHT_STRTAB, _SHT_NOBITS = 0, 1, 3, 8
+_SHT_NULL, _SHT_STRTAB, _SHT_NOBITS = 0, 3, 8
 _SHF_INFO_LINK = 0x40
 _PT_LOAD = 1
 _SHT_REL_KINDS = (4, 9)  # SHT_RELA, SHT_REL: sh_info is a section's index there
@@ -66,11 +66,13 @@ def _layout(image: bytes) -> _Layout:
     return _Layout(order, order + "IIIHHHHHH", 28, order + "IIIIIIIIII", order + "I8xI", 4)
 
 
-def strip(image: bytes, debug_name: str, debug_crc: int) -> bytes:
-    """``image`` without its unloaded sections, and with a ``.gnu_debuglink`` to ``debug_name``.
+def strip(image: bytes) -> bytes:
+    """``image`` (a linked program or library) without the sections that are not loaded.
 
-    image: a linked program or library. debug_crc: CRC-32 of the debug file. Loaded bytes are not
-    touched; a program header that speaks of bytes which are gone (RISC-V's attributes) becomes PT_NULL.
+    Loaded bytes are not touched, and a build id is among them; a program header that speaks of bytes
+    which are gone (RISC-V's attributes) becomes PT_NULL. There is no ``.gnu_debuglink``: its checksum of
+    the debug file would carry the names of this machine's folders into a program that is otherwise the
+    same wherever it is built.
     """
     layout = _layout(image)
     header = _Header(*struct.unpack_from(layout.header, image, layout.header_at))
@@ -80,7 +82,7 @@ def strip(image: bytes, debug_name: str, debug_crc: int) -> bytes:
     ]
     kept = [i for i, s in enumerate(sections) if s.kind == _SHT_NULL or s.flags & _SHF_ALLOC]
     names = [_name(image, sections[header.names_index], sections[i]) for i in kept]
-    table = b"".join(name + b"\0" for name in [*names, b".gnu_debuglink", b".shstrtab"])
+    table = b"".join(name + b"\0" for name in [*names, b".shstrtab"])
     starts = _starts(table)
     renumbered = {old: new for new, old in enumerate(kept)}
     table_of = [_moved(sections[old], starts[new], renumbered) for old, new in renumbered.items()]
@@ -90,12 +92,9 @@ def strip(image: bytes, debug_name: str, debug_crc: int) -> bytes:
     for at, _, offset, size in _segments(image, layout, header):
         if offset + size > end:
             body[at : at + header.segment_size] = bytes(header.segment_size)
-    link = _aligned(debug_name.encode() + b"\0", 4) + struct.pack(layout.order + "I", debug_crc)
-    for kind, content, name in ((_SHT_PROGBITS, link, starts[-2]), (_SHT_STRTAB, table, starts[-1])):
-        body = bytearray(_aligned(body, 4))
-        table_of.append(_Section(name, kind, 0, 0, len(body), len(content), 0, 0, 4, 0))
-        body += content
-    body = bytearray(_aligned(body, 8))
+    table_of.append(_Section(starts[-1], _SHT_STRTAB, 0, 0, len(body), len(table), 0, 0, 1, 0))
+    body += table
+    body += b"\0" * (-len(body) % 8)
     written = replace(
         header, sections_at=len(body), section_count=len(table_of), names_index=len(table_of) - 1
     )
@@ -139,7 +138,3 @@ def _moved(section: _Section, name: int, renumbered: dict[int, int]) -> _Section
     points = section.kind in _SHT_REL_KINDS or section.flags & _SHF_INFO_LINK
     info = renumbered.get(section.info, 0) if points else section.info
     return replace(section, name=name, link=renumbered.get(section.link, 0), info=info)
-
-
-def _aligned(content: bytes | bytearray, to: int) -> bytes:
-    return bytes(content) + b"\0" * (-len(content) % to)

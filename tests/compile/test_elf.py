@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import platform
 import shutil
-import struct
 import sys
-import zlib
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -127,7 +125,7 @@ def test_what_is_not_a_program_is_refused(tmp_path: Path) -> None:
         inspect(tmp_path / "absent")
 
 
-def test_a_stripped_program_runs_and_names_its_debug_file(tmp_path: Path) -> None:
+def test_a_stripped_program_runs_and_is_known_by_its_build_id(tmp_path: Path) -> None:
     whole, small, debug = tmp_path / "whole", tmp_path / "true", tmp_path / "true.debug"
     shutil.copy2(host_program("true"), whole)
     split_debug(whole, small, debug)
@@ -141,14 +139,12 @@ def test_a_stripped_program_runs_and_names_its_debug_file(tmp_path: Path) -> Non
         before.interpreter,
     )
     assert after.version_needs == before.version_needs
-    link = b"true.debug\0\0" + struct.pack("=I", zlib.crc32(whole.read_bytes()))
-    assert small.read_bytes().count(link) == 1
     assert {path.name for path in tmp_path.iterdir()} == {"whole", "true", "true.debug"}
 
 
-def test_stripping_twice_changes_only_the_name_of_the_debug_file(tmp_path: Path) -> None:
-    first, second = tmp_path / "a", tmp_path / "b"
-    split_debug(host_program("true"), first, tmp_path / "a.debug")
-    split_debug(first, second, tmp_path / "b.debug")
-    assert len(second.read_bytes()) == len(first.read_bytes())
-    assert run(command(second)).returncode == 0
+def test_a_stripped_program_does_not_tell_what_its_debug_information_was(tmp_path: Path) -> None:
+    small, again = tmp_path / "small", tmp_path / "again"
+    split_debug(host_program("true"), small, tmp_path / "a.debug")
+    split_debug(small, again, tmp_path / "b.debug")
+    assert again.read_bytes() == small.read_bytes()
+    assert run(command(again)).returncode == 0
