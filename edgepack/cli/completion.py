@@ -46,7 +46,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
 
     whole = parser(["--all"])
     _ask_for_names(whole)
-    screen.raw(shtab.complete(whole, shell=args.shell, preamble=_PREAMBLE)  # type: ignore[arg-type])
+    screen.raw(shtab.complete(whole, shell=args.shell, preamble=_PREAMBLE))  # type: ignore[arg-type]
     return 0
 
 
