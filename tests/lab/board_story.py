@@ -23,11 +23,13 @@ from .reference import Reference
 from .site import NEW, OLD, Site
 
 APP = "digits"
+LOCKED_S = 120.0  # what edgepack promises of a lock whose holder died
 CURRENT = f"edgepack/apps/{APP}/current"
+STAGES = ("connect", "probe", "send", "stage", "prove", "switch", "health", "confirm")
 # Where the plug is pulled: a stage of the deploy as its progress names it, and seconds into that stage.
 PULLS = (
-    ("send", 0.0), ("send", 0.5), ("stage", 0.0), ("stage", 0.5), ("prove", 0.3),
-    ("switch", 0.0), ("switch", 0.3), ("switch", 0.6), ("health", 0.3), ("confirm", 0.0),
+    ("send", 0.3), ("stage", 0.5), ("prove", 0.5), ("switch", 0.3), ("switch", 1.5), ("health", 0.5),
+    ("confirm", 0.3),
 )  # fmt: skip
 
 
@@ -69,14 +71,15 @@ class Answers:
 
 @dataclass(frozen=True)
 class Pull:
-    """The plug pulled while a deploy from OLD to NEW was in ``stage``, and what was there after it."""
+    """The plug pulled while a deploy was in ``stage``, and what was there after it."""
 
     stage: str
     delay_s: float
     code: int  # the deploy's own exit
-    current: str | None  # "old", "new" or a digest that is neither
+    current: str  # "old", "new", or what the link points at where it is neither
     damaged: tuple[str, ...]  # files of the current release whose bytes are wrong
     proof: int  # exit status of the current release's `verify`
+    locked_s: float  # how long the lock of the deploy that died kept the next one out
     again: str  # the outcome of the same deploy repeated
 
 
@@ -117,28 +120,50 @@ def _logits(site: Site, files: Sequence[str]) -> NDArray[np.float32]:
 
 
 def pull(board: Board, site: Site, stage: str, delay_s: float) -> Pull:
-    """With OLD running, deploy NEW, pull the plug in ``stage``, boot, look, and deploy NEW again."""
-    site.deploy(OLD)
-    bundle = site.releases.bundle(NEW, site.target)
-    _, process = site.project.until(rf"… {stage}$", "deploy", "box-01", "--bundle", bundle)
+    """Deploy whichever of OLD and NEW does not run, pull the plug in ``stage``, boot, look, deploy again."""
+    if not _current(site):
+        site.deploy(OLD)
+    before = _current(site)
+    old, new = (OLD, NEW) if before == site.digest(OLD) else (NEW, OLD)
+    bundle = site.releases.bundle(new, site.target)
+    stage_before = STAGES[STAGES.index(stage) - 1]
+    _, process = site.project.until(f"✓ {stage_before} ", "deploy", "box-01", "--bundle", bundle)
     time.sleep(delay_s)
     board.pull_power()
-    code = process.wait(120)
+    code = process.wait(180)
     board.boot()
-    names = {site.digest(OLD): "old", site.digest(NEW): "new"}
-    current = Path(site.endpoint.said(f"readlink {CURRENT} || true")).name
+    current = _current(site)
+    named = {site.digest(old): "old", site.digest(new): "new"}.get(current, current)
     damaged = _damaged(site)
     proof = site.endpoint.ssh(f"{CURRENT}/bin/{APP} verify").returncode
-    again = str(site.deploy(NEW)["outcome"])
-    site.answers(NEW)
-    return Pull(stage, delay_s, code, names.get(current, current or None), damaged, proof, again)
+    locked_s = _wait_for_lock(site, bundle)
+    again = str(site.deploy(new)["outcome"])
+    site.answers(new)
+    return Pull(stage, delay_s, code, named, damaged, proof, locked_s, again)
+
+
+def _wait_for_lock(site: Site, bundle: Path) -> float:
+    """Seconds until a deploy would not be refused for another's lock; at most LOCKED_S."""
+    began = time.monotonic()
+    while time.monotonic() - began < LOCKED_S:
+        plan = json.loads(
+            site.project.run("deploy", "box-01", "--bundle", bundle, "--dry-run", "--json").stdout
+        )
+        if not any("somebody else" in refusal for refusal in plan["refusals"]):
+            break
+        time.sleep(5)
+    return time.monotonic() - began
+
+
+def _current(site: Site) -> str:
+    """The digest of the release that the box's link points at; empty where there is none."""
+    return Path(site.endpoint.said(f"readlink {CURRENT} || true")).name
 
 
 def _damaged(site: Site) -> tuple[str, ...]:
     """Files of the current release that are not, byte for byte, those of the bundle it came from."""
     found = _sums(site.endpoint.said(f"cd {CURRENT}/ && find . -type f | xargs sha256sum"))
-    current = Path(site.endpoint.said(f"readlink {CURRENT}")).name
-    version = {site.digest(version): version for version in (OLD, NEW)}.get(current)
+    version = {site.digest(version): version for version in (OLD, NEW)}.get(_current(site))
     if version is None:
         return ("the release itself: it is none that was ever deployed",)
     wanted = bundle_sums(site.releases.bundle(version, site.target))

@@ -93,7 +93,7 @@ class Project:
         cmd = self.command(name, *words)
         process = subprocess.Popen(
             ["env", *(f"{key}={value}" for key, value in cmd.env.items()), *cmd.argv],
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, encoding="utf-8", start_new_session=True,
         )  # fmt: skip
         lines: list[str] = []
         assert process.stderr is not None

@@ -1,0 +1,241 @@
+"""Do the whole way on the emulated arm64 board and write down what came of it: ``docs/proof/arm64-board.md``.
+
+    make show-board          # root; what it needs is installed by tests/lab/setup
+
+The page says "verified on emulator" and no more than that: nothing in it ran on a board one can touch.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgepack.tools.runner import command, run
+
+from . import board_story
+from .board import Board
+from .board_story import Answers, Machine, Pull
+from .project import DIGITS, HOST_TARGET, Project, build_releases
+from .site import NEW, OLD, Site
+
+PAGE = Path(__file__).parents[2] / "docs" / "proof" / "arm64-board.md"
+COMMAND = "make show-board"
+
+
+@dataclass(frozen=True)
+class Record:
+    """Everything that the page shows."""
+
+    machine: Machine
+    first: Any  # the deploy's report, as `edgepack deploy --json` gave it
+    answers: Answers
+    second: Any
+    back: Any
+    status: str  # `edgepack status`, as a user sees it after the rollback
+    refusal: str
+    pulls: tuple[Pull, ...]
+    seconds: float
+
+
+def record(folder: Path, say: Callable[[str], None]) -> Record:
+    """The story on a fresh board, a few minutes long; ``say`` hears what it is at."""
+    began = time.monotonic()
+    say("building examples/digits twice, for aarch64 and for this host")
+    releases = build_releases(Project(folder / "digits"), ("aarch64", HOST_TARGET))
+    board = Board(folder)
+    try:
+        say("booting the board")
+        machine = board_story.machine(board, board.boot())
+        site = Site(board.endpoint(), releases, "aarch64")
+        site.enter_fleet()
+        say(f"deploying {OLD}, and asking with every held-out image")
+        first = site.deploy(OLD)
+        answers = board_story.answers(site)
+        say(f"deploying {NEW}, and going back")
+        second, back = site.deploy(NEW), site.said("rollback")
+        status = site.project.run("status").stdout.decode()
+        refusal = site.project.run("deploy", "box-01", "--bundle", releases.bundle(NEW, HOST_TARGET)).text()
+        site.answers(OLD)
+        pulls = tuple(_pulled(board, site, say))
+    finally:
+        board.pull_power()
+    seconds = time.monotonic() - began
+    return Record(machine, first, answers, second, back, status, refusal, pulls, seconds)
+
+
+def _pulled(board: Board, site: Site, say: Callable[[str], None]) -> Iterable[Pull]:
+    for stage, delay_s in board_story.PULLS:
+        say(f"pulling the plug {delay_s} s into `{stage}`")
+        yield board_story.pull(board, site, stage, delay_s)
+
+
+def page(told: Record) -> str:
+    """The record in Markdown."""
+    return "\n".join(
+        (
+            *_head(told),
+            *_deploys(told),
+            *_held_out(told.answers, told.first["proof"]["gates"]),
+            *_refusal(told),
+            *_pulls(told.pulls),
+        )
+    )
+
+
+def _head(told: Record) -> Sequence[str]:
+    training = json.loads((DIGITS / "data/train-report.json").read_text())
+    return (
+        "# The whole way on an arm64 board, emulated whole",
+        "",
+        f"Written by `{COMMAND}`; run it again to write it again. *Verified on emulator or simulator*",
+        f"*({told.machine.emulator})*: a machine with its own kernel, disk, accounts and OpenSSH server.",
+        "",
+        *_table(
+            ("", ""),
+            (
+                ("date", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")),
+                ("commit", _commit()),
+                ("model", f"`examples/digits/model/lenet.onnx`, trained with seeds {training['seeds']}"),
+                ("board", f"{told.machine.system}, `{told.machine.uname}`"),
+                ("boot to SSH", f"{told.machine.boot_s:.1f} s"),
+                ("this whole page", f"{told.seconds:.0f} s, building included"),
+            ),
+        ),
+    )
+
+
+def _deploys(told: Record) -> Sequence[str]:
+    reports = (("first deploy", told.first), ("update", told.second), ("rollback", told.back))
+    rows = [
+        (
+            name, report["version"], f"`{report['release'][:12]}`",
+            f"{report['bytes_sent'] / 1e6:.2f} MB",
+            f"{sum(report['seconds'].values()):.1f}", report["proof_summary"],
+        )
+        for name, report in reports
+    ]  # fmt: skip
+    stages = list(told.first["seconds"])
+    seconds = [
+        (name, *(f"{report['seconds'][stage]:.1f}" if stage in report["seconds"] else "" for stage in stages))
+        for name, report in reports
+    ]
+    return (
+        "## Deploy, update, rollback",
+        "",
+        *_table(("", "version", "release", "sent", "seconds", "proven on the board before the switch"), rows),
+        "Seconds by stage:",
+        "",
+        *_table(("", *stages), seconds),
+        "`edgepack status` after the rollback:",
+        "",
+        *_verbatim(told.status),
+    )
+
+
+def _held_out(told: Answers, gates: Any) -> Sequence[str]:
+    live = told.live
+    rows = []
+    for label in range(10):
+        of = live.labels == label
+        rows.append(
+            (
+                str(label),
+                str(of.sum()),
+                str((of & (told.classes == label)).sum()),
+                str((of & (live.classes == label)).sum()),
+                f"{(of & (told.classes == live.classes)).sum()} of {of.sum()}",
+            )
+        )
+    same = int((told.classes == live.classes).sum())
+    allowed = told.allowed_difference(gates["max_abs"])
+    return (
+        "## Every held-out image, beside ONNX Runtime run meanwhile on the trained file",
+        "",
+        *_table(("digit", "images", "right, board", "right, ONNX Runtime", "same answer"), rows),
+        f"- the same class on {same} of {len(live.files)} images",
+        f"- accuracy {live.accuracy(told.classes):.2%}, ONNX Runtime {live.accuracy(live.classes):.2%}",
+        f"- largest difference of any logit {told.largest_difference():.2e}; the gate allows {allowed:.2e}",
+        f"- smallest cosine of an image's logits {told.smallest_cosine():.9f}; the gate is {gates['cosine']}",
+        f"- asked through the running release's inbox, {told.asking_s:.1f} s for {len(live.files)} images",
+        "",
+    )
+
+
+def _refusal(told: Record) -> Sequence[str]:
+    return (
+        f"## A program built for {HOST_TARGET}",
+        "",
+        "is refused, and the old release goes on answering:",
+        "",
+        *_verbatim(told.refusal),
+    )
+
+
+def _pulls(pulls: Sequence[Pull]) -> Sequence[str]:
+    rows = [
+        (
+            pull.stage, f"{pull.delay_s:.1f} s", str(pull.code), f"the {pull.current}",
+            ", ".join(pull.damaged) or "every byte right",
+            "hold" if pull.proof == 0 else f"exit {pull.proof}",
+            f"{pull.again}, after {pull.locked_s:.0f} s",
+        )
+        for pull in pulls
+    ]  # fmt: skip
+    return (
+        "## The plug pulled in the middle of a deploy",
+        "",
+        "The emulator is ended; what the board had not written to its disk is gone. Then it is booted again.",
+        "Nothing starts the program with the board yet: looked at is the release that would be started.",
+        "",
+        *_table(
+            (
+                "stage",
+                "into it",
+                "exit",
+                "release there",
+                "its files",
+                "its golden vectors",
+                "deployed again",
+            ),
+            rows,
+        ),
+    )
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Sequence[str]:
+    lines = [header, ["---"] * len(header), *rows]
+    return (*("| " + " | ".join(line) + " |" for line in lines), "")
+
+
+def _verbatim(text: str) -> Sequence[str]:
+    return ("```", *text.rstrip().splitlines(), "```", "")
+
+
+def _commit() -> str:
+    def git(*words: str) -> str:
+        return run(command("git", *words, cwd=PAGE.parent.parent)).stdout.decode().strip()
+
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ":/", f":(exclude,top){PAGE.name}")
+    return f"`{git('rev-parse', '--short=12', 'HEAD')}`" + (" with changes beside it" if changed else "")
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="edgepack-board-") as scratch:
+        told = record(Path(scratch), lambda line: print(f"board: {line}", file=sys.stderr, flush=True))
+    np.testing.assert_array_equal(told.answers.classes, told.answers.live.classes)
+    PAGE.parent.mkdir(parents=True, exist_ok=True)
+    PAGE.write_text(page(told))
+    print(PAGE)
+
+
+if __name__ == "__main__":
+    main()
