@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from edgepack.compile import program_step, runtime_step, verify_step
 from edgepack.convert import step as convert_step
-from edgepack.errors import EdgepackError, Exit
+from edgepack.errors import EdgepackError, Exit, ToolError
 from edgepack.manifest import project as manifest
 from edgepack.manifest.project import Project
 from edgepack.model import golden
@@ -28,7 +28,7 @@ from edgepack.plan.build import check_targets, plan_build
 from edgepack.plan.snapshot import take
 from edgepack.plan.step import Plan, Step, Work
 from edgepack.store import Store
-from edgepack.tools import cache
+from edgepack.tools import cache, disk
 from edgepack.tools.graph import Job, run_graph
 
 # The stages of a build, in order; each takes what the one before it left.
@@ -140,13 +140,27 @@ def _job(step: Step, work: Work, events: Events, ran: list[str]) -> Callable[[],
         except KeyboardInterrupt:
             events.done(step.id, "stopped; the next build goes on from here", good=False)
             raise
-        except BaseException:
+        except BaseException as error:
             events.done(step.id, good=False)
+            if isinstance(error, EdgepackError):
+                _blame_disk(error, work)
             raise
         ran.append(step.id)
         events.done(step.id, note)
 
     return job
+
+
+def _blame_disk(error: EdgepackError, work: Work) -> None:
+    """A tool that found no room for its files blames the compiler, the model, anything."""
+    full = disk.full(work.project.folder / ".edgepack")
+    if full:
+        raise ToolError(
+            "no space is left on this machine's disk",
+            where=", ".join(full),
+            why=f"no space left on device, and so: {error.what}",
+            fix="free some there; what was finished is kept, and the same command goes on from it",
+        ) from error
 
 
 def _check_golden(work: Work) -> None:

@@ -1,4 +1,4 @@
-"""``examples/digits`` in a folder of its own, and edgepack as its user runs it there: by its commands alone."""
+"""``examples/digits`` in a folder of its own, and edgepack as its user runs it there: by commands alone."""
 
 from __future__ import annotations
 

@@ -6,17 +6,13 @@ Any step may meet it, in any library, so it is told apart here from edgepack's o
 from __future__ import annotations
 
 import errno
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from edgepack.errors import ToolError
-from edgepack.tools import cache
+from edgepack.tools import disk
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
-_NEARLY_FULL = 1 << 20  # bytes
 
 
 def refusal(error: OSError) -> ToolError | None:
@@ -26,7 +22,7 @@ def refusal(error: OSError) -> ToolError | None:
     if error.errno in _FULL:
         return ToolError(
             "no space is left on this machine's disk",
-            where=where or ", ".join(_nearly_full()),
+            where=where or ", ".join(disk.full(Path.cwd())),
             why=why,
             fix="free some there; what was finished is kept, and the same command goes on from it",
         )
@@ -38,10 +34,3 @@ def refusal(error: OSError) -> ToolError | None:
             fix=f"look at its owner and mode: ls -ld {where}" if where else "",
         )
     return None
-
-
-def _nearly_full() -> Iterator[str]:
-    """The folders that edgepack writes to and whose disk has no room: a failed write names no file."""
-    for folder in (Path.cwd(), cache.root(), Path(tempfile.gettempdir())):
-        if folder.is_dir() and shutil.disk_usage(folder).free < _NEARLY_FULL:
-            yield str(folder)

@@ -224,7 +224,7 @@ def check_targets(project: Project, wanted: tuple[str, ...]) -> tuple[str, ...]:
     known: Mapping[str, TargetOptions] = project.manifest.targets
     for target in wanted:
         if target not in known:
-            near = difflib.get_close_matches(target, known, 1, 0.5)
+            near = difflib.get_close_matches(target, known, 1, 0.7)
             told = near[0] if near else ", ".join(known)
             raise UsageError(
                 f"{project.manifest.name} is not made for `{target}`",
