@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 EDGEPACK := $(BIN)/edgepack -C examples/digits
 
-.PHONY: demo test test-lab lint lock bench show-board clean
+.PHONY: demo test test-lab lint lock refusals bench show-board clean
 
 $(VENV)/.complete: requirements/dev.txt requirements/uv.txt pyproject.toml
 	@echo "== the environment: $(VENV), from requirements/dev.txt (hash-pinned; about 20 s the first time)"
@@ -34,9 +34,12 @@ lint: $(VENV)/.complete
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+refusals: $(VENV)/.complete
+	$(BIN)/python -m bench.refusals
+
 bench: $(VENV)/.complete
-	$(BIN)/python bench/startup.py
-	$(BIN)/python bench/noop.py
+	$(BIN)/python -m bench.startup
+	$(BIN)/python -m bench.noop
 
 lock:
 	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --universal --python-version 3.11 --custom-compile-command "make lock" requirements/uv.in -o requirements/uv.txt

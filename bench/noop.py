@@ -1,6 +1,6 @@
 """A build with nothing to do, against ``make -q`` and ``git status`` on the same tree, in one run.
 
-``python bench/noop.py``: all five targets of examples/digits are built (once), then a Makefile is written
+``python -m bench.noop``: all five targets of examples/digits are built (once), then a Makefile is written
 whose rule has exactly the files that edgepack looks at as its prerequisites and the bundles as its
 products, and both are asked in turn whether there is anything to do.
 """

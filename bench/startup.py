@@ -1,4 +1,4 @@
-"""Start-up of edgepack against bare Python, in one run: ``python bench/startup.py``.
+"""Start-up of edgepack against bare Python, in one run: ``python -m bench.startup``.
 
 Each command is started in turn, round after round, so that a noisy machine disturbs all of them alike;
 medians, and the ratio to bare Python, which is the floor.
