@@ -128,9 +128,10 @@ def pull(board: Board, site: Site, stage: str, delay_s: float) -> Pull:
     bundle = site.releases.bundle(new, site.target)
     stage_before = STAGES[STAGES.index(stage) - 1]
     _, process = site.project.until(f"✓ {stage_before} ", "deploy", "box-01", "--bundle", bundle)
-    time.sleep(delay_s)
-    board.pull_power()
-    code = process.wait(180)
+    with process:
+        time.sleep(delay_s)
+        board.pull_power()
+        code = process.wait(180)
     board.boot()
     current = _current(site)
     named = {site.digest(old): "old", site.digest(new): "new"}.get(current, current)
