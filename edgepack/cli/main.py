@@ -156,18 +156,26 @@ def parser(words: Sequence[str]) -> argparse.ArgumentParser:
 
     from edgepack import __version__
     from edgepack.cli.commands import COMMANDS
-    from edgepack.errors import UsageError
+
+    class Formatter(argparse.HelpFormatter):
+        """argparse's own, told the width: it would import shutil and all compressors to ask for it."""
+
+        def __init__(self, prog: str) -> None:
+            super().__init__(prog, width=_columns() - 2)
 
     class Parser(argparse.ArgumentParser):
         """argparse's own, whose complaints are errors like all others."""
 
         def error(self, message: str) -> NoReturn:
+            from edgepack.errors import UsageError
+
             lacks = message.partition("arguments are required: ")[2]
             told = f" needs {lacks}" if lacks else f": {message.removeprefix('argument ')}"
             raise UsageError(f"{self.prog}{told}", fix=f"{self.prog} --help shows what it takes")
 
     top = Parser(
         prog="edgepack",
+        formatter_class=Formatter,
         description="Ship trained models to boxes, with proof that they compute what was trained.",
         epilog="edgepack COMMAND --help tells more; docs: README.md",
     )
@@ -175,11 +183,19 @@ def parser(words: Sequence[str]) -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     named = next((word for word in words if word in COMMANDS), None)
     for name, line in COMMANDS.items():
-        sub = commands.add_parser(name, help=line, description=line[0].upper() + line[1:] + ".")
+        about = line[0].upper() + line[1:] + "."
+        sub = commands.add_parser(name, help=line, description=about, formatter_class=Formatter)
         if name == named or (named is None and "--all" in words):
             _common(sub)
             _module(name).add_arguments(sub)
     return top
+
+
+def _columns() -> int:
+    try:
+        return int(os.environ.get("COLUMNS") or os.get_terminal_size(sys.stdout.fileno()).columns)
+    except (OSError, ValueError):
+        return 80
 
 
 def _common(sub: argparse.ArgumentParser) -> None:
