@@ -124,6 +124,7 @@ def _steps(snapshot: Snapshot, choice: Choice) -> list[Step]:
         (convert.id, runtime.id),
     )
     golden = manifest.model.golden
+    # Needs are named though others have them too: with those cached, the order would be lost.
     verify = _step(
         snapshot,
         f"{here}/verify",
@@ -133,7 +134,7 @@ def _steps(snapshot: Snapshot, choice: Choice) -> list[Step]:
             golden or "golden vectors": snapshot.files[golden] if golden else "none",
             "with": snapshot.qemu.get(target.arch, "nothing here runs it"),
         },
-        (compiled.id,),
+        (convert.id, compiled.id),
     )
     package = _step(
         snapshot,
@@ -145,7 +146,7 @@ def _steps(snapshot: Snapshot, choice: Choice) -> list[Step]:
             "health": digest_of(manifest.health.model_dump(mode="json")),
             "edgepack/package": snapshot.code["edgepack/package"],
         },
-        (verify.id,),
+        (convert.id, compiled.id, verify.id),
     )
     return [convert, runtime, compiled, verify, package]
 

@@ -6,6 +6,7 @@ The mistakes themselves, and what is told of each, are in mistakes.yaml and boxe
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 from collections.abc import Callable, Iterator, Mapping
@@ -108,11 +109,22 @@ def test_a_mistake_is_told_once_with_its_place_and_the_way_out(
 ) -> None:
     before = products(project)
     mistake.make(project, tmp_path)
-    check(cli(*mistake.words), mistake.code, *mistake.told)
+    told = [_with_line(words, project.folder) for words in mistake.told]
+    check(cli(*mistake.words), mistake.code, *told)
     assert products(project) == before
     assert half_built(project) == []
     if mistake.code != Exit.COMPILE:  # to compile it once more would only cost time
-        check_json(cli(*mistake.words, "--json"), mistake.code, *mistake.told[1:-1])
+        check_json(cli(*mistake.words, "--json"), mistake.code, *told[1:-1])
+
+
+def _with_line(words: str, folder: Path) -> str:
+    """``edgepack.yaml:<heelth:>`` → ``edgepack.yaml:30``, wherever the example has that line by now."""
+
+    def number(place: re.Match[str]) -> str:
+        lines = (folder / place[1]).read_text().splitlines()
+        return f"{place[1]}:{next(n for n, line in enumerate(lines, 1) if place[2] in line)}"
+
+    return re.sub(r"([\w./-]+):<([^>]+)>", number, words)
 
 
 @pytest.fixture(scope="module")

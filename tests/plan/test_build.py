@@ -149,3 +149,12 @@ def test_a_target_that_the_project_is_not_made_for_is_refused_with_the_nearest(p
     with pytest.raises(UsageError) as caught:
         check_targets(loaded, ("raspberry-pi",))
     assert "raspberry-pi-4" in caught.value.why
+
+
+def test_a_step_waits_for_everything_that_it_reads(project: Path) -> None:
+    """By name: what stands between two steps may be cached while the first of them must run again."""
+    chain = plan_build(look(project)).chains["raspberry-pi-4"]
+    needs = {stage: set(plan_build(look(project)).steps[step].needs) for stage, step in chain.items()}
+    assert needs["package"] >= {chain["convert"], chain["compile"], chain["verify"]}
+    assert needs["verify"] >= {chain["convert"], chain["compile"]}
+    assert needs["compile"] >= {chain["convert"], chain["runtime"]}
