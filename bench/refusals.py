@@ -230,7 +230,9 @@ def show(rows: Sequence[Refusal]) -> None:
 def show_parameters(scene: Scene, release: Path, seed: int) -> None:
     """One line a way of changing, and one a layer for the sign."""
     every = weights.changes(scene.native, "its sign", COUNT, seed)
-    print(f"\n{COUNT} of the {sum(b.count for b in layout(scene))} parameters, one at a time:\n")
+    gates, samples = scene.native.release["gates"], scene.native.release["golden"]["samples"]
+    print(f"\n{COUNT} of the {sum(b.count for b in layout(scene))} parameters, one at a time; gates {gates}.")
+    print(f"What is not refused moved no output of the {samples} golden vectors beyond the gate, no class:\n")
     print("| changed | refused by the golden vectors | else off by at most | allowed | told by digests |")
     print("|---|--:|--:|--:|--:|")
     for kind in weights.KINDS:
