@@ -58,7 +58,8 @@ def run(work: Work) -> str:
         done = start(argv, log=work.log("verify"))
     report = _report(work, done.stdout, done.returncode, done.text())
     verdict = judge(report, _golden_names(work))
-    report = {**report, "state": f"verified on {how}", "how": how, "ok": verdict.ok}
+    kind = "emulator or simulator" if emulator else "hardware"
+    report = {**report, "state": f"verified on {kind} ({how})", "how": how, "ok": verdict.ok}
     if not verdict.ok:
         raise ParityError(
             f"{work.choice.target.id}: the program does not compute what was trained",
