@@ -1,0 +1,36 @@
+"""Starts a recipe's program in its environment: ``launch.py PROGRAM REQUEST.json``.
+
+PROGRAM is a recipe's ``convert.py`` or ``run.py``. The answer is ``report.json`` in the request's ``out``:
+``{"ok": true, ...}``, or ``{"ok": false, "error": {...}}``. A process that ends without one has crashed.
+"""
+
+import importlib
+import json
+import resource
+import sys
+from pathlib import Path
+
+
+def main(program: Path, request_file: Path) -> None:
+    sys.path[:0] = [str(Path(__file__).resolve().parent), str(program.parent)]
+    from edgepack_recipe import Refused, Request, Simulation, tensors
+
+    body = json.loads(request_file.read_text())
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    out = Path(body["out"])
+    recipe = importlib.import_module(program.stem)
+    try:
+        if program.stem == "run":
+            tensors.save(out / "outputs.npz", recipe.run(Simulation.from_json(body)))
+            report = {"ok": True, "files": ["outputs.npz"]}
+        else:
+            report = {"ok": True, **recipe.convert(Request.from_json(body))}
+    except Refused as refused:
+        report = {"ok": False, "error": refused.as_json()}
+    unfinished = out / ".report.json"
+    unfinished.write_text(json.dumps(report, indent=1, sort_keys=True) + "\n")
+    unfinished.replace(out / "report.json")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve())
