@@ -23,7 +23,7 @@ def remember(args: argparse.Namespace, report: BuildReport, said: str, since_ns:
 def _looked_at(args: argparse.Namespace, report: BuildReport) -> Iterator[Path]:
     """Files by their bytes, folders because a file that appears in one may win over another."""
     from edgepack.catalog import paths
-    from edgepack.plan.snapshot import source_tree
+    from edgepack.plan.snapshot import source_tree, weight_files
 
     project = report.plan.project
     yield project.folder / "edgepack.yaml"
@@ -31,6 +31,7 @@ def _looked_at(args: argparse.Namespace, report: BuildReport) -> Iterator[Path]:
         yield from _if_there(project.folder / "fleet.yaml")
     model = project.manifest.model
     yield from (project.file(name) for name in (model.file, model.golden) if name)
+    yield from weight_files(project).values()
     for found in source_tree(project.folder):
         yield from found
     for choice in report.plan.choices.values():

@@ -1,4 +1,4 @@
-"""What can be wrong with the proof of a model."""
+"""What can be wrong with a model's files and with its proof."""
 
 from __future__ import annotations
 
@@ -7,5 +7,11 @@ from edgepack.errors import EdgepackError, Exit
 
 class GoldenError(EdgepackError):
     """The golden vectors cannot be read, or lack what they must hold."""
+
+    exit_code = Exit.MODEL
+
+
+class ExternalDataError(EdgepackError):
+    """A model keeps weights in a file that is not there, or not where it may be."""
 
     exit_code = Exit.MODEL

@@ -111,6 +111,7 @@ def _steps(snapshot: Snapshot, choice: Choice) -> list[Step]:
         "convert",
         {
             manifest.model.file: snapshot.files[manifest.model.file],
+            **snapshot.weights,
             f"recipes/{choice.recipe.id}": choice.recipe.digest(),
             "precision": choice.precision,
         },

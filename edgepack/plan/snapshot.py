@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from edgepack import __version__
 from edgepack.catalog import paths, recipes, targets, toolchains
@@ -19,6 +19,8 @@ from edgepack.catalog.ncnn_layers import Tier
 from edgepack.catalog.recipes import Recipe
 from edgepack.catalog.targets import Target
 from edgepack.manifest.project import Project
+from edgepack.model import external
+from edgepack.model.errors import ExternalDataError
 from edgepack.store import Store, digest_file, digest_of, digest_tree
 
 SOURCES = {".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".hxx", ".inc", ".ipp"}
@@ -35,6 +37,7 @@ class Snapshot:
     targets: Mapping[str, Target]
     recipes: Mapping[str, Recipe]
     files: Mapping[str, str]  # path in the project → sha256
+    weights: Mapping[str, str]  # that the model keeps in files beside it: path in the project → sha256
     sources: str  # digest of all C and C++ files of the project
     code: Mapping[str, str]  # parts of edgepack that decide bytes → digest
     runtimes: Mapping[NcnnSpec, str]  # each that may be wanted → the digest of all its bytes depend on
@@ -54,11 +57,13 @@ def take(
     """Look at everything once.
 
     target_ids: which of the manifest's; elsewhere: keys of results that lie outside the store; qemu: how
-    programs of each architecture can run on this host. Raises InputError for an unknown target.
+    programs of each architecture can run on this host. Raises InputError for an unknown target, and
+    ExternalDataError where weights lie where the model may not keep them.
     """
     folder = project.folder
     known = StatDigests(folder / ".edgepack" / "digests.json")
     files = {name: _digest(project, known, path, name) for path, name in _inputs(project)}
+    weights = {name: known.digest(path) for name, path in weight_files(project).items()}
     sources = digest_of({str(p.relative_to(folder)): known.digest(p) for p in source_tree(folder)[0]})
     known.save()
     chosen = {t: _target(project, t) for t in target_ids}
@@ -67,6 +72,7 @@ def take(
         targets=chosen,
         recipes=recipes.load_all(folder),
         files=files,
+        weights=weights,
         sources=sources,
         code=_code(folder),
         runtimes={spec: spec.key() for spec in _runtimes(chosen.values())},
@@ -103,6 +109,19 @@ def _digest(project: Project, known: StatDigests, path: Place, name: str) -> str
         hint = f"look at its owner and mode: ls -ld {name}"
         problem = project.document.problem(f"cannot read {name}: {error.strerror}", path, hint)
         raise project.document.wrong(problem) from None
+
+
+def weight_files(project: Project) -> dict[str, Path]:
+    """Files beside the model that hold weights of it, by path in the project. Raises ExternalDataError."""
+    model = project.manifest.model.file
+    if PurePosixPath(model).suffix.lower() != ".onnx":
+        return {}
+    try:
+        found = external.files(project.file(model))
+    except ExternalDataError as error:
+        error.where = f"{model} (edgepack.yaml:{project.document.line(('model', 'file'))})"
+        raise
+    return {str(PurePosixPath(model).parent / name): path for name, path in found.items()}
 
 
 def _target(project: Project, target_id: str) -> Target:

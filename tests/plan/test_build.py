@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import onnx
 import pytest
 
 from edgepack.errors import InputError, UsageError
@@ -26,6 +27,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(DIGITS, folder, ignore=shutil.ignore_patterns(".edgepack", "dist", "val", "train"))
     (folder / "data" / "val").mkdir()
     (folder / "dist").mkdir()
+    model = folder / "model" / "lenet.onnx"
+    onnx.save(onnx.load(model), model, save_as_external_data=True, location="lenet.onnx.data")
     return folder
 
 
@@ -72,6 +75,7 @@ ALL = {"convert", "runtime", "compile", "verify", "package"}
             {"package"},
         ),
         (lambda p: (p / "model" / "lenet.onnx").write_bytes(b"other"), ALL - {"runtime"}),
+        (lambda p: replace_byte(p / "model" / "lenet.onnx.data"), ALL - {"runtime"}),
         (lambda p: (p / "data" / "golden.npz").write_bytes(b"other"), {"verify", "package"}),
         (lambda p: (p / "README.md").write_text("other"), set()),
     ],
@@ -91,6 +95,12 @@ def replace(folder: Path, file: str, old: str, new: str) -> None:
     text = (folder / file).read_text()
     assert old in text
     (folder / file).write_text(text.replace(old, new))
+
+
+def replace_byte(file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
 
 
 def test_layers_beyond_the_common_ones_ask_for_the_whole_runtime(project: Path) -> None:
