@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 EDGEPACK := $(BIN)/edgepack -C examples/digits
 
-.PHONY: demo test test-lab lint lock refusals bench show-board clean
+.PHONY: demo test test-lab lint lock refusals bench show-board plug-pulling clean
 
 $(VENV)/.complete: requirements/dev.txt requirements/uv.txt pyproject.toml
 	@echo "== the environment: $(VENV), from requirements/dev.txt (hash-pinned; about 20 s the first time)"
@@ -33,6 +33,14 @@ lint: $(VENV)/.complete
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+show-board: $(VENV)/.complete
+	sh tests/lab/setup
+	$(BIN)/python -m tests.lab.show_board
+
+plug-pulling: $(VENV)/.complete
+	sh tests/lab/setup
+	$(BIN)/python -m tests.lab.plug_pulling
 
 refusals: $(VENV)/.complete
 	$(BIN)/python -m bench.refusals

@@ -224,7 +224,7 @@ def _commit() -> str:
     def git(*words: str) -> str:
         return run(command("git", *words, cwd=PAGE.parent.parent)).stdout.decode().strip()
 
-    changed = git("status", "--porcelain", "--untracked-files=no", "--", ":/", f":(exclude,top){PAGE.name}")
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ":/", f":(exclude,top)docs/proof/{PAGE.name}")
     return f"`{git('rev-parse', '--short=12', 'HEAD')}`" + (" with changes beside it" if changed else "")
 
 
