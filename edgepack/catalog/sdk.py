@@ -1,0 +1,133 @@
+"""A vendor's program in ``recipe.yaml``: where it is found, and what it is started with.
+
+All texts called templates are Jinja2 with what docs/design/recipes.md lists; an unknown name in one is an
+error. The argv is data: ``edgepack.convert.sdk`` renders it, and nothing is ever handed to a shell.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from edgepack.manifest.words import InsidePath, Model, matching
+
+SdkKey = Annotated[
+    str, matching(r"sdk\.[a-z][a-z0-9_]{0,31}", "an SDK's key is `sdk.` and a name of a-z, 0-9, _")
+]
+_SOURCE = "the vendor's document that says so: its title or address"
+
+
+class CalibrationFiles(Model):
+    """How calibration samples are written for a toolkit."""
+
+    layout: Literal["NCHW", "NHWC"] = Field(default="NCHW", description="of inputs with four axes")
+    list_format: Literal["npy", "bin"] = Field(default="npy", description="which files the list names")
+    source: str = Field(min_length=4, description=_SOURCE)
+
+
+class BoxInputs(Model):
+    """What the converted model wants fed on the box, where the toolkit changes that."""
+
+    layout: Literal["NCHW", "NHWC"] = Field(default="NCHW", description="of the inputs on the box")
+    dtype: Literal["float32", "float16", "uint8", "int8"] = Field(
+        default="float32", description="of the inputs"
+    )
+    source: str = Field(min_length=4, description=_SOURCE)
+
+
+class Sdk(Model):
+    """A vendor's toolkit: what it is, where people get it, and how it is recognised on this host."""
+
+    key: SdkKey = Field(description="the setting that points to its folder: `sdk.cann`")
+    name: str = Field(description="as the vendor calls it")
+    versions: str = Field(default="", description="those that this recipe is written for")
+    from_: str = Field(alias="from", description="where the user gets it, a page or a form")
+    finds: list[InsidePath] = Field(
+        min_length=1,
+        description="its programs below the key's folder; of two with one name, the first that is there",
+    )
+    env: dict[str, str] = Field(default={}, description="variables that its programs need, templates")
+    path: list[str] = Field(default=[], description="folders put before PATH, templates")
+    calibration: CalibrationFiles | None = Field(
+        default=None, description="left out: NCHW, and a list of .npy files"
+    )
+    inputs: BoxInputs | None = Field(default=None, description="left out: NCHW and float32")
+    on_path: bool = Field(default=True, description="without the key, a program on PATH will do")
+    source: str = Field(min_length=4, description=_SOURCE)
+
+    @property
+    def name_in_key(self) -> str:
+        """``cann`` of ``sdk.cann``: what the key is called in a settings file's `sdk:`."""
+        return self.key.removeprefix("sdk.")
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that says the same."""
+        return "EDGEPACK_SDK_" + self.name_in_key.upper()
+
+
+class Argument(Model):
+    """One argument of a program, or several words that belong together."""
+
+    arg: str | list[str] = Field(description="templates; a word each")
+    when: str = Field(default="", description="an expression; the argument is left out where it is false")
+    each: str = Field(default="", description="an expression: a list; the argument once for each `item`")
+    if_help: str = Field(
+        default="",
+        description="only for a program whose `--help` says this, or, after a `!`, does not: versions differ",
+    )
+    source: str = Field(min_length=4, description=_SOURCE)
+
+    @property
+    def words(self) -> list[str]:
+        """The templates, in order."""
+        return [self.arg] if isinstance(self.arg, str) else self.arg
+
+
+class SdkStep(Model):
+    """One program of the toolkit, started once."""
+
+    program: str = Field(
+        description="one of `finds` by its file name; `python`: the toolkit's own, with `script`"
+    )
+    script: InsidePath | None = Field(
+        default=None, description="a Python file in the recipe's folder, its first argument"
+    )
+    when: str = Field(default="", description="an expression; the step is left out where it is false")
+    args: list[Argument] = Field(default=[], description="in order")
+    env: dict[str, str] = Field(default={}, description="variables for this step alone, templates")
+    renders: dict[InsidePath, InsidePath] = Field(
+        default={},
+        description="files written to the step's work folder before: name → template in the folder",
+    )
+    makes: list[str] = Field(
+        default=[], description="what must be there and not empty afterwards: templates, relative to `out`"
+    )
+    keeps: dict[InsidePath, str] = Field(
+        default={},
+        description="a file in a release's model/ → where the step leaves it (template, may have `*`)",
+    )
+    fails_on: list[str] = Field(
+        default=[], description="regular expressions on its output that mean failure, whatever its exit code"
+    )
+    says: list[str] = Field(
+        default=[], description="regular expressions that its output must have where it did succeed"
+    )
+    timeout_s: int | None = Field(default=None, gt=0, description="where it needs another than the recipe's")
+
+    @model_validator(mode="after")
+    def _whole(self) -> SdkStep:
+        if (self.program == "python") != (self.script is not None):
+            raise ValueError("`program: python` and `script` go together")
+        for pattern in (*self.fails_on, *self.says):
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"{pattern!r} is not a regular expression: {error}") from None
+        for made in self.makes:
+            if PurePosixPath(made).is_absolute() or ".." in PurePosixPath(made).parts:
+                raise ValueError("`makes` is relative to the folder of results; others go to `keeps`")
+        return self
