@@ -79,8 +79,10 @@ def _show(report: DeployReport, screen: Screen) -> None:
         screen.text(
             f"{report.node}: nothing to do, {report.app} {report.version} answers ({report.release[:12]})"
         )
+        _show_way_back(report, screen)
         return
     sent = f"{amount(report.bytes_sent)} sent for {report.files_sent} of {report.files_total} files"
+    sent = sent if report.files_sent else "nothing sent, all files were there"
     screen.text(
         f"{report.node}: {report.app} {report.version} {report.outcome}, release {report.release[:12]}"
     )
@@ -89,8 +91,12 @@ def _show(report: DeployReport, screen: Screen) -> None:
         screen.text(f"  proven on the box before the switch: {report.proof_summary}")
     seconds = ", ".join(f"{stage} {taken:.1f}" for stage, taken in report.seconds.items() if taken >= 0.05)
     screen.text(f"  seconds: {seconds}; {sum(report.seconds.values()):.1f} in all")
+    _show_way_back(report, screen)
+
+
+def _show_way_back(report: DeployReport, screen: Screen) -> None:
     if report.previous:
-        screen.text(f"  before: {report.previous[:12]}; edgepack rollback {report.node} goes back to it")
+        screen.text(f"  edgepack rollback {report.node} goes back to {report.previous[:12]}")
 
 
 def _show_plan(plan: DeployPlan, found: Found, screen: Screen) -> int:
@@ -105,7 +111,10 @@ def _show_plan(plan: DeployPlan, found: Found, screen: Screen) -> int:
     if not plan.steps:
         screen.text(f"  nothing to do: release {plan.release[:12]} answers there")
         return 0
-    screen.text(f"  {amount(plan.bytes_to_send)} to send of {amount(plan.bytes_total)}, before compression")
+    size = f"{amount(plan.bytes_to_send)} to send of {amount(plan.bytes_total)}, before compression"
+    screen.text(
+        f"  {size}" if plan.files_to_send else f"  nothing to send: {amount(plan.bytes_total)} are there"
+    )
     for number, step in enumerate(plan.steps, 1):
         screen.text(f"  {number}. {step}")
     return 0

@@ -32,4 +32,6 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     screen.text(f"{report.node}: {report.app} {report.version} answers again, release {report.release[:12]}")
     if report.proof_summary:
         screen.text(f"  proven on the box before the switch: {report.proof_summary}")
+    if report.previous:
+        screen.text(f"  edgepack rollback {report.node} goes back to {report.previous[:12]}")
     return 0

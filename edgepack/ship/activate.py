@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,8 +82,17 @@ class Gate:
         return True
 
 
-def activate(box: Box, token: str, app: str, release: str, health: Health, clock: Clock) -> Mapping[str, Any]:
-    """Switch to a staged and proven release, and confirm it once healthy; returns its status.
+@dataclass(frozen=True)
+class Activated:
+    """A release that was switched to and confirmed, and the box's word on those around it."""
+
+    status: Mapping[str, Any]  # what its program said of itself
+    before: str | None  # what was current until then; the release itself where that was started again
+    previous: str | None  # what a rollback goes back to
+
+
+def activate(box: Box, token: str, app: str, release: str, health: Health, clock: Clock) -> Activated:
+    """Switch to a staged and proven release, and confirm it once healthy.
 
     Whatever goes wrong in between, Ctrl-C too, the box goes back to what ran before: told from here
     while the link stands, by its own guard otherwise. Raises UnhealthyError, BoxError,
@@ -91,15 +100,21 @@ def activate(box: Box, token: str, app: str, release: str, health: Health, clock
     """
     try:
         with clock.stage("switch"):
-            box.call("switch", token, app, release, str(health.timeout + GUARD_S))
+            switched = box.call("switch", token, app, release, str(health.timeout + GUARD_S))
         with clock.stage("health"):
             status = _watch(box, token, app, Gate(release, health))
         with clock.stage("confirm"):
-            box.call("confirm", token, app, release)
+            confirmed = box.call("confirm", token, app, release)
     except BaseException as error:
         _go_back(box, token, app, release, error)
         raise
-    return status
+    return Activated(status, _word(switched, "before"), _word(confirmed, "previous"))
+
+
+def _word(lines: Sequence[str], name: str) -> str | None:
+    """The release after ``name`` in what the box said; None where it names none."""
+    found = next((line.removeprefix(f"{name} ") for line in lines if line.startswith(f"{name} ")), "")
+    return found if found not in ("", "-") else None
 
 
 def _watch(box: Box, token: str, app: str, gate: Gate) -> Mapping[str, Any]:
@@ -129,12 +144,18 @@ def _go_back(box: Box, token: str, app: str, release: str, error: BaseException)
             error.detail = error.detail or _last_words(box, app, release)
         with contextlib.suppress(EdgepackError):
             said = box.call("back", token, app, _reason(error), silence_s=_STOP_S)
-            current = next((line.split()[1:] for line in said if line.startswith("current")), [])
-            answers = (
-                f"release {current[0][:12]} answers" if current else "nothing ran before, nothing runs now"
-            )
+            answers = _who_answers(_word(said, "current"), release)
     if isinstance(error, EdgepackError):
         error.why = f"{error.why}; {answers}" if error.why else answers
+
+
+def _who_answers(current: str | None, release: str) -> str:
+    """After going back to ``current`` from ``release``."""
+    if current is None:
+        return "nothing ran before, nothing runs now"
+    if current == release:
+        return "it was the current release before, and stays it; edgepack rollback goes to the one before"
+    return f"release {current[:12]} answers"
 
 
 def _last_words(box: Box, app: str, release: str) -> str:

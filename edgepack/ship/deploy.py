@@ -9,7 +9,7 @@ itself. So a kill or a cut link at any point leaves the old release or the new o
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from edgepack.box.endpoint import Endpoint
@@ -63,8 +63,8 @@ def deploy(
         with clock.stage("probe"):
             facts = _survey(box, bundle)
         preflight.check(bundle, facts, endpoint.where)
-        if _runs_well(box, bundle, facts):
-            return _report(endpoint, bundle, facts, clock, NOTHING)
+        if (running := _runs_well(box, bundle, facts)) is not None:
+            return _report(endpoint, bundle, clock, NOTHING, running.get("previous"))
         with held(box, facts.lock) as lease:
             if lease.undone:
                 facts = _survey(box, bundle)
@@ -79,7 +79,7 @@ def plan_deploy(endpoint: Endpoint, bundle: Bundle, options: DeployOptions = Dep
         refusals = [f"{reason.what}: {reason.fix}" for reason in preflight.refusals(bundle, facts)]
         if _busy(facts):
             refusals.append(f"somebody else is working on this box: {facts.lock.split()[-1]}")
-        idle = not refusals and _runs_well(box, bundle, facts)
+        idle = not refusals and _runs_well(box, bundle, facts) is not None
     files = preflight.missing(bundle, facts)
     return DeployPlan(
         node=endpoint.node,
@@ -108,12 +108,20 @@ def _steps(bundle: Bundle, facts: Facts, to_send: int) -> tuple[str, ...]:
             else "",
             f"stage release {_hex(bundle)[:12]}",
             "run the golden vectors through the program on the box" if golden else "",
-            f"switch from {current[:12]}" if current else "switch to the first release",
+            _switch_step(current, _hex(bundle)),
             f"watch its health for at most {Health.of(bundle.release).timeout} s",
             "confirm",
         )
         if step
     )
+
+
+def _switch_step(current: str | None, release: str) -> str:
+    if current is None:
+        return "switch to the first release"
+    if current == release:
+        return "start it again: it is the current release, and does not run as it should"
+    return f"switch from {current[:12]}"
 
 
 class _Deploy:
@@ -136,12 +144,12 @@ class _Deploy:
                 self._stage()
             with self.clock.stage("prove"):
                 proven = self._prove()
-            status = activate(
+            active = activate(
                 self.box, self.token, self.app, self.release, Health.of(self.bundle.release), self.clock
             )
         self.box.call("collect", self.token, self.app, str(self.options.keep))
-        again = facts.current.get(self.app) == self.release
-        report = _report(self.box.endpoint, self.bundle, facts, self.clock, RESTARTED if again else DEPLOYED)
+        outcome = RESTARTED if active.before == self.release else DEPLOYED
+        report = _report(self.box.endpoint, self.bundle, self.clock, outcome, active.previous)
         return DeployReport(
             **{
                 **vars(report),
@@ -151,7 +159,7 @@ class _Deploy:
                 "proof_summary": proven.summary
                 if proven
                 else "no golden vectors in the bundle: nothing is proven",
-                "status": status,
+                "status": active.status,
             }
         )
 
@@ -207,23 +215,24 @@ def _survey(box: Box, bundle: Bundle) -> Facts:
     return probe(box, bundle.name, digests)
 
 
-def _runs_well(box: Box, bundle: Bundle, facts: Facts) -> bool:
-    """Whether this very release is current, whole, confirmed, and answers."""
+def _runs_well(box: Box, bundle: Bundle, facts: Facts) -> Mapping[str, str] | None:
+    """The box's status where this very release is current, whole, confirmed, and answers; else None."""
     release = _hex(bundle)
     if facts.current.get(bundle.name) != release:
-        return False
+        return None
     said = dict(line.partition(" ")[::2] for line in box.call("status", bundle.name))
     program = said.get("program", "").split()
     age = said.get("status_age", "")
     fresh = age.lstrip("-").isdigit() and int(age) <= FRESH_S
     if "unconfirmed" in said or program[:1] != ["yes"] or program[2:3] != [release] or not fresh:
-        return False
+        return None
     if parse_status(said.get("status", "")) is None:
-        return False
+        return None
     try:
-        return not any(line.startswith("damaged") for line in box.call("check", bundle.name, release))
+        damaged = any(line.startswith("damaged") for line in box.call("check", bundle.name, release))
     except BoxError:
-        return False
+        return None
+    return None if damaged else said
 
 
 def _busy(facts: Facts) -> bool:
@@ -231,14 +240,15 @@ def _busy(facts: Facts) -> bool:
     return len(words) == 4 and words[1].lstrip("-").isdigit() and int(words[1]) > 0
 
 
-def _report(endpoint: Endpoint, bundle: Bundle, facts: Facts, clock: Clock, outcome: str) -> DeployReport:
-    before = facts.current.get(bundle.name)
+def _report(
+    endpoint: Endpoint, bundle: Bundle, clock: Clock, outcome: str, previous: str | None
+) -> DeployReport:
     return DeployReport(
         node=endpoint.node,
         app=bundle.name,
         version=bundle.version,
         release=_hex(bundle),
-        previous=before if before != _hex(bundle) else None,
+        previous=previous,
         outcome=outcome,
         bytes_total=sum(file.size for file in bundle.files),
         files_total=len(bundle.files),

@@ -19,6 +19,7 @@ from edgepack.box.session import Box
 from edgepack.bundle import Bundle, BundleFile
 from edgepack.model.golden import Names
 from edgepack.model.parity import judge
+from edgepack.ship import machine
 from edgepack.ship.errors import NotProvenError
 
 GOLDEN = "golden/"
@@ -34,6 +35,9 @@ _ENDS = {
     137: "it was killed (SIGKILL): most likely the box ran out of memory",
     139: "it crashed (SIGSEGV)",
 }
+_FOREIGN = "Invalid ELF image for this architecture"  # qemu-user's words, with which it ends with 255
+_REBUILD = "build it for the box's own target: edgepack build --for NODE, then deploy again"
+_OTHER_MACHINE = "the box's emulator cannot start it: it is built for another machine"
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Vectors:
 
     names: Names
     largest: Mapping[str, float]  # output → max |reference|
+    foreign: str = ""  # why no box of the bundle's architecture can start its program, where that is so
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,9 @@ def vectors(bundle: Bundle) -> Vectors | None:
             largest[name] = _largest(bundle, file)
     if not samples:
         return None
-    return Vectors(Names(samples, tuple(found["output"]), tuple(found["record"])), largest)
+    return Vectors(
+        Names(samples, tuple(found["output"]), tuple(found["record"])), largest, machine.foreign(bundle)
+    )
 
 
 def prove(box: Box, token: str, app: str, release: str, demands: Vectors, gates: Mapping[str, Any]) -> Proof:
@@ -79,7 +86,7 @@ def prove(box: Box, token: str, app: str, release: str, demands: Vectors, gates:
 
 def held_to(lines: Sequence[str], demands: Vectors, gates: Mapping[str, Any], where: str) -> Proof:
     """The proof in what the box's script said of a run of ``verify``. Raises NotProvenError."""
-    report = _report(lines, where)
+    report = _report(lines, where, demands.foreign)
     outputs = report.get("outputs")
     for name, largest in demands.largest.items():
         if isinstance(outputs, dict) and isinstance(outputs.get(name), dict):
@@ -120,7 +127,7 @@ def prove_again(box: Box, token: str, app: str, release: str) -> Proof:
     return Proof(report, verdict.summary)
 
 
-def _report(lines: Sequence[str], where: str) -> dict[str, Any]:
+def _report(lines: Sequence[str], where: str, foreign: str = "") -> dict[str, Any]:
     """What the program printed. Raises NotProvenError where that is not one JSON object."""
     status = next((line.removeprefix("exit ") for line in lines if line.startswith("exit ")), "")
     said = "\n".join(line.removeprefix("! ") for line in lines if line.startswith("! "))
@@ -132,12 +139,14 @@ def _report(lines: Sequence[str], where: str) -> dict[str, Any]:
         if not isinstance(report, dict):
             raise ValueError("it is not a JSON object")
     except (ValueError, RecursionError) as error:
-        ended = _ENDS.get(int(status), f"it ended with {status}")
+        ended = foreign or _ended(status, said)
         raise NotProvenError(
             "the program did not report on its golden vectors on the box",
             where=where,
             why=f"{ended}; what it printed is not its report: {error}" if status == "0" else ended,
-            fix="look at its own words below; try the bundle in a sandbox: edgepack sandbox up",
+            fix=_REBUILD
+            if foreign or _FOREIGN in said
+            else "look at its own words below; try the bundle in a sandbox: edgepack sandbox up",
             detail=said or text[:2000],
         ) from error
     if report.get("error"):
@@ -151,6 +160,13 @@ def _report(lines: Sequence[str], where: str) -> dict[str, Any]:
     if status != "0":
         report["ok"] = False
     return report
+
+
+def _ended(status: str, said: str) -> str:
+    """In words, how a program ended that reported nothing."""
+    if _FOREIGN in said:
+        return _OTHER_MACHINE
+    return _ENDS.get(int(status), f"it ended with {status}")
 
 
 def _header(bundle: Bundle, file: BundleFile) -> tuple[str, tuple[int, ...], int]:

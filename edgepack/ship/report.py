@@ -24,7 +24,7 @@ class DeployReport:
     app: str
     version: str
     release: str  # 64 hexadecimal digits
-    previous: str | None  # what ran before, and would be gone back to
+    previous: str | None  # what a rollback would go back to
     outcome: str
     bytes_sent: int = 0  # as they went over the link
     files_sent: int = 0

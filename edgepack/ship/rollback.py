@@ -33,19 +33,19 @@ def rollback(endpoint: Endpoint, app: str, to: str | None = None, progress: Prog
             with clock.stage("prove"):
                 about = _whole(box, app, release)
                 proven = proof.prove_again(box, token, app, release) if about.get("gates") else None
-            status = activate(box, token, app, release, Health.of(about), clock)
+            active = activate(box, token, app, release, Health.of(about), clock)
             box.call("journal", token, "rollback", app, release, f"from {current}")
     return DeployReport(
         node=endpoint.node,
         app=app,
         version=str(about.get("version", "")),
         release=release,
-        previous=current,
+        previous=active.previous,
         outcome=ROLLED_BACK,
         seconds=clock.seconds,
         proof=proven.report if proven else None,
         proof_summary=proven.summary if proven else "",
-        status=status,
+        status=active.status,
     )
 
 

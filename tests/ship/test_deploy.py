@@ -19,6 +19,7 @@ from edgepack.observe.status import RUNNING, NodeStatus, status
 from edgepack.ship import transfer
 from edgepack.ship.deploy import DeployOptions, deploy, plan_deploy
 from edgepack.ship.errors import NotProvenError, UnhealthyError
+from edgepack.ship.rollback import rollback
 from tests.box import servers
 from tests.box.boxsh import until
 from tests.releases import APP, DIES, HANGS, PASS, Program, bundle
@@ -266,13 +267,44 @@ def test_two_at_once(endpoint: Endpoint, running: Bundle, tmp_path: Path) -> Non
     assert deploy(endpoint, two).outcome == "deployed"
 
 
-def test_the_same_release_is_started_again_where_it_does_not_run(endpoint: Endpoint, running: Bundle) -> None:
+def stop(endpoint: Endpoint) -> None:
     with Box(endpoint) as box:
         box.call("lock", "t", "test")
         box.call("stop", "t", APP)
         box.call("unlock", "t")
-    assert deploy(endpoint, running).outcome == "started again"
-    answers(endpoint, "1.0.0")
+
+
+def test_the_same_release_is_started_again_where_it_does_not_run(
+    endpoint: Endpoint, running: Bundle, tmp_path: Path
+) -> None:
+    stop(endpoint)
+    first = deploy(endpoint, running)
+    assert (first.outcome, first.previous) == ("started again", None)
+    two = bundle(tmp_path / "two", Program(version="2.0.0"))
+    deploy(endpoint, two)
+    stop(endpoint)
+    plan = plan_deploy(endpoint, two)
+    assert [step for step in plan.steps if "switch" in step] == []
+    assert any(step.startswith("start it again") for step in plan.steps)
+    again = deploy(endpoint, two)
+    assert (again.outcome, again.previous) == ("started again", digest(running))
+    assert deploy(endpoint, two).previous == digest(running)
+    assert answers(endpoint, "2.0.0").previous == digest(running)
+    assert rollback(endpoint, APP).release == digest(running)
+
+
+def test_the_same_release_that_is_no_longer_healthy_is_not_said_to_answer(
+    endpoint: Endpoint, tmp_path: Path
+) -> None:
+    once = f"test ! -e {tmp_path}/broken"
+    one = bundle(tmp_path / "one", Program(each_round=f"{once} || exit 4; sleep 1"))
+    deploy(endpoint, one)
+    stop(endpoint)
+    (tmp_path / "broken").touch()
+    with pytest.raises(UnhealthyError) as caught:
+        deploy(endpoint, one)
+    assert "answers" not in caught.value.why
+    assert "was the current release before" in caught.value.why
 
 
 def test_a_release_that_rotted_on_the_box_is_mended(endpoint: Endpoint, running: Bundle) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ def wrong(**changes: Any) -> dict[str, Any]:
 
 def said(report: object, status: int | str = 0) -> list[str]:
     text = report if isinstance(report, str) else json.dumps(report)
+    if text.startswith("! "):
+        return [f"exit {status}", text]
     return [f"exit {status}", *(f"={line}" for line in text.splitlines()), "! its last words"]
 
 
@@ -76,6 +79,11 @@ def test_a_report_that_holds() -> None:
         ("", 137, "ran out of memory"),
         ("", 139, "it crashed (SIGSEGV)"),
         ("", 3, "it ended with 3"),
+        (
+            "! qemu-aarch64: bin/digits: Invalid ELF image for this architecture",
+            255,
+            "built for another machine",
+        ),
     ],
 )
 def test_a_report_that_does_not(report: object, status: int, words: str) -> None:
@@ -84,6 +92,14 @@ def test_a_report_that_does_not(report: object, status: int, words: str) -> None
     assert words in caught.value.why
     assert caught.value.where == "box-07"
     assert caught.value.fix
+
+
+def test_a_program_for_another_architecture_is_called_by_its_name() -> None:
+    words = "its program is built for x86_64"
+    with pytest.raises(NotProvenError) as caught:
+        held_to(said("", 255), dataclasses.replace(DEMANDS, foreign=words), GATES, "box-07")
+    assert (caught.value.why, caught.value.detail) == (words, "its last words")
+    assert "edgepack build --for NODE" in caught.value.fix
 
 
 @pytest.mark.parametrize("lines", [[], ["exit"], ["exit x"], ["=" + json.dumps(PASS)]])

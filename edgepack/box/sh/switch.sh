@@ -24,7 +24,11 @@ noun_switch() { # TOKEN APP RELEASE SECONDS   SECONDS: to confirm within
 	mv -T "$app/current.new" "$app/current" || fail_writing "$app/current"
 	flush
 	start "$2"
-	journal switch "$2" "$3" "from ${before:--}"
+	if [ "$before" = "$3" ]; then
+		journal switch "$2" "$3" "to itself: it did not run as it should"
+	else
+		journal switch "$2" "$3" "from ${before:--}"
+	fi
 	say "before ${before:--}"
 }
 
@@ -69,7 +73,7 @@ finish_going_back() { # APP REASON
 	journal back "$1" "$before" "from $failed: $2"
 }
 
-noun_confirm() { # TOKEN APP RELEASE
+noun_confirm() { # TOKEN APP RELEASE   says which release is there to go back to
 	hold "$1"
 	word app "$2"
 	digest "$3"
@@ -79,6 +83,7 @@ noun_confirm() { # TOKEN APP RELEASE
 	[ "$token" = "$1" ] && [ "$release" = "$3" ] && mv "$app/unconfirmed" "$app/confirmed" 2>/dev/null ||
 		fail too-late "the box went back by itself before the release was confirmed"
 	finish_confirming "$2"
+	say "previous $(release_at "$app/previous")"
 }
 
 finish_confirming() { # APP
