@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,9 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, screen: Screen) -> int:
-    """Ask all of them at once. 0 where every box answers, 9 where one does not."""
+    """Ask all of them at once. 0 where every box answers, 10 where one shows a wrong host key, 9 else."""
     from edgepack.cli import nodes
-    from edgepack.errors import Exit
     from edgepack.manifest import project as manifest
 
     folder = Path(args.folder).absolute()
@@ -34,7 +35,23 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     screen.result([{**status.as_dict(), "built": built} for status, built in rows])
     header = ["NODE", "STATE", "VERSION", "RELEASE", "BUILT HERE", "FRAMES", "FPS", "NOTES"]
     screen.rows([_row(status, built) for status, built in rows], header if rows else [])
-    return Exit.OK if all(status.running for status, _ in rows) else Exit.UNREACHABLE
+    _show_ways_out([status for status, _ in rows if status.fix], screen)
+    return _exit_code([status for status, _ in rows])
+
+
+def _exit_code(shown: Sequence[NodeStatus]) -> int:
+    from edgepack.errors import Exit
+    from edgepack.observe.status import NOT_TRUSTED
+
+    if any(status.state == NOT_TRUSTED for status in shown):
+        return Exit.HOST_KEY
+    return Exit.OK if all(status.running for status in shown) else Exit.UNREACHABLE
+
+
+def _show_ways_out(troubled: Sequence[NodeStatus], screen: Screen) -> None:
+    for status in troubled:
+        screen.text(f"{status.node}: {status.why}")
+        screen.text(f"  {screen.paint('do:', 'green', sys.stdout)} {status.fix}")
 
 
 def _ask(folder: Path, name: str, app: str) -> tuple[NodeStatus, str]:
@@ -47,7 +64,7 @@ def _ask(folder: Path, name: str, app: str) -> tuple[NodeStatus, str]:
         found = nodes.find(folder, name)
     except InputError as error:
         # A sandbox that is down is a state like a box that is off, not a mistake.
-        return status.NodeStatus(name, app, status.UNREACHABLE, error.what), target
+        return status.NodeStatus(name, app, status.UNREACHABLE, error.what, error.fix), target
     return status.status(found.endpoint, app), target
 
 
@@ -63,7 +80,7 @@ def _built(folder: Path, name: str, target: str) -> str | None:
 
 def _row(status: NodeStatus, built: str | None) -> list[str]:
     drift = "not built" if built is None else "the same" if built == status.release else built[:12]
-    notes = [status.why] if status.why else []
+    notes = ["see below"] if status.fix else [status.why] if status.why else []
     if status.unconfirmed_s is not None:
         notes.append(f"unconfirmed, goes back in {status.unconfirmed_s} s")
     if status.running and status.starts_at_boot is False:
@@ -74,7 +91,7 @@ def _row(status: NodeStatus, built: str | None) -> list[str]:
         notes.append(f"locked by {status.locked_by}")
     return [
         *(status.node, status.state, status.version or "-", (status.release or "-")[:12], drift),
-        "-" if status.frames is None else str(status.frames),
-        "-" if status.fps is None else f"{status.fps:.1f}",
+        str(status.frames) if status.running and status.frames is not None else "-",
+        f"{status.fps:.1f}" if status.running and status.fps is not None else "-",
         "; ".join(notes),
     ]

@@ -1,4 +1,4 @@
-"""What a box runs, and how it goes. A box that cannot be reached is a state, not a failure."""
+"""What a box runs, and how it goes. A box that cannot be asked is a state, not a failure."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from edgepack.box.endpoint import Endpoint
 from edgepack.box.errors import HostKeyError, UnreachableError
 from edgepack.box.session import Box
+from edgepack.errors import EdgepackError
 
 FRESH_S = 10  # the program writes its status each second
 
@@ -19,6 +20,8 @@ STOPPED = "stopped"
 FAILING = "failing"  # it ends by itself, and is started again and again
 EMPTY = "no release"
 UNREACHABLE = "unreachable"
+NOT_TRUSTED = "not trusted"  # it shows a host key that nobody vouched for, or another than was known
+NOT_ASKED = "not asked"  # what is written of it here, or what it answers, does not do
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class NodeStatus:
     app: str
     state: str
     why: str = ""
+    fix: str = ""
     release: str | None = None  # 64 hexadecimal digits
     version: str | None = None
     target: str | None = None
@@ -39,7 +43,7 @@ class NodeStatus:
     restarts: int | None = None
     frames: int | None = None
     errors: int | None = None
-    fps: float | None = None
+    fps: float | None = None  # images a second of work; None before the first image
     uptime_s: float | None = None
     source: str | None = None  # below the app's data folder
     sink: str | None = None
@@ -57,15 +61,22 @@ class NodeStatus:
 
 
 def status(endpoint: Endpoint, app: str) -> NodeStatus:
-    """Ask a box. Raises only what a person must decide on: HostKeyError, and wrong input."""
+    """Ask a box; whatever keeps it from answering is its state, so that others can be shown beside it."""
     try:
         with Box(endpoint) as box:
             return of(endpoint.node, app, box.call("status", app))
-    except HostKeyError:
-        raise
-    except UnreachableError as error:
-        why = f"{error.what}: {error.why}" if error.why else error.what
-        return NodeStatus(endpoint.node, app, UNREACHABLE, why)
+    except EdgepackError as error:
+        return refused(endpoint.node, app, error)
+
+
+def refused(node: str, app: str, error: EdgepackError) -> NodeStatus:
+    """The state of a box that could not be asked, from what was told of that."""
+    if isinstance(error, HostKeyError):
+        state = NOT_TRUSTED
+    else:
+        state = UNREACHABLE if isinstance(error, UnreachableError) else NOT_ASKED
+    why = f"{error.what}: {error.why}" if error.why else error.what
+    return NodeStatus(node, app, state, why, error.fix)
 
 
 def of(node: str, app: str, lines: Iterable[str]) -> NodeStatus:
@@ -95,7 +106,7 @@ def of(node: str, app: str, lines: Iterable[str]) -> NodeStatus:
         restarts=_int(restarts),
         frames=_int(told.get("frames")),
         errors=_int(told.get("errors")),
-        fps=_float(told.get("fps")),
+        fps=_float(told.get("fps")) if _int(told.get("frames")) else None,
         uptime_s=_float(told.get("uptime_s")),
         source=_path(release.get("source")),
         sink=_path(release.get("sink")),

@@ -2,12 +2,24 @@ from __future__ import annotations
 
 import dataclasses
 import socket
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edgepack.box.endpoint import Endpoint
-from edgepack.box.errors import HostKeyError
-from edgepack.observe.status import EMPTY, FAILING, RUNNING, STALE, STOPPED, UNREACHABLE, of, status
+from edgepack.observe.status import (
+    EMPTY,
+    FAILING,
+    NOT_ASKED,
+    NOT_TRUSTED,
+    RUNNING,
+    STALE,
+    STOPPED,
+    UNREACHABLE,
+    of,
+    status,
+)
 from tests.releases import APP
 
 R = "a" * 64
@@ -71,9 +83,32 @@ def test_a_box_that_is_off_is_a_state() -> None:
     assert "does not take the connection" in now.why
 
 
-def test_a_box_that_may_be_another_is_not_a_state(endpoint: Endpoint) -> None:
-    with pytest.raises(HostKeyError):
-        status(dataclasses.replace(endpoint, host_key=None), APP)
+OTHER_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA7U4UjXXTIJlhcFMEeFn90SMFHDF6Djb1JThkSXASab"
+
+
+@pytest.mark.parametrize(
+    ("changes", "state", "why", "fix"),
+    [
+        ({"host_key": None}, NOT_TRUSTED, "nobody has vouched", "host_key: ssh-"),
+        ({"host_key": OTHER_KEY}, NOT_TRUSTED, "has CHANGED", "find out which"),
+        ({"identity": Path("/no/key")}, NOT_ASKED, "the private key is not there", "give the path"),
+        ({"jump": "127.0.0.1:1"}, UNREACHABLE, "127.0.0.1:1 does not take the connection", "check"),
+    ],
+)
+def test_whatever_keeps_a_box_from_answering_is_its_state(
+    endpoint: Endpoint, changes: dict[str, Any], state: str, why: str, fix: str
+) -> None:
+    now = status(dataclasses.replace(endpoint, **changes), APP)
+    assert (now.state, now.running) == (state, False)
+    assert why in now.why
+    assert fix in now.fix
+    assert now.as_dict()["fix"] == now.fix
+
+
+@pytest.mark.parametrize(("frames", "fps"), [("0", None), ("null", None), ("1", 2.5)])
+def test_frames_a_second_are_none_before_the_first_frame(frames: str, fps: float | None) -> None:
+    told = TOLD.replace('"frames": 3', f'"frames": {frames}')
+    assert of("box-07", APP, [f"current {R}", "supervisor 5", UP, "status_age 1", told]).fps == fps
 
 
 def test_a_box_nobody_deployed_to_stays_untouched(endpoint: Endpoint) -> None:
