@@ -194,6 +194,17 @@ def test_a_lock_ends_by_itself(one: BoxSh, until_: str, ends: bool) -> None:
         one("stop", "dead", APP)
 
 
+def test_a_lock_that_a_power_cut_left_empty_is_told_in_whole_and_keeps_others_out(one: BoxSh) -> None:
+    (one.root / "lock").mkdir(parents=True)
+    for name in ("token", "owner", "since", "until"):
+        (one.root / "lock" / name).touch()
+    assert one("probe", APP)[-1] == "lock - 60 - unknown"
+    with pytest.raises(Failed, match="locked"):
+        one.lock("next")
+    os.utime(one.root / "lock", (0, 0))
+    one.lock("next")
+
+
 def test_a_lock_whose_holder_is_known_to_be_dead_is_taken_over(one: BoxSh) -> None:
     one.lock("dead")
     with pytest.raises(Failed, match="locked"):

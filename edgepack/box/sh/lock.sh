@@ -17,6 +17,7 @@ noun_lock() { # TOKEN OWNER [DEAD-TOKEN]   DEAD-TOKEN: whose holder is known not
 	say "$1" >"$ROOT/lock/token" || fail_writing "$ROOT/lock/token"
 	date -u +%Y-%m-%dT%H:%M:%SZ >"$ROOT/lock/since"
 	renew
+	flush # else a power cut leaves a lock that does not say of which boot it is, and keeps all out for a minute
 	clean
 }
 
@@ -60,9 +61,12 @@ lease_left() { # seconds; a lock without its time was never finished: it counts 
 
 show_lock() {
 	[ -d "$ROOT/lock" ] || return 0
-	say "lock $(cat "$ROOT/lock/token" 2>/dev/null || say -) $(lease_left) $(
-		cat "$ROOT/lock/since" 2>/dev/null || say -
-	) $(cat "$ROOT/lock/owner" 2>/dev/null || say unknown)"
+	say "lock $(noted token -) $(lease_left) $(noted since -) $(noted owner unknown)"
+}
+
+noted() { # FILE ELSE   a word of the lock's: it is not there yet, or empty after a power cut
+	read -r noted 2>/dev/null <"$ROOT/lock/$1" || noted=
+	say "${noted:-$2}"
 }
 
 hold() { # TOKEN   every step that changes the box begins here
