@@ -111,12 +111,15 @@ def _configure(
     words = (f"-D{name}={value}" for name, value in variables.items())
     argv = (*toolchain.configure(places.source, places.build, file), *words)
     compiler = [toolchain.name, toolchain.version, *toolchain.cxx]
-    said, wanted = places.work / "configured.json", {"argv": list(argv), "compiler": compiler}
+    place = str(places.build)
+    wanted = {"argv": list(argv), "compiler": compiler, "place": place}
+    said = places.work / "configured.json"
     before = _configured(said)
     if before == wanted and (places.build / "build.ninja").is_file():
         return
-    if before.get("compiler") != compiler:
-        # Ninja cannot see that the compiler behind the same wrapper is another one.
+    if before.get("compiler") != compiler or before.get("place") != place:
+        # Ninja cannot see that the compiler behind the same wrapper is another one, and CMake refuses a
+        # build folder that came here with a copied project.
         shutil.rmtree(places.build, ignore_errors=True)
     progress("configuring")
     _write_presets(places, toolchain, file, variables)

@@ -62,10 +62,11 @@ def test_there_is_no_warning(program: Tiny) -> None:
 
 @pytest.fixture(scope="module")
 def copy(program: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Tiny:
-    """The same project, built in another place: each test leaves its files as it found them."""
+    """The same project, copied with what was built: each test leaves its files as it found them."""
     folder = tmp_path_factory.mktemp("copy")
     project, work = folder / "moved", folder / "work"
     shutil.copytree(program.project, project)
+    shutil.copytree(program.work / "build", work / "build")
     return Tiny(project, work, work / "release", tiny.build(project, work))
 
 
