@@ -23,6 +23,7 @@ from edgepack.tools.runner import command, run
 
 SBOM = "sbom.cdx.json"
 _DOC = Path("/usr/share/doc")
+_GCC_LICENCE = "GPL-3.0-or-later WITH GCC-exception-3.1"
 
 
 @dataclass(frozen=True)
@@ -78,13 +79,16 @@ def by_gcc(ncnn: Path, arch: str) -> Linked:
     cross = "" if known.runs(platform.machine()) else f"-{known.debian}-cross"
     packages = {
         "glibc": (f"libc6-dev{cross}", "LGPL-2.1-or-later"),
-        "libstdc++": (f"libstdc++-{major}-dev{cross}", "GPL-3.0-or-later WITH GCC-exception-3.1"),
+        "libgcc": (f"libgcc-{major}-dev{cross}", _GCC_LICENCE),
+        "libgomp": (f"libgcc-{major}-dev{cross}", _GCC_LICENCE),
+        "libstdc++": (f"libstdc++-{major}-dev{cross}", _GCC_LICENCE),
     }
     texts = {f"{name}.txt": _DOC / package / "copyright" for name, (package, _) in packages.items()}
     parts = [Component("ncnn", VERSION, licence=sbom.NCNN_LICENCE, purl=f"pkg:pypi/ncnn@{VERSION}")]
     for name, (package, licence) in packages.items():
         version = _debian_version(package)
-        purl = f"pkg:deb/debian/{package.replace('+', '%2B')}@{version.replace('+', '%2B')}"
+        # One package holds two of them: the part after # tells them apart.
+        purl = "pkg:deb/debian/" + f"{package}@{version}#{name}".replace("+", "%2B")
         parts.append(Component(name, version, licence=licence, purl=purl))
     return Linked(notices.collect(ncnn, None, texts), tuple(parts))
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from edgepack.catalog.toolchains import flags
 
 from . import reference
 from .project import Project
@@ -43,13 +46,39 @@ def program(release: Path, *words: str | Path) -> bytes:
 
 
 def test_gcc_made_it(release: Path) -> None:
+    made = release / "bin" / "digits"
     said = subprocess.run(
-        ["aarch64-linux-gnu-readelf", "-h", "-p", ".comment", release / "bin" / "digits"],
-        capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
-    assert "AArch64" in said
-    assert "GCC: (Debian" in said
-    assert "clang" not in said
+        ["aarch64-linux-gnu-readelf", "-h", made], capture_output=True, text=True, check=True
+    )
+    assert "AArch64" in said.stdout
+    assert b"libgomp" in made.read_bytes(), "GNU's OpenMP, which zig does not have"
+
+
+THREADS = """\
+#include <iostream>
+int main() {
+#pragma omp parallel
+  std::cout << "one" << std::endl;
+}
+"""
+
+
+def test_every_library_in_it_is_in_the_bill_with_its_licence(release: Path, tmp_path: Path) -> None:
+    """What the compiler itself says that it takes for such a program, by the packages that hold it."""
+    (tmp_path / "threads.cpp").write_text(THREADS)
+    argv = ["aarch64-linux-gnu-g++", "threads.cpp", *flags("gcc").link, "-Wl,--trace"]
+    said = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    files = {Path(path).resolve() for path in re.findall(r"/usr/[^\s()]+\.[ao]\b", said)}
+    assert "libgomp.a" in {file.name for file in files}
+    owners = subprocess.run(["dpkg-query", "-S", *files], capture_output=True, text=True, check=True).stdout
+    packages = {line.partition(":")[0] for line in owners.splitlines()}
+    bill = json.loads((release / "sbom.cdx.json").read_bytes())["components"]
+    debian = {part["name"]: part["purl"] for part in bill if "pkg:deb/" in part.get("purl", "")}
+    told = {purl.removeprefix("pkg:deb/debian/").partition("@")[0] for purl in debian.values()}
+    assert {name.replace("%2B", "+") for name in told} == packages
+    assert set(debian) == {"glibc", "libgcc", "libgomp", "libstdc++"}
+    for name in debian:
+        assert "Free Software Foundation" in (release / "LICENSES" / f"{name}.txt").read_text()
 
 
 def test_golden_vectors_hold(release: Path) -> None:
