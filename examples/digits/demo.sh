@@ -5,8 +5,13 @@ set -eu
 cd "$(dirname "$0")"
 edgepack=${EDGEPACK:-edgepack}
 
+bold='' plain=''
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ] && [ "${TERM:-dumb}" != dumb ]; then
+  bold=$(printf '\033[1m') plain=$(printf '\033[0m')
+fi
+
 step() {
-  printf '\n\033[1m== %s\033[0m\n$ edgepack %s\n' "$1" "$2"
+  printf '\n%s== %s%s\n$ edgepack %s\n' "$bold" "$1" "$plain" "$2"
   # The words of a step hold no spaces of their own.
   # shellcheck disable=SC2086
   "$edgepack" $2

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import pty
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -153,3 +156,24 @@ def test_the_manifest_and_the_twin_agree_on_numbers(pipeline: ModuleType) -> Non
     numbers = steps[2]["normalize"]
     assert np.float32(numbers["scale"]) == pipeline.SCALE
     assert (numbers["mean"], numbers["std"]) == ([pipeline.MEAN], [pipeline.STD])
+
+
+@pytest.mark.parametrize(
+    ("terminal", "environment", "coloured"),
+    [(True, {"TERM": "xterm"}, True), (True, {"TERM": "xterm", "NO_COLOR": "1"}, False),
+     (True, {"TERM": "dumb"}, False), (True, {}, False), (False, {"TERM": "xterm"}, False)],
+)  # fmt: skip
+def test_the_demo_is_bold_on_a_terminal_alone(
+    terminal: bool, environment: dict[str, str], coloured: bool
+) -> None:
+    read, write = pty.openpty() if terminal else os.pipe()
+    env = {"PATH": os.environ["PATH"], "EDGEPACK": "true", **environment}
+    try:
+        # What it says fits in the buffer of a pipe, and of a terminal.
+        subprocess.run(["sh", DIGITS / "demo.sh"], stdout=write, env=env, check=True)
+        said = os.read(read, 1 << 16)
+    finally:
+        os.close(read)
+        os.close(write)
+    assert (b"\x1b" in said) == coloured
+    assert b"== 1. convert" in said
