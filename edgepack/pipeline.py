@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from edgepack.compile import program_step, runtime_step, verify_step
+from edgepack.catalog import recipes
+from edgepack.compile import program_step, render, runtime_step, verify_step
+from edgepack.convert import state as recipe_state
 from edgepack.convert import step as convert_step
 from edgepack.errors import EdgepackError, Exit, ToolError
 from edgepack.manifest import project as manifest
@@ -25,15 +27,17 @@ from edgepack.model import golden
 from edgepack.model.errors import GoldenError
 from edgepack.package import step as package_step
 from edgepack.plan.build import check_targets, plan_build
-from edgepack.plan.snapshot import take
+from edgepack.plan.snapshot import Here, take
 from edgepack.plan.step import Plan, Step, Work
 from edgepack.store import Store
-from edgepack.tools import cache, disk
+from edgepack.tools import cache, disk, qemu
 from edgepack.tools.graph import Job, run_graph
 
 # The stages of a build, in order; each takes what the one before it left.
 STAGES: Mapping[str, Callable[[Work], str]] = {
-    "convert": convert_step.run,
+    "import": convert_step.run_import,
+    "prepare": convert_step.run_prepare,
+    "convert": convert_step.run_convert,
     "runtime": runtime_step.run,
     "compile": program_step.run,
     "verify": verify_step.run,
@@ -58,6 +62,8 @@ class Request:
     folder: Path
     targets: tuple[str, ...] = ()
     toolchain: str | None = None
+    proof: bool = False  # hold each converted model to the trained one, also where its program will
+    program: bool = True  # with program and bundle
 
 
 @dataclass(frozen=True)
@@ -110,16 +116,23 @@ def make_plan(project: Project, request: Request, store: Store) -> Plan:
     """What a build would do now: a look at everything, then a pure decision."""
     wanted = check_targets(project, request.targets)
     elsewhere = runtime_step.built() | package_step.packaged(project)
-    snapshot = take(project, wanted, store, elsewhere, verify_step.runners())
-    return plan_build(snapshot, request.toolchain)
+    known = recipes.load_all(project.folder)
+    here = Here(
+        qemu=verify_step.runners(),
+        arch=qemu.host_arch(),
+        missing=recipe_state.missing(known.values()),
+        programs=render.RUNTIMES,
+    )
+    snapshot = take(project, wanted, store, elsewhere, known, here)
+    return plan_build(snapshot, request.toolchain, proof=request.proof, program=request.program)
 
 
 def _carry_out(plan: Plan, store: Store, events: Events, ran: list[str]) -> None:
     """Run the steps that have no result, each once its needs have one."""
     work = {
-        step_id: Work(plan, plan.choices[target], store, _noter(events, step_id))
+        step_id: Work(plan, plan.choices[target], store, _noter(events, step_id), slot)
         for target, chain in plan.chains.items()
-        for step_id in chain.values()
+        for slot, step_id in chain.items()
     }
     for chain in plan.chains.values():
         _check_golden(work[chain["convert"]])
@@ -135,7 +148,7 @@ def _job(step: Step, work: Work, events: Events, ran: list[str]) -> Callable[[],
         events.started(step.id, step.why)
         try:
             note = STAGES[step.stage](work)
-            if step.stage == "convert":
+            if work.slot == "convert":
                 _check_golden(work)
         except KeyboardInterrupt:
             events.done(step.id, "stopped; the next build goes on from here", good=False)
@@ -166,7 +179,8 @@ def _blame_disk(error: EdgepackError, work: Work) -> None:
 def _check_golden(work: Work) -> None:
     """Hold the golden vectors to the model before minutes go into a program for them."""
     name = work.project.manifest.model.golden
-    if name is None or work.step("verify").cached:
+    last = "verify" if "verify" in work.chain else "parity"
+    if name is None or work.choice.part or last not in work.chain or work.step(last).cached:
         return
     converted = work.store.get(work.step("convert").key)
     try:

@@ -1,4 +1,4 @@
-"""``recipes/<id>/``: one way from one model format to another."""
+"""``recipes/<id>/``: one way from one model format to another. The contract: docs/design/recipes.md."""
 
 from __future__ import annotations
 
@@ -7,19 +7,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from edgepack import document
 from edgepack.catalog import paths
-from edgepack.errors import InputError
-from edgepack.manifest.words import Model, Name
+from edgepack.catalog.sdk import Sdk, SdkStep
+from edgepack.manifest.words import Model, Name, PrecisionName
+
+_SOURCE = "where it is said, or how it was measured"
+Scheme = Literal["symmetric", "asymmetric"]
+Granularity = Literal["per-tensor", "per-channel"]
 
 
 class Precision(Model):
     """One precision that the tool can write, and where that is said."""
 
-    name: Literal["fp32", "fp16"] = Field(description="of the weights as they are stored")
-    source: str = Field(min_length=4, description="where it is said, or how it was measured")
+    name: PrecisionName = Field(description="of the converted model")
+    source: str = Field(min_length=4, description=_SOURCE)
+    chips: list[str] = Field(default=[], description="the targets' chips that have it; left out: all")
+    calibration: bool = Field(default=False, description="it needs calibration data")
+    mixed: bool = Field(default=False, description="single layers can stay in floating point")
+    schemes: list[Scheme] = Field(default=[], description="the first is the tool's own default")
+    granularities: list[Granularity] = Field(default=[], description="the first is the tool's own default")
+    methods: list[Name] = Field(
+        default=[], description="how ranges are found from calibration data; the first is the default"
+    )
 
 
 class Opsets(Model):
@@ -27,7 +39,7 @@ class Opsets(Model):
 
     min: int = Field(description="the lowest that converts")
     max: int = Field(description="the highest that converts")
-    source: str = Field(min_length=4, description="where it is said, or how it was measured")
+    source: str = Field(min_length=4, description=_SOURCE)
 
 
 class KnownError(Model):
@@ -43,7 +55,34 @@ class LoadsOn(Model):
 
     runtime: Name = Field(description="what executes the model on the box")
     versions: str = Field(description="a range, like `>=1.0.20261020`")
-    source: str = Field(min_length=4, description="where it is said, or how it was measured")
+    source: str = Field(min_length=4, description=_SOURCE)
+
+
+class Simulator(Model):
+    """What ``run.py`` computes the converted model with, on the building host."""
+
+    name: str = Field(description="as in: verified on emulator or simulator (NAME)")
+    kind: Literal["simulator", "runtime"] = Field(
+        alias="is", description="simulator: of the chip; runtime: the tool's own, on this host's processor"
+    )
+    samples: int = Field(default=64, gt=0, description="golden vectors that it can do in about a minute")
+    taps: bool = Field(default=False, description="it can give intermediate tensors by their ONNX names")
+
+
+class Need(Model):
+    """A program that the recipe starts and does not bring along."""
+
+    program: Name = Field(description="looked for on PATH")
+    version: str = Field(default="", description="as people say it")
+    fix: str = Field(description="where it comes from, as the user is told")
+
+
+class Gate(Model):
+    """The least cosine for one precision, where this tool needs another than the default."""
+
+    cosine: float = Field(gt=0, le=1, description="per output and sample")
+    max_abs: float | None = Field(default=None, gt=0, description="relative to max(1, |reference|max)")
+    source: str = Field(min_length=4, description=_SOURCE)
 
 
 class RecipeFile(Model):
@@ -51,23 +90,46 @@ class RecipeFile(Model):
 
     summary: str = Field(description="one sentence")
     from_: Name = Field(alias="from", description="the format that goes in")
-    to: Name = Field(description="the format that comes out")
-    run: Literal["python"] = Field(
-        default="python", description="python: `convert.py`, in an environment made from `requirements.txt`"
+    suffixes: list[str] = Field(
+        default=[], description="how a trained model in that format is named: `.onnx`, `*/saved_model.pb`"
     )
-    python: str = Field(description="the Python version of its environment")
+    weights: list[str] = Field(default=[], description="suffixes of a second file that belongs to it")
+    to: Name = Field(description="the format that comes out")
+    run: Literal["python", "sdk", "box"] = Field(
+        default="python",
+        description="python: `convert.py`, in an environment made from `requirements.txt`; sdk: a vendor's "
+        "program on this host; box: a program on the node, while a release is staged",
+    )
+    python: str = Field(default="3.11", description="the Python version of its environment")
     tool: str = Field(description="the converter's name and version, for people")
+    installed_mb: int | None = Field(default=None, description="what its environment takes on disk")
+    chips: dict[str, str] = Field(
+        default={}, description="a target's `chip` → what the tool calls it; left out: any chip"
+    )
     precisions: list[Precision] = Field(
         min_length=1, description="what the tool can write, each with a source"
     )
     opsets: Opsets | None = None
     loads_on: LoadsOn | None = None
+    simulator: Simulator | None = None
+    needs: list[Need] = Field(default=[], description="programs beyond its packages")
+    sdk: Sdk | None = None
+    steps: list[SdkStep] = Field(default=[], description="run: sdk and box: the programs, in order")
     reproducible: bool = Field(description="the same input gives the same bytes")
     timeout_s: int = Field(default=900, description="seconds after which the converter is ended")
     memory_mb: int = Field(default=8192, description="address space that it may take, in MiB")
+    gates: dict[PrecisionName, Gate] = Field(default={}, description="parity, where the defaults do not fit")
     errors: list[KnownError] = Field(
         default=[], description="known messages of the tool, the first that fits counts"
     )
+
+    @model_validator(mode="after")
+    def _whole(self) -> RecipeFile:
+        if (self.run == "python") != (not self.steps):
+            raise ValueError("`steps` are for run: sdk and run: box, and those need some")
+        if self.run == "sdk" and self.sdk is None:
+            raise ValueError("run: sdk needs `sdk:`, which says where the vendor's program is found")
+        return self
 
 
 @dataclass(frozen=True)
@@ -83,14 +145,37 @@ class Recipe:
         """The hash-pinned requirements of its environment."""
         return self.folder / "requirements.txt"
 
+    @property
+    def gives_back(self) -> str:
+        """How far its results can be shown on this host, in words."""
+        return self.about.simulator.name if self.about.simulator else "by contract only"
+
+    def precision(self, name: str) -> Precision | None:
+        """What it says of a precision."""
+        return next((p for p in self.about.precisions if p.name == name), None)
+
+    def chip(self, chip: str | None) -> str | None:
+        """What the tool calls a target's chip; None where it does not ask for one."""
+        return self.about.chips.get(chip or "")
+
+    def precisions_for(self, chip: str | None) -> list[str]:
+        """The precisions that it can write for a chip."""
+        return [p.name for p in self.about.precisions if not p.chips or chip in p.chips]
+
     def digest(self) -> str:
-        """sha256 over the files that decide what it writes: its programs, its lock, its description."""
+        """sha256 over the files that decide what it writes: all of its folder, and the kit's."""
         digest = hashlib.sha256()
-        named = [self.folder / "requirements.txt", self.folder / "recipe.yaml"]
-        for file in sorted([*self.folder.rglob("*.py"), *named]):
-            name = file.relative_to(self.folder).as_posix()
-            digest.update(name.encode() + b"\0" + file.read_bytes() + b"\0")
+        for base in (self.folder, kit()):
+            for file in sorted(p for p in base.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
+                name = file.relative_to(base).as_posix()
+                if file.suffix not in {".md", ".in", ".pyc"}:
+                    digest.update(name.encode() + b"\0" + file.read_bytes() + b"\0")
         return digest.hexdigest()
+
+
+def kit() -> Path:
+    """The folder that recipes' programs lean on."""
+    return paths.data("recipes/kit")
 
 
 def load_all(project: Path | None) -> dict[str, Recipe]:
@@ -103,12 +188,3 @@ def load_all(project: Path | None) -> dict[str, Recipe]:
                 about = document.load(RecipeFile, document.read(file, shown))
                 found[file.parent.name] = Recipe(file.parent.name, file.parent, about)
     return dict(sorted(found.items()))
-
-
-def between(recipes: dict[str, Recipe], source: str, to: str) -> Recipe:
-    """The recipe from one format to another. Raises InputError naming what there is."""
-    for recipe in recipes.values():
-        if (recipe.about.from_, recipe.about.to) == (source, to):
-            return recipe
-    ways = ", ".join(f"{r.about.from_} → {r.about.to}" for r in recipes.values())
-    raise InputError(f"there is no recipe from {source} to {to}", why=f"there are: {ways}")

@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field
 from edgepack import document
 from edgepack.catalog import paths
 from edgepack.errors import InputError
-from edgepack.manifest.words import Model, Name
+from edgepack.manifest.words import Model, Name, PrecisionName
 
 Arch = Literal["x86_64", "aarch64", "armhf", "riscv64"]
 _SOURCE = "a data sheet, a page of the maker's, or what a command printed on which unit"
@@ -48,11 +48,12 @@ class Facts(Model):
 
     arch: ArchFact
     cpu: TextFact | None = Field(default=None, description="clang's -mcpu name; left out: the baseline")
+    chip: TextFact | None = Field(default=None, description="as recipes name it under `chips`: `rk3588`")
     libc: TextFact | None = Field(default=None, description="the oldest libc to expect: `glibc 2.31`")
 
     def known(self) -> dict[str, ArchFact | TextFact | AnyFact]:
         """All facts that there are, by name."""
-        named = {"arch": self.arch, "cpu": self.cpu, "libc": self.libc}
+        named = {"arch": self.arch, "cpu": self.cpu, "chip": self.chip, "libc": self.libc}
         return {k: v for k, v in named.items() if v is not None} | self.__pydantic_extra__
 
 
@@ -72,7 +73,7 @@ class TargetFile(Model):
     summary: str = Field(default="", description="one sentence more")
     facts: Facts
     runtimes: list[Name] = Field(min_length=1, description="in order of preference")
-    precision: Literal["fp32", "fp16"] = Field(
+    precision: PrecisionName = Field(
         default="fp32", description="of the converted model, where a project says nothing"
     )
     verified: list[Verified] = Field(default=[], description="what was seen to work; empty: by contract only")
@@ -94,6 +95,10 @@ class Target:
     @property
     def cpu(self) -> str | None:
         return self.about.facts.cpu.value if self.about.facts.cpu else None
+
+    @property
+    def chip(self) -> str | None:
+        return self.about.facts.chip.value if self.about.facts.chip else None
 
     def verification(self) -> str:
         """The one sentence on how far this target is proven, in the words used everywhere."""

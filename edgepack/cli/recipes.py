@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edgepack.catalog.recipes import Recipe
     from edgepack.cli.screen import Screen
 
 
@@ -18,27 +17,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, screen: Screen) -> int:
     """List them."""
     from edgepack.catalog import recipes
+    from edgepack.convert.state import state
 
     known = recipes.load_all(Path(args.folder))
     screen.result(
         [
-            {"id": r.id, "folder": str(r.folder), "state": _state(r), **r.about.model_dump(mode="json")}
+            {"id": r.id, "folder": str(r.folder), "state": state(r), **r.about.model_dump(mode="json")}
             for r in known.values()
         ]
     )
     rows = [
         [
             *(r.id, r.about.from_, r.about.to, " ".join(p.name for p in r.about.precisions)),
-            *(_state(r), r.about.tool),
+            *(state(r), r.about.tool),
         ]
         for r in known.values()
     ]
     screen.rows(rows, header=["RECIPE", "FROM", "TO", "PRECISIONS", "STATE HERE", "TOOL"])
     return 0
 
-
-def _state(recipe: Recipe) -> str:
-    from edgepack.tools import uv
-
-    made = uv.location(recipe.lock, recipe.about.python)
-    return "ready" if made.is_dir() else "installed on first use"

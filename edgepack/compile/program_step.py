@@ -72,7 +72,7 @@ def program_spec(work: Work) -> ProgramSpec:
         post=tuple(_block(block) for block in manifest.post),
         inputs=tuple(_tensor(row) for row in report["inputs"]),
         outputs=tuple(_tensor(row) for row in report["outputs"]),
-        gates=gates_for(manifest.parity, choice.precision),
+        gates=gates_for(manifest.parity, choice.precision, choice.recipe),
         source=manifest.source.path,
         sink=manifest.sink.path,
         precision=choice.precision,

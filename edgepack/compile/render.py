@@ -25,6 +25,9 @@ _BLOCKS = {
     "post": {"softmax": set[str](), "code": set[str]()},
 }
 
+RUNTIMES = frozenset({"ncnn"})
+"""What `templates/program` has a `model_<runtime>.cpp` for."""
+
 
 @dataclass(frozen=True)
 class Block:

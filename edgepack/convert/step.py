@@ -1,46 +1,151 @@
-"""The build's first stage: the trained model into the format that the target's runtime reads."""
+"""The build's stages that turn the trained model into the format that the target's runtime reads."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from edgepack.convert.recipe import Request, convert
+from edgepack.catalog.recipes import Recipe
+from edgepack.convert.recipe import Converted, Request, convert
+from edgepack.convert.rescue import with_rescue
 from edgepack.errors import EdgepackError
+from edgepack.plan.proof_steps import hop_precision, prepare_options
 from edgepack.plan.step import Work
 
 
-def run(work: Work) -> str:
-    """Convert and keep the result; returns a line on it. Raises what ``convert`` raises."""
-    step, choice, manifest = work.step("convert"), work.choice, work.project.manifest
-    log = work.log("convert")
+def run_import(work: Work) -> str:
+    """One hop towards ONNX, in fp32. Raises what ``convert`` raises."""
+    recipe = work.choice.recipe_at(work.slot)
+    with _model(work) as (model, weights), _out() as out:
+        request = Request(model, "fp32", out, weights=weights)
+        kept = _keep(work, _convert(work, recipe, request))
+    return f"{recipe.about.from_} → {recipe.about.to}, {kept / 1e3:,.0f} kB"
+
+
+def run_prepare(work: Work) -> str:
+    """The ONNX model checked and made whole, and what the manifest asks to be done to it."""
+    recipe = work.choice.recipe_at("prepare")
+    with _model(work) as (model, _), _out() as out:
+        asked = prepare_options(work.choice, work.project)
+        kept = _keep(work, _convert(work, recipe, Request(model, "fp32", out, options=asked)))
+    report = work.result("prepare").report
+    said = [f"{sum(report['operators'].values())} operators", f"{kept / 1e3:,.0f} kB"]
+    if report.get("macs"):
+        said.insert(1, f"{report['macs'] / 1e6:,.1f} M multiply-adds")
+    return ", ".join([*said, *report.get("done", [])])
+
+
+def run_convert(work: Work) -> str:
+    """One hop from ONNX on, the last one into the runtime's format; returns a line on it."""
+    choice, recipe = work.choice, work.choice.recipe_at(work.slot)
+    chip = choice.target.chip
+    precision = hop_precision(choice, recipe.precisions_for(chip))
+    log = work.log(work.slot)
     log.unlink(missing_ok=True)
+    with (
+        _model(work) as (model, weights),
+        _out() as out,
+        _calibration(work, recipe, precision) as calibration,
+    ):
+        asked = choice.options.quantisation
+        given = asked.model_dump(include={"scheme", "granularity", "method"}, exclude_none=True)
+        request = Request(
+            model=model,
+            precision=precision,
+            out=out,
+            weights=weights,
+            chip=chip,
+            target=choice.target.id,
+            options={"arch": choice.target.arch},
+            calibration=calibration,
+            quantisation=given if calibration else {},
+            keep=tuple(asked.keep),
+        )
+        converted = _convert(work, recipe, request)
+        size = _keep(work, converted)
+    if work.slot == "convert":
+        remember_layers(work.project.folder, work.step("convert").key, converted.report)
+    helped = converted.report.get("rescued_by")
+    return f"{recipe.about.from_} → {recipe.about.to}, {size / 1e3:,.0f} kB" + (
+        f", after {helped}" if helped else ""
+    )
+
+
+def _convert(work: Work, recipe: Recipe, request: Request) -> Converted:
+    """Run it, with its errors placed in the manifest. Raises what ``convert`` raises."""
+    log = work.log(work.slot)
+    try:
+        if work.slot.startswith("convert") and work.choice.prepare is not None:
+            return with_rescue(work.choice.prepare, recipe, request, log, work.progress)
+        return convert(recipe, request, log, work.progress)
+    except EdgepackError as error:
+        name = work.project.manifest.model.file
+        error.where = f"{name} (edgepack.yaml:{work.project.document.line(('model', 'file'))})"
+        raise
+
+
+def _keep(work: Work, converted: Converted) -> int:
+    kept = work.store.put(work.step(work.slot).key, converted.files, converted.report)
+    return sum(output.size for output in kept.outputs.values())
+
+
+@contextlib.contextmanager
+def _model(work: Work) -> Iterator[tuple[Path, Path | None]]:
+    """What goes into this slot: the project's own file, or what the slot before it left, as files."""
+    slots = [s for s in work.chain if s.partition(":")[0] in ("import", "prepare", "convert")]
+    before = slots[: slots.index(work.slot)]
+    model = work.project.manifest.model
+    if not before:
+        yield work.project.file(model.file), work.project.file(model.weights) if model.weights else None
+        return
+    with laid_out(work, before[-1]) as folder:
+        files = sorted(p for p in folder.rglob("*") if p.is_file())
+        yield files[0] if len(files) == 1 else folder, None
+
+
+@contextlib.contextmanager
+def laid_out(work: Work, slot: str) -> Iterator[Path]:
+    """A folder with the files that a slot's step left, by their names."""
+    with tempfile.TemporaryDirectory(prefix="edgepack-model-") as temporary:
+        for name, output in work.result(slot).outputs.items():
+            place = Path(temporary) / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(work.store.blob(output.sha256), place)
+        yield Path(temporary)
+
+
+@contextlib.contextmanager
+def _calibration(work: Work, recipe: Recipe, precision: str) -> Iterator[Path | None]:
+    declared = recipe.precision(precision)
+    if declared is None or not declared.calibration:
+        yield None
+        return
+    with laid_out(work, "feed") as folder:
+        yield folder / "calibration.npz"
+
+
+@contextlib.contextmanager
+def _out() -> Iterator[Path]:
     out = Path(tempfile.mkdtemp(prefix="edgepack-out-"))
     try:
-        request = Request(work.project.file(manifest.model.file), choice.precision, out, {})
-        converted = convert(choice.recipe, request, log, work.progress)
-        kept = work.store.put(step.key, converted.files, converted.report)
-    except EdgepackError as error:
-        line = work.project.document.line(("model", "file"))
-        error.where = f"{manifest.model.file} (edgepack.yaml:{line})"
-        raise
+        yield out
     finally:
         shutil.rmtree(out, ignore_errors=True)
-    remember_layers(work.project.folder, step.key, list(converted.report.get("layers") or []))
-    size = sum(output.size for output in kept.outputs.values())
-    return f"{choice.recipe.about.from_} → {choice.recipe.about.to}, {size / 1e3:,.0f} kB"
 
 
-def remember_layers(folder: Path, key: str, layers: list[str]) -> None:
+def remember_layers(folder: Path, key: str, report: Mapping[str, Any]) -> None:
     """Tell the next plan what this conversion uses, so that it picks the fitting runtime at once."""
     file = folder / ".edgepack" / "layers.json"
     try:
         known = json.loads(file.read_bytes())
     except (OSError, ValueError):
         known = {}
-    known = {**dict(list(known.items())[-31:]), key: layers}
+    known = {**dict(list(known.items())[-31:]), key: list(report.get("layers") or [])}
     file.parent.mkdir(parents=True, exist_ok=True)
     beside = file.with_suffix(".new")
     beside.write_text(json.dumps(known))

@@ -11,12 +11,13 @@ from pydantic import Field, model_validator
 
 from edgepack import document
 from edgepack.errors import InputError, Problem
+from edgepack.manifest.model import ModelSection, Parity, PythonCode, TargetOptions
 from edgepack.manifest.words import Entry, InsidePath, Model, Name, TargetId, Version
 
 FILE = "edgepack.yaml"
 
+Place = tuple[str | int, ...]  # of a value in the manifest: ("post", 1, "code")
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Resize(Model):
@@ -84,28 +85,6 @@ class PostBlock(_Block):
     softmax: Softmax | None = None
 
 
-class Accuracy(Model):
-    """The task's metric on held-out data."""
-
-    metric: Literal["top1"] = Field(
-        default="top1", description="top1: the record's `class` is the label, image by image"
-    )
-    data: InsidePath = Field(description="a folder with labels.csv: file,label,reference")
-    max_drop: Annotated[float, Field(ge=0, le=1)] = Field(
-        default=0.01, description="how much worse than the trained model the box may be, 0..1"
-    )
-
-
-class ModelSection(Model):
-    """The trained model and the proof of what it computes."""
-
-    file: InsidePath = Field(description="the trained model, ONNX")
-    golden: InsidePath | None = Field(
-        default=None, description="recorded inputs and the trained model's outputs (.npz)"
-    )
-    accuracy: Accuracy | None = None
-
-
 class Source(Model):
     """Where the program gets its inputs: a folder that it watches."""
 
@@ -120,39 +99,6 @@ class Sink(Model):
 
     kind: Literal["jsonl"] = Field(default="jsonl", description="a file of lines, appended to")
     path: InsidePath = Field(default="results.jsonl", description="below the app's data folder on the box")
-
-
-class TargetOptions(Model):
-    """What this project wants on one target; empty means the target's own preference."""
-
-    precision: Literal["fp32", "fp16"] | None = Field(
-        default=None, description="of the converted model; left out: the target's own"
-    )
-    runtime: Name | None = Field(
-        default=None, description="what executes the model; left out: the first that the target has"
-    )
-    toolchain: Literal["zig", "gcc"] | None = Field(
-        default=None,
-        description="left out: zig, which edgepack brings along; gcc is the host's own (cross) compiler",
-    )
-    threads: Annotated[int, Field(ge=1, le=64)] = Field(
-        default=1, description="threads that the model is computed with"
-    )
-
-
-class Parity(Model):
-    """Gates on the distance to the golden vectors; what is left out follows the precision."""
-
-    cosine: Annotated[float, Field(gt=0, le=1)] | None = Field(
-        default=None, description="the least for every sample; left out: 0.9999 for fp32, 0.999 for fp16"
-    )
-    max_abs: Positive | None = Field(
-        default=None,
-        description=(
-            "largest difference, as a part of the tensor's largest value or of 1; "
-            "left out: 0.001 for fp32, 0.02 for fp16"
-        ),
-    )
 
 
 class Health(Model):
@@ -191,6 +137,9 @@ class Manifest(Model):
     )
     parity: Parity = Parity()
     health: Health = Health()
+    sdk: dict[Name, str] = Field(
+        default={}, description="where a vendor's toolkit lies on this host: `cann: /opt/Ascend/latest`"
+    )
 
     @model_validator(mode="after")
     def _apart(self) -> Manifest:
@@ -226,26 +175,39 @@ def load(folder: Path) -> Project:
 def _missing_files(project: Project) -> list[Problem]:
     """A line for each file or folder that the manifest names and that is not there."""
     found = []
-    for path, relative in _named_files(project.manifest):
+    for path, relative in named_files(project.manifest):
         place = project.file(relative)
         if not place.exists():
             found.append(project.document.problem(f"there is no {relative}", path, _near(place)))
         elif not place.resolve().is_relative_to(project.folder.resolve()):
             found.append(project.document.problem(f"{relative} is a link out of the project", path))
-        elif path[-1] != "data" and not place.is_file():
+        elif path not in _MAY_BE_FOLDERS and not place.is_file():
             found.append(project.document.problem(f"{relative} is not a file", path))
     return found
 
 
-def _named_files(manifest: Manifest) -> list[tuple[tuple[str | int, ...], str]]:
-    named: list[tuple[tuple[str | int, ...], str]] = [(("model", "file"), manifest.model.file)]
-    if manifest.model.golden:
-        named.append((("model", "golden"), manifest.model.golden))
-    if manifest.model.accuracy:
-        named.append((("model", "accuracy", "data"), manifest.model.accuracy.data))
+_MAY_BE_FOLDERS = (("model", "file"), ("model", "accuracy", "data"), ("model", "calibration", "data"))
+
+
+def named_files(manifest: Manifest) -> list[tuple[Place, str]]:
+    """Each file and folder that the manifest names, and where it does."""
+    model = manifest.model
+    named: list[tuple[Place, str | None]] = [
+        (("model", "file"), model.file),
+        (("model", "weights"), model.weights),
+        (("model", "golden"), model.golden),
+    ]
+    if model.accuracy:
+        named.append((("model", "accuracy", "data"), model.accuracy.data))
+        if isinstance(model.accuracy.metric, PythonCode):
+            named.append((("model", "accuracy", "metric", "code"), model.accuracy.metric.code))
+    if model.calibration:
+        named.append((("model", "calibration", "data"), model.calibration.data))
+        if model.calibration.loader:
+            named.append((("model", "calibration", "loader", "code"), model.calibration.loader.code))
     for section, blocks in (("pre", manifest.pre), ("post", manifest.post)):
-        named += [((section, i, "code"), block.code) for i, block in enumerate(blocks) if block.code]
-    return named
+        named += [((section, i, "code"), block.code) for i, block in enumerate(blocks)]
+    return [(path, relative) for path, relative in named if relative]
 
 
 def _near(place: Path) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import PurePosixPath
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
@@ -62,3 +62,9 @@ Entry = Annotated[
 
 InsidePath = Annotated[str, AfterValidator(_inside)]
 """Relative, with forward slashes, never leading out of the folder it is relative to."""
+
+PrecisionName = Literal[
+    "fp32", "fp16", "bf16", "int8", "int8-dynamic", "w8", "int16x8", "uint8", "int16", "int4"
+]
+"""Weights and activations; ``int8-dynamic`` finds the activations' ranges on the box, ``w8`` is weights
+alone, ``int16x8`` has 16-bit activations."""

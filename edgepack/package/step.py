@@ -98,7 +98,7 @@ def _layers(work: Work, temporary: Path) -> dict[str, dict[str, Content]]:
 def _release(work: Work) -> dict[str, Any]:
     """``release.json``: what the deployer and the box need to know of the release."""
     manifest, choice = work.project.manifest, work.choice
-    gates = gates_for(manifest.parity, choice.precision)
+    gates = gates_for(manifest.parity, choice.precision, choice.recipe)
     vectors = manifest.model.golden
     expected = golden.names(work.project.file(vectors)) if vectors else None
     return {

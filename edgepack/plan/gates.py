@@ -1,14 +1,16 @@
 """How far outputs may be from the trained model's, by precision.
 
 The figures are those that fit trained models measured on six toolkits (docs/design/whole-way.md):
-fp32 differs by the order of sums alone, fp16 by its 11-bit significand.
+fp32 differs by the order of sums alone, fp16 by its 11-bit significand, bf16 by its 8-bit one; of 8-bit
+integers the cosine is held, and no error may be larger than the largest value.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgepack.manifest.project import Parity
+from edgepack.catalog.recipes import Recipe
+from edgepack.manifest.model import Parity
 
 
 @dataclass(frozen=True)
@@ -19,10 +21,14 @@ class Gates:
     max_abs: float
 
 
-_DEFAULTS = {"fp32": Gates(0.9999, 1e-3), "fp16": Gates(0.999, 2e-2)}
+_DEFAULTS = {"fp32": Gates(0.9999, 1e-3), "fp16": Gates(0.999, 2e-2), "bf16": Gates(0.999, 1e-1)}
+_EIGHT_BITS = Gates(0.99, 1.0)
 
 
-def gates_for(parity: Parity, precision: str) -> Gates:
-    """The manifest's gates, and the precision's own where it says nothing."""
-    default = _DEFAULTS[precision]
+def gates_for(parity: Parity, precision: str, recipe: Recipe) -> Gates:
+    """The manifest's gates; where it says nothing the recipe's own, and then the precision's."""
+    default = _DEFAULTS.get(precision, _EIGHT_BITS)
+    own = next((gate for name, gate in recipe.about.gates.items() if name == precision), None)
+    if own is not None:
+        default = Gates(own.cosine, own.max_abs or default.max_abs)
     return Gates(parity.cosine or default.cosine, parity.max_abs or default.max_abs)

@@ -13,19 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from edgepack import __version__
-from edgepack.catalog import paths, recipes, targets, toolchains
+from edgepack.catalog import paths, targets, toolchains
 from edgepack.catalog.ncnn_build import NcnnSpec
 from edgepack.catalog.ncnn_layers import Tier
 from edgepack.catalog.recipes import Recipe
 from edgepack.catalog.targets import Target
-from edgepack.manifest.project import Project
+from edgepack.manifest.project import Place, Project, named_files
 from edgepack.model import external
 from edgepack.model.errors import ExternalDataError
+from edgepack.plan.chain import format_of
 from edgepack.store import Store, digest_file, digest_of, digest_tree
 
 SOURCES = {".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".hxx", ".inc", ".ipp"}
 TIERS: tuple[Tier, ...] = ("common", "all")
-Place = tuple[str | int, ...]  # of a value in the manifest: ("post", 1, "code")
 _RACY_NS = 2_000_000_000  # a file touched this close to the look may change again within its timestamp
 
 
@@ -36,6 +36,8 @@ class Snapshot:
     project: Project
     targets: Mapping[str, Target]
     recipes: Mapping[str, Recipe]
+    digests: Mapping[str, str]  # of each recipe, by its id
+    format: str | None  # of the model, by its name
     files: Mapping[str, str]  # path in the project → sha256
     weights: Mapping[str, str]  # that the model keeps in files beside it: path in the project → sha256
     sources: str  # digest of all C and C++ files of the project
@@ -44,7 +46,17 @@ class Snapshot:
     results: frozenset[str]  # keys that have a result
     layers: Mapping[str, tuple[str, ...]]  # convert key → ncnn layers its result uses
     previous: Mapping[str, Mapping[str, str]]  # step id → inputs of the last build
+    here: Here
+
+
+@dataclass(frozen=True)
+class Here:
+    """What this host can do, looked up by those who know."""
+
     qemu: Mapping[str, str]  # arch → what verifies its programs here
+    arch: str  # this host's own
+    missing: Mapping[str, str]  # recipe id → what it lacks here
+    programs: frozenset[str]  # runtimes that the program's template can drive
 
 
 def take(
@@ -52,17 +64,18 @@ def take(
     target_ids: tuple[str, ...],
     store: Store,
     elsewhere: frozenset[str],
-    qemu: Mapping[str, str],
+    known_recipes: Mapping[str, Recipe],
+    here: Here,
 ) -> Snapshot:
     """Look at everything once.
 
-    target_ids: which of the manifest's; elsewhere: keys of results that lie outside the store; qemu: how
-    programs of each architecture can run on this host. Raises InputError for an unknown target, and
-    ExternalDataError where weights lie where the model may not keep them.
+    target_ids: which of the manifest's; elsewhere: keys of results that lie outside the store. Raises
+    InputError for an unknown target, and ExternalDataError where weights lie where the model may not keep
+    them.
     """
     folder = project.folder
     known = StatDigests(folder / ".edgepack" / "digests.json")
-    files = {name: _digest(project, known, path, name) for path, name in _inputs(project)}
+    files = {name: _digest(project, known, path, name) for path, name in named_files(project.manifest)}
     weights = {name: known.digest(path) for name, path in weight_files(project).items()}
     sources = digest_of({str(p.relative_to(folder)): known.digest(p) for p in source_tree(folder)[0]})
     known.save()
@@ -70,7 +83,9 @@ def take(
     return Snapshot(
         project=project,
         targets=chosen,
-        recipes=recipes.load_all(folder),
+        recipes=known_recipes,
+        digests={recipe.id: recipe.digest() for recipe in known_recipes.values()},
+        format=format_of(project.manifest.model.file, known_recipes, folder),
         files=files,
         weights=weights,
         sources=sources,
@@ -79,7 +94,7 @@ def take(
         results=store.keys() | elsewhere,
         layers=remembered_layers(folder),
         previous=_previous(folder),
-        qemu=qemu,
+        here=here,
     )
 
 
@@ -90,21 +105,13 @@ def _runtimes(chosen: Iterable[Target]) -> Iterator[NcnnSpec]:
                 yield NcnnSpec(target.arch, target.cpu, tier, toolchain)
 
 
-def _inputs(project: Project) -> Iterator[tuple[Place, str]]:
-    """Each file that the manifest names, and where it does."""
-    model = project.manifest.model
-    yield ("model", "file"), model.file
-    if model.golden:
-        yield ("model", "golden"), model.golden
-    for section, blocks in (("pre", project.manifest.pre), ("post", project.manifest.post)):
-        for index, block in enumerate(blocks):
-            if block.code:
-                yield (section, index, "code"), block.code
-
-
 def _digest(project: Project, known: StatDigests, path: Place, name: str) -> str:
+    place = project.file(name)
     try:
-        return known.digest(project.file(name))
+        if not place.is_dir():
+            return known.digest(place)
+        inside = sorted(p for p in place.rglob("*") if p.is_file())
+        return digest_of({p.relative_to(place).as_posix(): known.digest(p) for p in inside})
     except OSError as error:
         hint = f"look at its owner and mode: ls -ld {name}"
         problem = project.document.problem(f"cannot read {name}: {error.strerror}", path, hint)
@@ -152,6 +159,7 @@ def _code(folder: Path) -> dict[str, str]:
         "templates/program": digest_tree(paths.template("program", folder)),
         "edgepack/compile": digest_tree(package / "compile"),
         "edgepack/package": digest_tree(package / "package"),
+        "edgepack/convert": digest_tree(package / "convert"),
     }
 
 

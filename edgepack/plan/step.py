@@ -9,10 +9,15 @@ from pathlib import Path
 from edgepack.catalog.recipes import Recipe
 from edgepack.catalog.targets import Target
 from edgepack.errors import ToolError
-from edgepack.manifest.project import Project, TargetOptions
+from edgepack.manifest.model import TargetOptions
+from edgepack.manifest.project import Project
+from edgepack.plan.chain import Chain
 from edgepack.store import Result, Store
 
-STAGES = ("convert", "runtime", "compile", "verify", "package")
+STAGES = (
+    *("import", "prepare", "blocks", "feed", "convert", "parity"),
+    *("runtime", "compile", "verify", "package"),
+)
 
 
 @dataclass(frozen=True)
@@ -21,11 +26,30 @@ class Choice:
 
     target: Target
     options: TargetOptions
-    recipe: Recipe
+    chain: Chain
+    prepare: Recipe | None  # None where the chain does not pass ONNX
     runtime: str
     precision: str
     toolchain: str
     because: Mapping[str, str]
+
+    @property
+    def recipe(self) -> Recipe:
+        """The one that writes what the runtime reads."""
+        return self.chain.last
+
+    @property
+    def part(self) -> str | None:
+        """Which part of a split model it gets: before, after, or all of it."""
+        return self.because.get("part")
+
+    def recipe_at(self, slot: str) -> Recipe:
+        """The recipe of a slot of the plan: ``import:tflite-onnx``, ``prepare``, ``convert``."""
+        if slot == "prepare" and self.prepare is not None:
+            return self.prepare
+        stage, _, named = slot.partition(":")
+        assert stage in ("import", "convert"), slot
+        return next((r for r in self.chain.recipes if r.id == named), self.chain.last)
 
 
 @dataclass(frozen=True)
@@ -48,11 +72,12 @@ class Plan:
     project: Project
     choices: Mapping[str, Choice]  # by target id
     steps: Mapping[str, Step]  # by step id, each after what it needs
-    chains: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # target id → stage → step id
+    # target id → slot → step id. A slot is a stage, or one of several of a stage: ``import:tflite-onnx``.
+    chains: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
-    def step(self, target: str, stage: str) -> Step:
-        """The step of one stage for one target; several targets may share it."""
-        return self.steps[self.chains[target][stage]]
+    def step(self, target: str, slot: str) -> Step:
+        """The step of one slot for one target; several targets may share it."""
+        return self.steps[self.chains[target][slot]]
 
     @property
     def todo(self) -> tuple[Step, ...]:
@@ -68,6 +93,12 @@ class Work:
     choice: Choice
     store: Store
     progress: Callable[[str], None]
+    slot: str = ""  # what is to be carried out
+
+    @property
+    def chain(self) -> Mapping[str, str]:
+        """This target's slots, in order, each with its step's id."""
+        return self.plan.chains[self.choice.target.id]
 
     @property
     def project(self) -> Project:

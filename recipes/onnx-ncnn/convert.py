@@ -1,8 +1,7 @@
 """ONNX to ncnn: check the model, run pnnx, hold the result to ONNX Runtime, report.
 
-Usage: ``convert.py REQUEST.json``, in the environment of ``requirements.txt``. The request and the
-report are described in docs/design/whole-way.md. Each step is a process of its own, because a
-hostile or unlucky model can crash any of them, and a crash must end in a sentence too.
+The contract: docs/design/recipes.md. Each step is a process of its own, because a hostile or unlucky model
+can crash any of them, and a crash must end in a sentence too.
 """
 
 from __future__ import annotations
@@ -14,12 +13,13 @@ import resource
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import distribution, version
 from pathlib import Path
 from typing import Any
+
+from edgepack_recipe import Refused, Request
 
 HERE = Path(__file__).resolve().parent
 FP16 = {"fp32": "fp16=0", "fp16": "fp16=1"}
@@ -42,17 +42,6 @@ OPERATOR_OF_LAYER = {  # how pnnx spells an ONNX operator that it could not make
 }
 
 
-@dataclass(eq=False)
-class Refused(Exception):
-    """Why there is no converted model: the report's ``error``."""
-
-    kind: str
-    what: str
-    why: str = ""
-    fix: str = ""
-    detail: str = ""
-
-
 @dataclass(frozen=True)
 class Attempt:
     """pnnx's result for one spelling of the model, not yet in ``out``."""
@@ -62,27 +51,13 @@ class Attempt:
     result: Mapping[str, Any]  # what compare.py says
 
 
-def main(request_file: Path) -> None:
-    request = json.loads(request_file.read_text())
-    out = Path(request["out"])
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    _lower(resource.RLIMIT_FSIZE, LARGEST_FILE)
-    with tempfile.TemporaryDirectory(prefix="onnx-ncnn-") as private:
-        try:
-            report = convert(request, out, Path(private))
-        except Refused as refused:
-            report = {"ok": False, "error": dict(vars(refused))}
-    unfinished = out / ".report.json"
-    unfinished.write_text(json.dumps(report, indent=1, sort_keys=True) + "\n")
-    unfinished.replace(out / "report.json")
-
-
-def convert(request: Mapping[str, Any], out: Path, work: Path) -> dict[str, Any]:
+def convert(request: Request) -> dict[str, Any]:
     """The report of a success, with its files in ``out``. Raises Refused."""
-    precision = request["precision"]
+    _lower(resource.RLIMIT_FSIZE, LARGEST_FILE)
+    precision, out, work = request.precision, request.out, request.work
     if precision not in FP16:
         raise Refused("converter-failed", f"pnnx cannot write {precision}", fix="use fp32 or fp16")
-    facts = check(Path(request["model"]), work)
+    facts = check(request.model, work)
     attempt = _first_that_holds(facts, precision, work)
     shutil.copyfile(attempt.param, out / "model.param")
     shutil.copyfile(attempt.bin, out / "model.bin")
@@ -239,7 +214,3 @@ def _lower(limit: int, wanted: int) -> None:
     soft, hard = resource.getrlimit(limit)
     if soft == resource.RLIM_INFINITY or soft > wanted:
         resource.setrlimit(limit, (wanted, hard))
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

@@ -10,10 +10,11 @@ from pathlib import Path
 import onnx
 import pytest
 
+from edgepack.catalog import recipes
 from edgepack.errors import InputError, UsageError
 from edgepack.manifest import project as manifest
 from edgepack.plan.build import check_targets, plan_build
-from edgepack.plan.snapshot import Snapshot, take
+from edgepack.plan.snapshot import Here, Snapshot, take
 from edgepack.plan.step import Plan
 from edgepack.store import Store
 
@@ -34,7 +35,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def look(folder: Path) -> Snapshot:
     project = manifest.load(folder)
-    return take(project, TARGETS, Store(folder / "no-store"), frozenset(), {"x86_64": "this machine"})
+    here = Here({"x86_64": "this machine"}, "x86_64", {}, frozenset({"ncnn"}))
+    known = recipes.load_all(folder)
+    return take(project, TARGETS, Store(folder / "no-store"), frozenset(), known, here)
 
 
 def keys(plan: Plan) -> dict[str, str]:

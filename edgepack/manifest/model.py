@@ -1,0 +1,149 @@
+"""The manifest's `model:`, and what a target may ask of its conversion."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from edgepack.manifest.words import InsidePath, Model, Name, PrecisionName, TargetId
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Part = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Function = Annotated[
+    str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="the name of a Python function")
+]
+
+
+class PythonCode(Model):
+    """A Python function of the user's; it runs in the environment of `recipes/onnx`, which has NumPy."""
+
+    code: InsidePath = Field(description="your own Python file")
+    entry: Function = Field(description="the function in it")
+
+
+class Accuracy(Model):
+    """The task's metric on held-out data."""
+
+    metric: Literal["top1", "map50"] | PythonCode = Field(
+        default="top1",
+        description="top1: the record's `class` is the label, image by image; map50: its `boxes` are those "
+        "of boxes.csv, mean average precision at an overlap of one half; or a function of yours, "
+        "`(records, labels) -> float`, more is better",
+    )
+    data: InsidePath = Field(description="a folder with labels.csv: file,label,reference")
+    max_drop: Part = Field(
+        default=0.01, description="how much worse than the trained model the box may be, 0..1"
+    )
+
+
+class Calibration(Model):
+    """Inputs as the box will see them, from which int8 takes its ranges."""
+
+    data: InsidePath | None = Field(
+        default=None, description="a folder of images, or an .npz or .npy of raw inputs (N, H, W[, C])"
+    )
+    loader: PythonCode | None = Field(
+        default=None, description="or a function that yields raw inputs, uint8 (H, W[, C])"
+    )
+    samples: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        default=128, description="how many of them are used, evenly spread"
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> Calibration:
+        if (self.data is None) == (self.loader is None):
+            raise ValueError("calibration has exactly one of `data` and `loader`")
+        return self
+
+
+class Prune(Model):
+    """Magnitude pruning: each layer's smallest weights become zero, before it is quantised."""
+
+    magnitude: Annotated[float, Field(gt=0, lt=1)] = Field(
+        description="the part of each layer's weights that becomes zero, 0..1"
+    )
+
+
+class Split(Model):
+    """One model in two parts for two kinds of box, cut at a tensor."""
+
+    at: str = Field(min_length=1, description="the ONNX tensor that the first part gives to the second")
+    before: list[TargetId] = Field(min_length=1, description="targets that get the first part")
+    after: list[TargetId] = Field(min_length=1, description="targets that get the second part")
+
+
+class ModelSection(Model):
+    """The trained model and the proof of what it computes."""
+
+    file: InsidePath = Field(description="the trained model: ONNX, or what `edgepack recipes` leads from")
+    weights: InsidePath | None = Field(
+        default=None, description="its second file, where the format has one (Caffe, Darknet, MXNet, Paddle)"
+    )
+    format: Name | None = Field(default=None, description="where the file's name does not tell")
+    golden: InsidePath | None = Field(
+        default=None, description="recorded inputs and the trained model's outputs (.npz)"
+    )
+    accuracy: Accuracy | None = None
+    calibration: Calibration | None = None
+    prune: Prune | None = None
+    simplify: bool = Field(default=False, description="simplify the graph before it is converted")
+    opset: Annotated[int, Field(ge=7, le=26)] | None = Field(
+        default=None, description="bring the graph to this ONNX opset before it is converted"
+    )
+    split: Split | None = None
+
+
+class Quantisation(Model):
+    """How weights and activations become integers; what is left out is the converter's own choice."""
+
+    scheme: Literal["symmetric", "asymmetric"] | None = Field(
+        default=None, description="asymmetric has a zero point"
+    )
+    granularity: Literal["per-tensor", "per-channel"] | None = Field(
+        default=None, description="of the weights' scales"
+    )
+    method: Name | None = Field(
+        default=None,
+        description="how ranges are found, as the recipe has it: `minmax`, `kl` …",
+    )
+    keep: list[str] = Field(default=[], description="ONNX nodes that stay in floating point")
+    search: Annotated[int, Field(ge=0, le=64)] = Field(
+        default=8,
+        description="where a gate fails: how many of the most sensitive layers may be kept in floating point",
+    )
+
+
+class TargetOptions(Model):
+    """What this project wants on one target; empty means the target's own preference."""
+
+    precision: PrecisionName | None = Field(
+        default=None, description="of the converted model; left out: the target's own"
+    )
+    quantisation: Quantisation = Quantisation()
+    runtime: Name | None = Field(
+        default=None, description="what executes the model; left out: the first that the target has"
+    )
+    toolchain: Literal["zig", "gcc"] | None = Field(
+        default=None,
+        description="left out: zig, which edgepack brings along; gcc is the host's own (cross) compiler",
+    )
+    threads: Annotated[int, Field(ge=1, le=64)] = Field(
+        default=1, description="threads that the model is computed with"
+    )
+
+
+class Parity(Model):
+    """Gates on the distance to the golden vectors; what is left out follows the precision."""
+
+    cosine: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        default=None,
+        description="the least for every sample; left out: 0.9999 for fp32, 0.999 for fp16, 0.99 for 8 bits",
+    )
+    max_abs: Positive | None = Field(
+        default=None,
+        description=(
+            "largest difference, as a part of the tensor's largest value or of 1; "
+            "left out: 0.001 for fp32, 0.02 for fp16, 1 for 8 bits"
+        ),
+    )

@@ -1,0 +1,161 @@
+"""The first half of a plan: from the trained model to a converted one, and the proof that it is the same.
+
+import* → prepare → (blocks → feed) → convert → (parity); see docs/design/recipes.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from edgepack.manifest.project import Project
+from edgepack.plan.gates import gates_for
+from edgepack.plan.keys import make_step
+from edgepack.plan.snapshot import Snapshot
+from edgepack.plan.step import Choice, Step
+from edgepack.store import digest_of
+
+
+def proof_steps(snapshot: Snapshot, choice: Choice, *, proof: bool) -> dict[str, Step]:
+    """By slot, in order. proof: with ``parity`` also where the program will show it."""
+    steps: dict[str, Step] = {}
+    manifest = snapshot.project.manifest
+    before = _imports(snapshot, choice, steps)
+    precision = choice.recipe.precision(choice.precision)
+    assert precision is not None
+    quantised = precision.calibration or manifest.model.prune is not None
+    shown_by_program = choice.runtime in snapshot.here.programs and choice.part is None
+    has_data = manifest.model.golden is not None and choice.prepare is not None
+    proves = has_data and (proof or quantised or not shown_by_program)
+    if precision.calibration or proves:
+        _feed(snapshot, choice, steps)
+    _converts(snapshot, choice, steps, before)
+    if proves:
+        steps["parity"] = _parity(snapshot, choice, steps)
+    return steps
+
+
+def _imports(snapshot: Snapshot, choice: Choice, steps: dict[str, Step]) -> Step | None:
+    """Up to a prepared ONNX model; None where the chain has none and the model's file is converted itself."""
+    manifest = snapshot.project.manifest
+    model = manifest.model
+    named = (model.file, model.weights)
+    inputs: dict[str, str] = {name: snapshot.files[name] for name in named if name} | dict(snapshot.weights)
+    last: Step | None = None
+    for recipe in choice.chain.imports:
+        inputs |= {f"recipes/{recipe.id}": snapshot.digests[recipe.id]}
+        needs = (last.id,) if last else ()
+        name = f"{manifest.name}/import:{recipe.id}"
+        last = steps[f"import:{recipe.id}"] = make_step(snapshot, name, "import", inputs, needs)
+        inputs = {"model": last.key}
+    if choice.prepare is None:
+        return last
+    options = prepare_options(choice, snapshot.project)
+    inputs |= {f"recipes/{choice.prepare.id}": snapshot.digests[choice.prepare.id]}
+    inputs |= {"options": digest_of(options)} if options else {}
+    part = f":{choice.part}" if choice.part else ""
+    name = f"{manifest.name}/prepare{part}"
+    needs = (last.id,) if last else ()
+    steps["prepare"] = make_step(snapshot, name, "prepare", inputs, needs)
+    return steps["prepare"]
+
+
+def prepare_options(choice: Choice, project: Project) -> dict[str, object]:
+    """What the manifest asks of the ONNX model before it is converted."""
+    model = project.manifest.model
+    asked: dict[str, object] = {
+        "prune": model.prune.model_dump() if model.prune else None,
+        "simplify": model.simplify or None,
+        "opset": model.opset,
+        "split": {"at": model.split.at, "part": choice.part} if model.split and choice.part else None,
+    }
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+def _feed(snapshot: Snapshot, choice: Choice, steps: dict[str, Step]) -> None:
+    """The project's own `pre` and `post` as a program for this host, and what `pre` makes of the data."""
+    manifest = snapshot.project.manifest
+    model = manifest.model
+    blocks = {
+        "pre": [b.model_dump(mode="json") for b in manifest.pre],
+        "post": [b.model_dump(mode="json") for b in manifest.post],
+    }
+    code = {b.code: snapshot.files[b.code] for b in (*manifest.pre, *manifest.post) if b.code}
+    inputs = {
+        "pre and post": digest_of(blocks),
+        **code,
+        "C and C++ files of the project": snapshot.sources,
+        "templates/program": snapshot.code["templates/program"],
+        "edgepack/compile": snapshot.code["edgepack/compile"],
+        "arch": snapshot.here.arch,
+    }
+    steps["blocks"] = make_step(snapshot, f"{manifest.name}/blocks", "blocks", inputs)
+    data = {
+        "calibration": digest_of(model.calibration.model_dump(mode="json")) if model.calibration else "none",
+        "accuracy": digest_of(model.accuracy.model_dump(mode="json")) if model.accuracy else "none",
+    }
+    named = [model.golden]
+    if model.calibration:
+        loader = model.calibration.loader
+        named += [model.calibration.data, loader.code if loader else None]
+    named += [model.accuracy.data] if model.accuracy else []
+    data |= {name: snapshot.files[name] for name in named if name}
+    fed = {"blocks": steps["blocks"].key, "model": steps["prepare"].key, **data}
+    needs = (steps["blocks"].id, steps["prepare"].id)
+    part = f":{choice.part}" if choice.part else ""
+    steps["feed"] = make_step(snapshot, f"{manifest.name}/feed{part}", "feed", fed, needs)
+
+
+def _converts(snapshot: Snapshot, choice: Choice, steps: dict[str, Step], before: Step | None) -> None:
+    manifest = snapshot.project.manifest
+    last = before
+    for recipe in choice.chain.converts:
+        final = recipe is choice.recipe
+        precision = hop_precision(choice, recipe.precisions_for(choice.target.chip))
+        inputs: dict[str, str] = {f"recipes/{recipe.id}": snapshot.digests[recipe.id], "precision": precision}
+        if last is None:
+            model = manifest.model
+            inputs |= {n: snapshot.files[n] for n in (model.file, model.weights) if n} | dict(
+                snapshot.weights
+            )
+        else:
+            inputs["model"] = last.key
+        chip = recipe.chip(choice.target.chip)
+        inputs |= {"chip": chip} if chip else {}
+        needs = [last.id] if last else []
+        declared = recipe.precision(precision)
+        if "feed" in steps and declared is not None and declared.calibration:
+            inputs |= {"calibration": steps["feed"].key, **_quantised(snapshot, choice)}
+            needs.append(steps["feed"].id)
+        slot = "convert" if final else f"convert:{recipe.id}"
+        part = f":{choice.part}" if choice.part else ""
+        on = f":{chip}" if chip else ""
+        name = f"{manifest.name}/convert:{recipe.id}:{precision}{on}{part}"
+        last = steps[slot] = make_step(snapshot, name, "convert", inputs, tuple(needs))
+
+
+def hop_precision(choice: Choice, there: list[str]) -> str:
+    """An earlier hop gets the precision that is asked for where it has it; else it stays as it is trained."""
+    return choice.precision if choice.precision in there else there[0]
+
+
+def _quantised(snapshot: Snapshot, choice: Choice) -> Mapping[str, str]:
+    manifest = snapshot.project.manifest
+    accuracy = manifest.model.accuracy
+    return {
+        "quantisation": digest_of(choice.options.quantisation.model_dump(mode="json")),
+        "gates": digest_of(vars(gates_for(manifest.parity, choice.precision, choice.recipe))),
+        "accuracy": digest_of(accuracy.model_dump(mode="json")) if accuracy else "none",
+    }
+
+
+def _parity(snapshot: Snapshot, choice: Choice, steps: Mapping[str, Step]) -> Step:
+    manifest = snapshot.project.manifest
+    inputs = {
+        "converted": steps["convert"].key,
+        "trained": steps["prepare"].key,
+        "fed": steps["feed"].key,
+        "gates": digest_of(vars(gates_for(manifest.parity, choice.precision, choice.recipe))),
+        "edgepack/convert": snapshot.code["edgepack/convert"],
+    }
+    needs = tuple(steps[slot].id for slot in ("prepare", "blocks", "feed", "convert"))
+    return make_step(snapshot, f"{manifest.name}@{choice.target.id}/parity", "parity", inputs, needs)
