@@ -1,7 +1,8 @@
 """A real arm64 board, emulated whole: its own kernel, disk and userland, a Cortex-A72 by QEMU.
 
 It listens on 127.0.0.1 only and reaches nothing outside. Pulling its plug is ending the emulator: what
-the board had not written to its disk is gone, as on a real one.
+the board had not written to its disk is gone, as on a real one. What its disk is told from its first boot
+to the first time it is off is kept in ``disk_log`` (see ``disk_log.py``).
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class Board:
         self.port = free_port()
         self.keys: Keys = new_keys(folder)
         self._image = rootfs.image(userland)
+        self.disk_log = folder / "disk.log"
         self._disk = folder / "disk.img"
         self._owner = folder / "owner.tar"
         self._process: subprocess.Popen[bytes] | None = None
@@ -48,9 +50,14 @@ class Board:
     def boot(self) -> float:
         """Power on and return the seconds until its SSH server answered."""
         assert self._process is None, "the board is already on"
+        disk = self._plain_disk() if self.disk_log.exists() else self._logged_disk()
         with self.console.open("ab") as console:
             self._process = subprocess.Popen(
-                self._argv(), stdin=subprocess.DEVNULL, stdout=console, stderr=console, start_new_session=True
+                self._argv(disk),
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                start_new_session=True,
             )
         try:
             return wait_for_ssh(LOOPBACK, self.port, BOOT_TIMEOUT_S, self.is_on)
@@ -81,13 +88,26 @@ class Board:
             self._process.wait()
             self._process = None
 
-    def _argv(self) -> list[str]:
+    @property
+    def pristine_disk(self) -> Path:
+        """The disk as it was before the first boot."""
+        return self._image.disk
+
+    def _plain_disk(self) -> str:
+        return f"driver=raw,node-name=disk,file.driver=file,file.filename={self._disk}"
+
+    def _logged_disk(self) -> str:
+        self.disk_log.touch()
+        below = f"file.driver=raw,file.file.driver=file,file.file.filename={self._disk}"
+        return f"driver=blklogwrites,node-name=disk,{below},log.driver=file,log.filename={self.disk_log}"
+
+    def _argv(self, disk: str) -> list[str]:
         return [
             *DIES_WITH_US, QEMU, "-M", "virt", "-cpu", CPU, "-accel", "tcg,thread=multi", "-smp", "2",
             "-m", str(MEMORY_MB), "-nodefaults", "-no-reboot", "-display", "none", "-serial", "stdio",
             "-kernel", str(self._image.kernel), "-initrd", str(self._image.initrd),
             "-append", "console=ttyAMA0 quiet panic=-1",
-            "-drive", f"if=none,id=disk,format=raw,file={self._disk}",
+            "-blockdev", disk,
             "-device", "virtio-blk-pci,drive=disk",
             "-drive", f"if=none,id=owner,format=raw,readonly=on,file={self._owner}",
             "-device", "virtio-blk-pci,drive=owner",

@@ -40,9 +40,9 @@ def lab() -> None:
         pytest.fail(f"the lab lacks {', '.join(missing)}: run {SETUP} as root, or make test-lab")
 
 
-@pytest.fixture(scope="session", params=[rootfs.DEBIAN, rootfs.BUSYBOX], ids=lambda userland: userland.name)
+@pytest.fixture(scope="module", params=[rootfs.DEBIAN, rootfs.BUSYBOX], ids=lambda userland: userland.name)
 def board(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
-    """The emulated arm64 board, powered on; once with each userland."""
+    """The emulated arm64 board, powered on; once with each userland, in each file of tests."""
     made = Board(tmp_path_factory.mktemp("board"), request.param)
     made.boot()
     yield made

@@ -19,15 +19,15 @@ from typing import Any
 
 import numpy as np
 
-from edgepack.tools.runner import command, run
-
-from . import board_story
+from . import board_story, whole_way
 from .board import Board
 from .board_story import Answers, Machine, Pull
+from .page import PROOF, commit, table, verbatim
 from .project import DIGITS, HOST_TARGET, Project, build_releases
 from .site import NEW, OLD, Site
+from .whole_way import WholeWay
 
-PAGE = Path(__file__).parents[2] / "docs" / "proof" / "arm64-board.md"
+PAGE = PROOF / "arm64-board.md"
 COMMAND = "make show-board"
 
 
@@ -36,10 +36,7 @@ class Record:
     """Everything that the page shows."""
 
     machine: Machine
-    first: Any  # the deploy's report, as `edgepack deploy --json` gave it
-    answers: Answers
-    second: Any
-    back: Any
+    way: WholeWay
     status: str  # `edgepack status`, as a user sees it after the rollback
     refusal: str
     pulls: tuple[Pull, ...]
@@ -57,11 +54,8 @@ def record(folder: Path, say: Callable[[str], None]) -> Record:
         machine = board_story.machine(board, board.boot())
         site = Site(board.endpoint(), releases, "aarch64")
         site.enter_fleet()
-        say(f"deploying {OLD}, and asking with every held-out image")
-        first = site.deploy(OLD)
-        answers = board_story.answers(site)
-        say(f"deploying {NEW}, and going back")
-        second, back = site.deploy(NEW), site.said("rollback")
+        say(f"deploying {OLD}, asking with every held-out image, deploying {NEW}, and going back")
+        way = whole_way.done(board, site)
         status = site.project.run("status").stdout.decode()
         refusal = site.project.run("deploy", "box-01", "--bundle", releases.bundle(NEW, HOST_TARGET)).text()
         site.answers(OLD)
@@ -69,7 +63,7 @@ def record(folder: Path, say: Callable[[str], None]) -> Record:
     finally:
         board.pull_power()
     seconds = time.monotonic() - began
-    return Record(machine, first, answers, second, back, status, refusal, pulls, seconds)
+    return Record(machine, way, status, refusal, pulls, seconds)
 
 
 def _pulled(board: Board, site: Site, say: Callable[[str], None]) -> Iterable[Pull]:
@@ -84,7 +78,7 @@ def page(told: Record) -> str:
         (
             *_head(told),
             *_deploys(told),
-            *_held_out(told.answers, told.first["proof"]["gates"]),
+            *_held_out(told.way.answers, told.way.first["proof"]["gates"]),
             *_refusal(told),
             *_pulls(told.pulls),
         )
@@ -99,11 +93,11 @@ def _head(told: Record) -> Sequence[str]:
         f"Written by `{COMMAND}`; run it again to write it again. *Verified on emulator or simulator*",
         f"*({told.machine.emulator})*: a machine with its own kernel, disk, accounts and OpenSSH server.",
         "",
-        *_table(
+        *table(
             ("", ""),
             (
                 ("date", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")),
-                ("commit", _commit()),
+                ("commit", commit(PAGE)),
                 ("model", f"`examples/digits/model/lenet.onnx`, trained with seeds {training['seeds']}"),
                 ("board", f"{told.machine.system}, `{told.machine.uname}`"),
                 ("boot to SSH", f"{told.machine.boot_s:.1f} s"),
@@ -114,7 +108,7 @@ def _head(told: Record) -> Sequence[str]:
 
 
 def _deploys(told: Record) -> Sequence[str]:
-    reports = (("first deploy", told.first), ("update", told.second), ("rollback", told.back))
+    reports = (("first deploy", told.way.first), ("update", told.way.second), ("rollback", told.way.back))
     rows = [
         (
             name, report["version"], f"`{report['release'][:12]}`",
@@ -123,7 +117,7 @@ def _deploys(told: Record) -> Sequence[str]:
         )
         for name, report in reports
     ]  # fmt: skip
-    stages = list(told.first["seconds"])
+    stages = list(told.way.first["seconds"])
     seconds = [
         (name, *(f"{report['seconds'][stage]:.1f}" if stage in report["seconds"] else "" for stage in stages))
         for name, report in reports
@@ -131,13 +125,13 @@ def _deploys(told: Record) -> Sequence[str]:
     return (
         "## Deploy, update, rollback",
         "",
-        *_table(("", "version", "release", "sent", "seconds", "proven on the board before the switch"), rows),
+        *table(("", "version", "release", "sent", "seconds", "proven on the board before the switch"), rows),
         "Seconds by stage:",
         "",
-        *_table(("", *stages), seconds),
+        *table(("", *stages), seconds),
         "`edgepack status` after the rollback:",
         "",
-        *_verbatim(told.status),
+        *verbatim(told.status),
     )
 
 
@@ -160,7 +154,7 @@ def _held_out(told: Answers, gates: Any) -> Sequence[str]:
     return (
         "## Every held-out image, beside ONNX Runtime run meanwhile on the trained file",
         "",
-        *_table(("digit", "images", "right, board", "right, ONNX Runtime", "same answer"), rows),
+        *table(("digit", "images", "right, board", "right, ONNX Runtime", "same answer"), rows),
         f"- the same class on {same} of {len(live.files)} images",
         f"- accuracy {live.accuracy(told.classes):.2%}, ONNX Runtime {live.accuracy(live.classes):.2%}",
         f"- largest difference of any logit {told.largest_difference():.2e}; the gate allows {allowed:.2e}",
@@ -176,7 +170,7 @@ def _refusal(told: Record) -> Sequence[str]:
         "",
         "is refused, and the old release goes on answering:",
         "",
-        *_verbatim(told.refusal),
+        *verbatim(told.refusal),
     )
 
 
@@ -196,7 +190,7 @@ def _pulls(pulls: Sequence[Pull]) -> Sequence[str]:
         "The emulator is ended; what the board had not written to its disk is gone. Then it is booted again.",
         "Nothing starts the program with the board yet: looked at is the release that would be started.",
         "",
-        *_table(
+        *table(
             (
                 "stage",
                 "into it",
@@ -211,30 +205,16 @@ def _pulls(pulls: Sequence[Pull]) -> Sequence[str]:
     )
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Sequence[str]:
-    lines = [header, ["---"] * len(header), *rows]
-    return (*("| " + " | ".join(line) + " |" for line in lines), "")
-
-
-def _verbatim(text: str) -> Sequence[str]:
-    return ("```", *text.rstrip().splitlines(), "```", "")
-
-
-def _commit() -> str:
-    def git(*words: str) -> str:
-        return run(command("git", *words, cwd=PAGE.parent.parent)).stdout.decode().strip()
-
-    changed = git("status", "--porcelain", "--untracked-files=no", "--", ":/", f":(exclude,top)docs/proof/{PAGE.name}")
-    return f"`{git('rev-parse', '--short=12', 'HEAD')}`" + (" with changes beside it" if changed else "")
-
-
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="edgepack-board-") as scratch:
         told = record(Path(scratch), lambda line: print(f"board: {line}", file=sys.stderr, flush=True))
-    np.testing.assert_array_equal(told.answers.classes, told.answers.live.classes)
+    np.testing.assert_array_equal(told.way.answers.classes, told.way.answers.live.classes)
     PAGE.parent.mkdir(parents=True, exist_ok=True)
-    PAGE.write_text(page(told))
+    PAGE.write_text(page(told).rstrip() + "\n")
     print(PAGE)
+    broken = [pull for pull in told.pulls if pull.current not in ("old", "new") or pull.damaged or pull.proof]
+    if broken:
+        sys.exit(f"a pulled plug left what it must not: {broken}")
 
 
 if __name__ == "__main__":
