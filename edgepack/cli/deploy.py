@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,17 +35,18 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
         raise UsageError("--keep takes 0 or more")
     folder = Path(args.folder).absolute()
     found = nodes.find(folder, args.node)
-    bundle = _bundle(folder, found, args.bundle)
+    bundle, warnings = _bundle(folder, found, args.bundle)
+    _warn(warnings, found, screen)
     options = DeployOptions(keep=args.keep)
     if args.dry_run:
         with found.blamed():
             plan = plan_deploy(found.endpoint, bundle, options)
-        screen.result(plan.as_dict())
+        screen.result({**plan.as_dict(), "warnings": warnings})
         return _show_plan(plan, found, screen)
     screen.headline(f"{bundle.name} {bundle.version} → {found.endpoint.where}{_what(found)}")
     with found.blamed(), StageScreen(screen) as stages:
         report = deploy(found.endpoint, bundle, options, stages.progress)
-    screen.result(report.as_dict())
+    screen.result({**report.as_dict(), "warnings": warnings})
     _show(report, screen)
     return 0
 
@@ -53,14 +55,15 @@ def _what(found: Found) -> str:
     return f", {found.endpoint.description}" if found.endpoint.description else ""
 
 
-def _bundle(folder: Path, found: Found, named: str | None) -> Bundle:
-    """The bundle to ship: every byte of it compared with its digests before it leaves."""
+def _bundle(folder: Path, found: Found, named: str | None) -> tuple[Bundle, list[str]]:
+    """The bundle to ship, every byte of it compared with its digest; and what is to be said of it."""
     from edgepack.bundle import open_bundle
+    from edgepack.cli import deploy_drift
     from edgepack.errors import InputError
     from edgepack.manifest import project as manifest
 
     if named:
-        return open_bundle(Path(named), verify=True)
+        return open_bundle(Path(named), verify=True), []
     project = manifest.load(folder)
     place = folder / "dist" / f"{project.manifest.name}@{found.target}"
     if not place.is_dir():
@@ -69,7 +72,14 @@ def _bundle(folder: Path, found: Found, named: str | None) -> Bundle:
             where=str(place.relative_to(folder)),
             fix=f"edgepack build --for {found.name}",
         )
-    return open_bundle(place, verify=True)
+    bundle = open_bundle(place, verify=True)
+    return bundle, deploy_drift.warnings(project, bundle, found.target)
+
+
+def _warn(warnings: Sequence[str], found: Found, screen: Screen) -> None:
+    for warning in warnings:
+        screen.remark(f"{screen.paint('warning:', 'yellow')} {warning}")
+        screen.remark(f"  what was built is deployed; to bring the change: edgepack build --for {found.name}")
 
 
 def _show(report: DeployReport, screen: Screen) -> None:

@@ -79,6 +79,11 @@ class Screen:
             return text
         return f"\033[{_COLORS[color]}m{text}\033[0m"
 
+    def remark(self, line: str) -> None:
+        """One line beside the result, on stderr, also with ``--quiet``; ``--json`` has it in its object."""
+        if not self.json:
+            self._plain(line)
+
     # ---- errors
 
     def error(self, error: EdgepackError) -> None:
