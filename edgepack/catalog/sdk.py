@@ -15,26 +15,45 @@ from pydantic import Field, model_validator
 from edgepack.manifest.words import InsidePath, Model, matching
 
 SdkKey = Annotated[
-    str, matching(r"sdk\.[a-z][a-z0-9_]{0,31}", "an SDK's key is `sdk.` and a name of a-z, 0-9, _")
+    str,
+    matching(
+        r"sdk\.[a-z0-9]([a-z0-9-]{0,29}[a-z0-9])?",
+        "an SDK's key is `sdk.` and lower-case letters, digits, hyphens",
+    ),
 ]
+Layout = Literal["NCHW", "NHWC"]
 _SOURCE = "the vendor's document that says so: its title or address"
 
 
 class CalibrationFiles(Model):
-    """How calibration samples are written for a toolkit."""
+    """How calibration samples are written for a toolkit, a folder an input, a file a sample."""
 
-    layout: Literal["NCHW", "NHWC"] = Field(default="NCHW", description="of inputs with four axes")
-    list_format: Literal["npy", "bin"] = Field(default="npy", description="which files the list names")
+    layout: Layout = Field(default="NCHW", description="of inputs with four axes")
+    batch: bool = Field(default=True, description="a sample has the leading axis of 1")
+    files: list[Literal["npy", "bin", "txt", "stack"]] = Field(
+        default=["npy"],
+        description="npy; bin: raw float32; txt: a value a line; stack: one .npy an input, (N, …)",
+    )
     source: str = Field(min_length=4, description=_SOURCE)
 
 
-class BoxInputs(Model):
+class BoxTensors(Model):
     """What the converted model wants fed on the box, where the toolkit changes that."""
 
-    layout: Literal["NCHW", "NHWC"] = Field(default="NCHW", description="of the inputs on the box")
+    layout: Layout = Field(default="NCHW", description="of inputs with four axes")
     dtype: Literal["float32", "float16", "uint8", "int8"] = Field(
         default="float32", description="of the inputs"
     )
+    source: str = Field(min_length=4, description=_SOURCE)
+
+
+class Refusal(Model):
+    """What the toolkit cannot do, known before it is started."""
+
+    when: str = Field(description="an expression, as in `when` of an argument")
+    what: str = Field(description="the sentence that the user reads")
+    why: str = Field(default="", description="the cause")
+    fix: str = Field(description="what to do about it")
     source: str = Field(min_length=4, description=_SOURCE)
 
 
@@ -49,24 +68,27 @@ class Sdk(Model):
         min_length=1,
         description="its programs below the key's folder; of two with one name, the first that is there",
     )
+    on_path: bool = Field(default=True, description="what is not below the key's folder may be on PATH")
+    box: list[str] = Field(default=[], description="run: box: where its programs lie on a box, besides PATH")
     env: dict[str, str] = Field(default={}, description="variables that its programs need, templates")
     path: list[str] = Field(default=[], description="folders put before PATH, templates")
-    calibration: CalibrationFiles | None = Field(
-        default=None, description="left out: NCHW, and a list of .npy files"
+    user_env: list[str] = Field(
+        default=[], description="variables of the user's that its programs see, as licences need"
     )
-    inputs: BoxInputs | None = Field(default=None, description="left out: NCHW and float32")
-    on_path: bool = Field(default=True, description="without the key, a program on PATH will do")
+    calibration: CalibrationFiles | None = Field(default=None, description="left out: NCHW, .npy")
+    inputs: BoxTensors | None = Field(default=None, description="left out: NCHW, float32")
+    refuses: list[Refusal] = Field(default=[], description="asked before anything is started")
     source: str = Field(min_length=4, description=_SOURCE)
 
     @property
     def name_in_key(self) -> str:
-        """``cann`` of ``sdk.cann``: what the key is called in a settings file's `sdk:`."""
+        """``cann`` of ``sdk.cann``: what the key is called under `sdk:` in a file."""
         return self.key.removeprefix("sdk.")
 
     @property
     def variable(self) -> str:
         """The environment variable that says the same."""
-        return "EDGEPACK_SDK_" + self.name_in_key.upper()
+        return "EDGEPACK_SDK_" + self.name_in_key.upper().replace("-", "_")
 
 
 class Argument(Model):
@@ -91,7 +113,7 @@ class SdkStep(Model):
     """One program of the toolkit, started once."""
 
     program: str = Field(
-        description="one of `finds` by its file name; `python`: the toolkit's own, with `script`"
+        description="one of `finds` by its file name; `python`: the `python3` or `python` among them"
     )
     script: InsidePath | None = Field(
         default=None, description="a Python file in the recipe's folder, its first argument"
@@ -101,7 +123,7 @@ class SdkStep(Model):
     env: dict[str, str] = Field(default={}, description="variables for this step alone, templates")
     renders: dict[InsidePath, InsidePath] = Field(
         default={},
-        description="files written to the step's work folder before: name → template in the folder",
+        description="written to the work folder before: name → template beside recipe.yaml",
     )
     makes: list[str] = Field(
         default=[], description="what must be there and not empty afterwards: templates, relative to `out`"
@@ -120,8 +142,8 @@ class SdkStep(Model):
 
     @model_validator(mode="after")
     def _whole(self) -> SdkStep:
-        if (self.program == "python") != (self.script is not None):
-            raise ValueError("`program: python` and `script` go together")
+        if self.script is not None and self.program != "python":
+            raise ValueError("a `script` is for `program: python`")
         for pattern in (*self.fails_on, *self.says):
             try:
                 re.compile(pattern)
