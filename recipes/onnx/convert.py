@@ -1,8 +1,8 @@
 """ONNX to ONNX: checked, in one file, static; on request simplified, pruned, split, in another opset.
 
-Options: ``simplify: true``, ``opset: 13``, ``prune: {magnitude: 0.3}``, ``split: {at: TENSOR, part: before}``,
-``shapes: {INPUT: [1, 3, 160, 160]}``, ``strip_defaults: true``; ``sensitivity: {…}`` leaves the model alone and
-ranks its layers instead (sensitivity.py). The contract: docs/design/recipes.md.
+Options: ``simplify: true``, ``opset: 13``, ``prune: {magnitude: 0.3}``, ``split: {at: TENSOR, part: before}``
+(or ``after``), ``shapes: {INPUT: [1, 3, 160, 160]}``, ``strip_defaults: true``. ``sensitivity: {…}`` leaves
+the model alone and ranks its layers (sensitivity.py). The contract: docs/design/recipes.md.
 """
 
 from __future__ import annotations

@@ -14,11 +14,11 @@ MOST_LAYERS = 500
 
 
 def prune(model: onnx.ModelProto, share: float) -> dict[str, Any]:
-    """Set the ``share`` of each layer's weights that are nearest to 0 to 0, in place (Conv, ConvTranspose, Gemm
-    and MatMul; layer by layer, since layers differ in scale; no biases).
+    """Set the ``share`` of each layer's weights that are nearest to 0 to 0, in place: in Conv, ConvTranspose,
+    Gemm and MatMul, layer by layer, since layers differ in scale; no biases.
 
-    Returns ``{weights, zeros, before, gzip: [bytes before, bytes after], layers}``. The file's own size stays:
-    a zero takes as much room as any number until it is compressed. Raises Refused.
+    Returns ``{weights, zeros, zeros_before, gzip: [bytes before, bytes after], layers}``. The file's own size
+    stays: a zero takes as much room as any number until it is compressed. Raises Refused.
     """
     if not isinstance(share, (int, float)) or isinstance(share, bool) or not 0 < share < 1:
         what = f"prune.magnitude is {shown(str(share))}, and has to lie between 0 and 1"

@@ -47,8 +47,8 @@ def fix_shapes(model: onnx.ModelProto, wanted: Mapping[str, Sequence[int]]) -> l
 
 def _set_shape(value: onnx.ValueInfoProto, shape: Sequence[int]) -> None:
     dims = value.type.tensor_type.shape.dim
-    fits = not dims or len(dims) == len(shape)
-    if not fits or any(d.HasField("dim_value") and d.dim_value not in (0, n) for d, n in zip(dims, shape)):
+    said = [d.dim_value if d.HasField("dim_value") else 0 for d in dims]
+    if dims and (len(said) != len(shape) or any(n not in (0, m) for n, m in zip(said, shape, strict=True))):
         given = [d.dim_value or shown(d.dim_param) or "?" for d in dims]
         what = f"the input {shown(value.name)} cannot have the shape {list(shape)}"
         raise Refused("unsupported-input", what, f"the model says {given}", "correct it under shapes")
