@@ -1,0 +1,354 @@
+"""Converts with a vendor's own programs (``run: sdk``): what they are started with is data.
+
+``argvs`` is a function of the recipe, the request and the place alone, so that a test or a person can read
+what would be run without the toolkit. An exit code is never trusted: each step's files must be there, and
+its words must not be those of a failure. What comes of it is *by contract only*. Contract:
+docs/design/recipes.md.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgepack.catalog.recipes import Recipe
+from edgepack.catalog.sdk import Argument, SdkStep
+from edgepack.convert import onnx_signature, sdk_calibration, sdk_find
+from edgepack.convert.errors import ConvertError
+from edgepack.convert.onnx_signature import Signature, Tensor
+from edgepack.convert.recipe import Converted, Request
+from edgepack.convert.sdk_calibration import Samples
+from edgepack.convert.sdk_find import Toolkit
+from edgepack.tools.runner import Command, Completed, command, run
+
+if TYPE_CHECKING:
+    import jinja2
+
+PROOF = "by contract only"
+_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_HELP_S = 60
+
+
+@dataclass(frozen=True)
+class Place:
+    """What ``argvs`` needs besides the request. work: the steps' own folder, which is thrown away."""
+
+    toolkit: Toolkit
+    work: Path
+    inputs: tuple[Tensor, ...] = ()
+    outputs: tuple[Tensor, ...] = ()
+    samples: Samples | None = None
+    helps: Mapping[str, str] = field(default_factory=dict)  # a program → what its `--help` says
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """One program to start, in ``Place.work``, and what must come of it."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]  # all that it sees
+    writes: Mapping[str, str]  # files to put into the work folder before: name → text
+    makes: tuple[Path, ...]  # must be there and not empty afterwards
+    keeps: Mapping[str, str]  # file of the release's model/ → where it lies, may have a `*`
+    step: SdkStep
+
+
+def convert(
+    recipe: Recipe,
+    request: Request,
+    toolkit: Toolkit,
+    log: Path,
+    progress: Callable[[str], None],
+) -> Converted:
+    """Run the recipe's steps. Raises ModelError, ConvertError, ToolError or InputError."""
+    request = dataclasses.replace(
+        request,
+        model=request.model.resolve(),
+        weights=request.weights.resolve() if request.weights else None,
+        out=request.out.resolve(),
+    )
+    signature = _signature(recipe, request)
+    with tempfile.TemporaryDirectory(prefix="edgepack-sdk-") as private:
+        place = _place(recipe, request, toolkit, signature, Path(private))
+        refuse(recipe, request, place)
+        files: dict[str, Path] = {}
+        for invocation in argvs(recipe, request, place):
+            progress(f"{recipe.about.tool}: {Path(invocation.argv[0]).name}")
+            done = _start(recipe, invocation, place, log)
+            _judge(recipe, request, invocation, done)
+            files |= _collect(recipe, request, invocation)
+    if not files:
+        raise ConvertError(f"{recipe.id} wrote no file", where=request.model.name)
+    return Converted(files, report(recipe, request, signature, list(files)))
+
+
+def argvs(recipe: Recipe, request: Request, place: Place) -> list[Invocation]:
+    """What would be run, in order. Raises ToolError where a program of a step is not here."""
+    said = _Words(recipe, request, place)
+    return [_invocation(recipe, step, said, place) for step in recipe.about.steps if said.true(step.when)]
+
+
+def refuse(recipe: Recipe, request: Request, place: Place) -> None:
+    """Raises ConvertError for what the recipe says that its toolkit cannot do."""
+    declared = recipe.precision(request.precision)
+    if declared is not None and declared.calibration and request.calibration is None:
+        raise ConvertError(
+            f"{recipe.id} needs calibration data for {request.precision}",
+            where=request.model.name,
+            fix="add `calibration:` under `model:` in edgepack.yaml",
+        )
+    said = _Words(recipe, request, place)
+    for refusal in recipe.about.sdk.refuses if recipe.about.sdk else []:
+        if said.true(refusal.when):
+            raise ConvertError(
+                said.text(refusal.what), where=request.model.name, why=refusal.why, fix=refusal.fix
+            )
+
+
+def report(recipe: Recipe, request: Request, signature: Signature, files: list[str]) -> dict[str, Any]:
+    """What ``convert`` answers. Names are the ONNX ones; runtimes that number tensors keep the order."""
+    sdk = recipe.about.sdk
+    fed = sdk.inputs if sdk else None
+    layout, dtype = (fed.layout, fed.dtype) if fed else ("NCHW", None)
+    inputs = []
+    for tensor in signature.inputs:
+        n, *rest = tensor.shape
+        turned = layout == "NHWC" and len(rest) == 3
+        inputs.append(
+            {
+                "name": tensor.name,
+                "tensor": tensor.name,
+                "shape": [n, *rest[1:], rest[0]] if turned else list(tensor.shape),
+                "dtype": dtype or tensor.dtype,
+                "layout": "NHWC" if turned else "NCHW",
+            }
+        )
+    return {
+        "ok": True,
+        "files": sorted(files),
+        "inputs": inputs,
+        "outputs": [{"name": t.name, "tensor": t.name, "shape": list(t.shape)} for t in signature.outputs],
+        "layers": [],
+        "operators": signature.operators,
+        "tool": {"name": recipe.about.tool, "version": sdk.versions if sdk else ""},
+        "warnings": [],
+        "kept": [],
+        "proof": PROOF,
+    }
+
+
+class _Words:
+    """Templates and conditions of a recipe, with the names that docs/design/recipes.md lists."""
+
+    def __init__(self, recipe: Recipe, request: Request, place: Place) -> None:
+        import jinja2
+
+        self._jinja: jinja2.Environment = jinja2.Environment(  # noqa: S701 - argv and config files, no HTML
+            loader=jinja2.FileSystemLoader(recipe.folder),
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+        )
+        self.names = _names(recipe, request, place)
+
+    def text(self, template: str, **more: object) -> str:
+        return self._jinja.from_string(template).render({**self.names, **more})
+
+    def file(self, template: str) -> str:
+        return self._jinja.get_template(template).render(self.names)
+
+    def value(self, expression: str) -> Any:
+        return self._jinja.compile_expression(expression, undefined_to_none=False)(**self.names)
+
+    def true(self, expression: str) -> bool:
+        return not expression or bool(self.value(expression))
+
+
+def _names(recipe: Recipe, request: Request, place: Place) -> dict[str, Any]:
+    declared = recipe.precision(request.precision)
+    defaults = {
+        "scheme": declared.schemes[0] if declared and declared.schemes else "",
+        "granularity": declared.granularities[0] if declared and declared.granularities else "",
+        "method": declared.methods[0] if declared and declared.methods else "",
+    }
+    return {
+        "model": str(request.model),
+        "model_name": request.model.stem,
+        "weights": str(request.weights) if request.weights else "",
+        "out": str(request.out),
+        "work": str(place.work),
+        "recipe": str(recipe.folder),
+        "sdk": str(place.toolkit.folder),
+        "chip": recipe.chip(request.chip) or "",
+        "target": request.target,
+        "precision": request.precision,
+        "inputs": [_tensor(t) for t in place.inputs],
+        "outputs": [_tensor(t) for t in place.outputs],
+        "calibration": place.samples,
+        "quantisation": {**defaults, **request.quantisation},
+        "options": dict(request.options),
+        "keep": list(request.keep),
+    }
+
+
+def _tensor(tensor: Tensor) -> dict[str, Any]:
+    return {
+        "name": tensor.name,
+        "shape": list(tensor.shape),
+        "dtype": tensor.dtype,
+        "file": sdk_calibration.file_name(tensor.name),
+    }
+
+
+def _invocation(recipe: Recipe, step: SdkStep, said: _Words, place: Place) -> Invocation:
+    sdk = recipe.about.sdk
+    program = place.toolkit.programs.get(step.program)
+    if program is None:
+        raise sdk_find.absent(recipe, step.program)
+    script = [str(recipe.folder / step.script)] if step.script else []
+    words = [word for a in step.args for word in _argument(a, said, place.helps.get(step.program, ""))]
+    templates = {**(sdk.env if sdk else {}), **step.env}
+    folders = [said.text(folder) for folder in (sdk.path if sdk else [])]
+    env = {
+        "HOME": str(place.work.parent / "home"),
+        "TMPDIR": str(place.work.parent / "tmp"),
+        "LC_ALL": "C.UTF-8",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        **{name: os.environ[name] for name in (sdk.user_env if sdk else []) if name in os.environ},
+        **{name: said.text(template) for name, template in templates.items()},
+        "PATH": ":".join(
+            dict.fromkeys([*folders, str(program.parent), "/usr/local/bin", "/usr/bin", "/bin"])
+        ),
+    }
+    return Invocation(
+        argv=(str(program), *script, *words),
+        env=env,
+        writes={name: said.file(template) for name, template in step.renders.items()},
+        makes=tuple(Path(str(said.names["out"])) / said.text(made) for made in step.makes),
+        keeps={name: said.text(where) for name, where in step.keeps.items()},
+        step=step,
+    )
+
+
+def _argument(argument: Argument, said: _Words, help_text: str) -> Iterator[str]:
+    flag = argument.if_help.removeprefix("!")
+    if flag and (flag in help_text) == argument.if_help.startswith("!"):
+        return
+    if not said.true(argument.when):
+        return
+    for item in said.value(argument.each) if argument.each else [None]:
+        for template in argument.words:
+            yield said.text(template, item=item)
+
+
+def _signature(recipe: Recipe, request: Request) -> Signature:
+    if recipe.about.from_ == "onnx":
+        return onnx_signature.read(request.model)
+    return Signature((), (), {})
+
+
+def _place(recipe: Recipe, request: Request, toolkit: Toolkit, signature: Signature, private: Path) -> Place:
+    work = private / "work"
+    for folder in (work, private / "home", private / "tmp"):
+        folder.mkdir()
+    samples = None
+    if request.calibration is not None:
+        names = [tensor.name for tensor in signature.inputs]
+        wanted = recipe.about.sdk.calibration if recipe.about.sdk else None
+        samples = sdk_calibration.export(request.calibration, names, wanted, private / "calibration")
+    helps = {
+        step.program: run(command(toolkit.programs[step.program], "--help", timeout_s=_HELP_S)).text()
+        for step in recipe.about.steps
+        if any(a.if_help for a in step.args) and step.program in toolkit.programs
+    }
+    return Place(toolkit, work, signature.inputs, signature.outputs, samples, helps)
+
+
+def _start(recipe: Recipe, invocation: Invocation, place: Place, log: Path) -> Completed:
+    """Run one step. With the network, unlike our own recipes: licences may ask a server."""
+    for name, text in invocation.writes.items():
+        file = place.work / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    cmd = Command(
+        invocation.argv,
+        cwd=place.work,
+        env=invocation.env,
+        only_env=True,
+        timeout_s=invocation.step.timeout_s or recipe.about.timeout_s,
+        memory_mb=recipe.about.memory_mb,
+    )
+    return run(cmd, log=log)
+
+
+def _judge(recipe: Recipe, request: Request, invocation: Invocation, done: Completed) -> None:
+    """Raises ConvertError where the step failed, whatever its exit code says."""
+    name, said = Path(done.argv[0]).name, plain(done)
+    ended = ""
+    if done.timed_out:
+        ended = f"{name} did not finish in {invocation.step.timeout_s or recipe.about.timeout_s} s"
+    elif any(re.search(pattern, said) for pattern in invocation.step.fails_on):
+        ended = f"{name} says that it failed (exit code {done.returncode})"
+    elif not done.ok:
+        ended = f"{name} ended with exit code {done.returncode}"
+    else:
+        for pattern in invocation.step.says:
+            if not re.search(pattern, said):
+                ended = (
+                    f"{name} ended with exit code 0 and did not say {pattern!r}, as it does where it succeeds"
+                )
+        for made in (*invocation.makes, *(_kept(where) for where in invocation.keeps.values())):
+            if made is None or not made.is_file() or made.stat().st_size == 0:
+                lacking = made.name if made else " or ".join(invocation.keeps)
+                ended = ended or f"{name} ended with exit code 0 and wrote no {lacking}"
+    if not ended:
+        return
+    why, fix = "", "what it printed is in the log of this step"
+    for known in recipe.about.errors:
+        if re.search(known.match, said):
+            why, fix = known.why, known.fix
+            break
+    raise ConvertError(
+        f"{recipe.id} failed: {ended}",
+        where=request.model.name,
+        why=why,
+        fix=fix,
+        detail=said.strip()[-1500:],
+    )
+
+
+def _collect(recipe: Recipe, request: Request, invocation: Invocation) -> dict[str, Path]:
+    """The step's files for the release, those that it left elsewhere copied to ``out``."""
+    files = {made.relative_to(request.out).as_posix(): made for made in invocation.makes}
+    for name, where in invocation.keeps.items():
+        source = _kept(where)
+        assert source is not None, recipe.id  # or _judge had refused it
+        target = request.out / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+        files[name] = target
+    return files
+
+
+def _kept(where: str) -> Path | None:
+    """The one file that a path with `*` fits; None where there is none, or no telling which."""
+    path = Path(where)
+    if "*" not in where:
+        return path
+    first = next(i for i, part in enumerate(path.parts) if "*" in part)
+    found = sorted(Path(*path.parts[:first]).glob("/".join(path.parts[first:])))
+    return found[0] if len(found) == 1 else None
+
+
+def plain(done: Completed) -> str:
+    """What a program printed, without colours and whatever else could do things to a terminal."""
+    text = _COLOUR.sub("", done.text()).replace("\r", "\n")
+    return "".join(c for c in text if c.isprintable() or c in "\n\t")
