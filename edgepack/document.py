@@ -68,10 +68,12 @@ def read(file: Path, shown: str | None = None) -> Document:
     try:
         raw = file.read_bytes()
     except FileNotFoundError:
+        above = next((p for p in file.absolute().parent.parents if (p / file.name).is_file()), "FOLDER")
         raise InputError(
             f"there is no {name}",
             where=str(file),
-            fix="go to the project's folder, or name it: edgepack -C FOLDER …",
+            why="" if above == "FOLDER" else f"there is one in {above}",
+            fix=f"go to the project's folder, or name it: edgepack -C {above} …",
         ) from None
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)

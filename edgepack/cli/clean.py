@@ -37,7 +37,9 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
                 _remove(place)
     screen.result({"removed": [{"path": str(p), "bytes": size} for p, size in gone], "dry_run": args.dry_run})
     verb = "would remove" if args.dry_run else "removed"
-    screen.text(f"{verb} {amount(sum(size for _, size in gone))} in {len(gone)} places")
+    places = "1 place" if len(gone) == 1 else f"{len(gone)} places"
+    total = amount(sum(size for _, size in gone))
+    screen.text(f"{verb} {total} in {places}" if gone else "there is nothing to remove")
     for place, size in gone:
         screen.text(f"  {amount(size):>10}  {place}")
     return 0

@@ -44,7 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         sys.stdout.write(f"edgepack {__version__}\n")
         return 0
-    if not words or words[0] in ("-h", "--help"):
+    if words[:1] in (["help"], ["-h"], ["--help"]):
+        words = [*words[1:2], "--help"]  # `help build` and `--help build` are what others call it
+    if not words or words == ["--help"]:
         parser([]).print_help()
         return 0 if words else 2
     return _run(words)
@@ -111,25 +113,27 @@ def _parse(words: list[str]) -> argparse.Namespace:
         import re
 
         command = f"edgepack {args.command}"
-        flags = sorted(set(re.findall(r"--[a-z][a-z-]+", _help_of(args.command))))
+        alone = _alone(args.command)
+        flags = sorted(set(re.findall(r"--[a-z][a-z-]+", alone.format_help())))
         near = difflib.get_close_matches(unknown[0].partition("=")[0], flags, 1, 0.5)
         raise UsageError(
             f"{command} does not take `{unknown[0]}`",
             why=f"did you mean `{near[0]}`?" if near else "",
             fix=f"{command} --help shows what it takes",
+            detail=alone.format_usage().strip(),
         )
     args.words = words
     return args
 
 
-def _help_of(command: str) -> str:
-    """A command's help: all of its flags are in it."""
+def _alone(command: str) -> argparse.ArgumentParser:
+    """A command's own parser: all of its flags are in its help."""
     import argparse
 
-    alone = argparse.ArgumentParser()
+    alone = argparse.ArgumentParser(f"edgepack {command}")
     _common(alone)
     _module(command).add_arguments(alone)
-    return alone.format_help()
+    return alone
 
 
 def _known(words: list[str]) -> None:
@@ -171,7 +175,8 @@ def parser(words: Sequence[str]) -> argparse.ArgumentParser:
 
             lacks = message.partition("arguments are required: ")[2]
             told = f" needs {lacks}" if lacks else f": {message.removeprefix('argument ')}"
-            raise UsageError(f"{self.prog}{told}", fix=f"{self.prog} --help shows what it takes")
+            fix = f"{self.prog} --help shows what it takes"
+            raise UsageError(f"{self.prog}{told}", fix=fix, detail=self.format_usage().strip())
 
     top = Parser(
         prog="edgepack",

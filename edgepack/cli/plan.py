@@ -49,7 +49,12 @@ def _explain(plan: Plan, screen: Screen) -> None:
         for stage, step_id in plan.chains[target].items():
             step = plan.steps[step_id]
             screen.text(f"  {stage}: {step.id}")
-            screen.rows([["      " + name, value[:64]] for name, value in step.inputs.items()])
+            screen.rows([["      " + name, _short(value)] for name, value in step.inputs.items()])
+
+
+def _short(value: str) -> str:
+    """A digest as the plan's own lines have it; ``--json`` has the whole of it."""
+    return value[:12] if len(value) == 64 and set(value) <= set("0123456789abcdef") else value
 
 
 def _as_dict(plan: Plan) -> dict[str, object]:
