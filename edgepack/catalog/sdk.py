@@ -113,7 +113,8 @@ class SdkStep(Model):
     """One program of the toolkit, started once."""
 
     program: str = Field(
-        description="one of `finds` by its file name; `python`: the `python3` or `python` among them"
+        description="one of `finds` by its file name; `python`: the `python3` or `python` among them, or "
+        "edgepack's own where there is none"
     )
     script: InsidePath | None = Field(
         default=None, description="a Python file in the recipe's folder, its first argument"
@@ -127,6 +128,9 @@ class SdkStep(Model):
     )
     makes: list[str] = Field(
         default=[], description="what must be there and not empty afterwards: templates, relative to `out`"
+    )
+    leaves: list[str] = Field(
+        default=[], description="what a later step needs: full paths, templates; there and not empty"
     )
     keeps: dict[InsidePath, str] = Field(
         default={},

@@ -46,6 +46,7 @@ class Place:
     outputs: tuple[Tensor, ...] = ()
     samples: Samples | None = None
     helps: Mapping[str, str] = field(default_factory=dict)  # a program → what its `--help` says
+    user: Mapping[str, str] = field(default_factory=dict)  # the user's variables that the recipe asks for
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class Invocation:
     argv: tuple[str, ...]
     env: Mapping[str, str]  # all that it sees
     writes: Mapping[str, str]  # files to put into the work folder before: name → text
-    makes: tuple[Path, ...]  # must be there and not empty afterwards
+    makes: tuple[Path, ...]  # for the release; must be there and not empty afterwards
+    leaves: tuple[Path, ...]  # for later steps; as well
     keeps: Mapping[str, str]  # file of the release's model/ → where it lies, may have a `*`
     step: SdkStep
 
@@ -196,6 +198,7 @@ def _names(recipe: Recipe, request: Request, place: Place) -> dict[str, Any]:
         "quantisation": {**defaults, **request.quantisation},
         "options": dict(request.options),
         "keep": list(request.keep),
+        "user": dict(place.user),
     }
 
 
@@ -222,7 +225,7 @@ def _invocation(recipe: Recipe, step: SdkStep, said: _Words, place: Place) -> In
         "TMPDIR": str(place.work.parent / "tmp"),
         "LC_ALL": "C.UTF-8",
         "PYTHONDONTWRITEBYTECODE": "1",
-        **{name: os.environ[name] for name in (sdk.user_env if sdk else []) if name in os.environ},
+        **place.user,
         **{name: said.text(template) for name, template in templates.items()},
         "PATH": ":".join(
             dict.fromkeys([*folders, str(program.parent), "/usr/local/bin", "/usr/bin", "/bin"])
@@ -233,6 +236,7 @@ def _invocation(recipe: Recipe, step: SdkStep, said: _Words, place: Place) -> In
         env=env,
         writes={name: said.file(template) for name, template in step.renders.items()},
         makes=tuple(Path(str(said.names["out"])) / said.text(made) for made in step.makes),
+        leaves=tuple(Path(said.text(left)) for left in step.leaves),
         keeps={name: said.text(where) for name, where in step.keeps.items()},
         step=step,
     )
@@ -269,7 +273,9 @@ def _place(recipe: Recipe, request: Request, toolkit: Toolkit, signature: Signat
         for step in recipe.about.steps
         if any(a.if_help for a in step.args) and step.program in toolkit.programs
     }
-    return Place(toolkit, work, signature.inputs, signature.outputs, samples, helps)
+    asked = recipe.about.sdk.user_env if recipe.about.sdk else []
+    user = {name: os.environ[name] for name in asked if name in os.environ}
+    return Place(toolkit, work, signature.inputs, signature.outputs, samples, helps, user)
 
 
 def _start(recipe: Recipe, invocation: Invocation, place: Place, log: Path) -> Completed:
@@ -305,7 +311,8 @@ def _judge(recipe: Recipe, request: Request, invocation: Invocation, done: Compl
                 ended = (
                     f"{name} ended with exit code 0 and did not say {pattern!r}, as it does where it succeeds"
                 )
-        for made in (*invocation.makes, *(_kept(where) for where in invocation.keeps.values())):
+        kept = (_kept(where) for where in invocation.keeps.values())
+        for made in (*invocation.makes, *invocation.leaves, *kept):
             if made is None or not made.is_file() or made.stat().st_size == 0:
                 lacking = made.name if made else " or ".join(invocation.keeps)
                 ended = ended or f"{name} ended with exit code 0 and wrote no {lacking}"

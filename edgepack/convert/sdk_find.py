@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -109,6 +110,8 @@ def _program(sdk: Sdk, folder: Path | None, name: str) -> Path | None:
             place = folder / candidate
             if PurePosixPath(candidate).name in wanted and place.is_file():
                 return place
+    if name == "python" and not any(PurePosixPath(c).name in wanted for c in sdk.finds):
+        return Path(sys.executable)  # a script of the recipe's own, which needs nothing of the toolkit
     if sdk.on_path:
         on_path = next((found for word in wanted if (found := shutil.which(word))), None)
         return Path(on_path) if on_path else None
@@ -117,7 +120,7 @@ def _program(sdk: Sdk, folder: Path | None, name: str) -> Path | None:
 
 def _around(sdk: Sdk, programs: Mapping[str, Path]) -> Path:
     """The toolkit's folder, from a program of it that was on PATH."""
-    place = next(iter(programs.values())).resolve()
+    place = next(p for p in programs.values() if p != Path(sys.executable)).resolve()
     for candidate in sdk.finds:
         parts = PurePosixPath(candidate).parts
         if place.parts[-len(parts) :] == parts:
