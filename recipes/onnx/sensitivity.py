@@ -5,7 +5,7 @@ its weights and its input rounded to 8 bits, and a switch between the two; so ON
 and computes it once as trained and once a layer.
 
 Options (the request's own, or under ``sensitivity``): ``metric: rms`` (root mean square of the difference,
-relative to that of the output as trained; the default) or ``cosine`` (1 − cosine); ``samples: 8``.
+relative to that of the output as trained; the default) or ``cosine`` (1 − cosine); ``samples: 4``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 MICROSOFT = "com.microsoft"  # its QuantizeLinear is there at any opset of the model's
 METRICS = ("rms", "cosine")
-SAMPLES = 8
+SAMPLES = 4
 
 
 @dataclass(frozen=True)
