@@ -50,7 +50,7 @@ def test_gcc_programs_carry_glibcs_and_libstdcxxs_licences() -> None:
     found = linked.by_gcc(sdist.unpack(SOURCE), "aarch64")
     assert b"GNU Lesser General Public" in found.texts["glibc.txt"]
     assert b"GCC Runtime Library Exception" in found.texts["libstdc++.txt"]
-    assert {part.name for part in found.parts} == {"ncnn", "glibc", "libstdc++"}
+    assert {part.name for part in found.parts} == {"ncnn", "glibc", "libgcc", "libgomp", "libstdc++"}
     assert all(part.version and part.licence for part in found.parts)
 
 
