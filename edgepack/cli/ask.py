@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,8 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
 def _fields(answer: dict[str, Any]) -> str:
     rest = {key: value for key, value in answer.items() if key != "file"}
     return "  ".join(
-        f"{key} {value:.3f}" if isinstance(value, float) else f"{key} {value}" for key, value in rest.items()
+        f"{key} {value:.3f}" if isinstance(value, float) else f"{key} {json.dumps(value, ensure_ascii=False)}"
+        for key, value in rest.items()
     )
 
 

@@ -21,19 +21,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, screen: Screen) -> int:
     """Show them."""
     from edgepack.cli import nodes
+    from edgepack.errors import UsageError
     from edgepack.manifest import project as manifest
-    from edgepack.observe.logs import logs
+    from edgepack.observe.logs import Wanted, logs
 
+    if args.lines < 0:
+        raise UsageError("-n takes 0 or more")
+    if args.follow and screen.json:
+        raise UsageError("--follow and --json do not go together", why="one JSON object needs an end")
     folder = Path(args.folder).absolute()
     found = nodes.find(folder, args.node)
     app = manifest.load(folder).manifest.name
     shown = []
-    with found.blamed():
-        which = logs(found.endpoint, app, "journal" if args.journal else "log", args.lines, args.follow)
-        for line in which:
-            screen.text(line)
-            shown.append(line)
-            if screen.json and args.follow:
-                shown.clear()
+    wanted = Wanted("journal" if args.journal else "log", args.lines, args.follow)
+    try:
+        with found.blamed():
+            for line in logs(found.endpoint, app, wanted, screen.remark):
+                screen.text(line)
+                if screen.json:
+                    shown.append(line)
+    except KeyboardInterrupt:
+        if not args.follow:
+            raise
     screen.result(shown)
     return 0

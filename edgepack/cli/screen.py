@@ -46,9 +46,10 @@ class Screen:
     # ---- results
 
     def text(self, line: str = "") -> None:
-        """One line of the result, for people."""
+        """One line of the result, for people; at once, since somebody may follow it through a pipe."""
         if not self.json:
             sys.stdout.write(line + "\n")
+            sys.stdout.flush()
 
     def result(self, value: Mapping[str, Any] | Sequence[Any]) -> None:
         """The result for machines; nothing without ``--json``."""
