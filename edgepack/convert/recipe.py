@@ -61,8 +61,17 @@ class Converted:
     report: Mapping[str, Any]
 
 
-def convert(recipe: Recipe, request: Request, log: Path, progress: Callable[[str], None]) -> Converted:
-    """Run the recipe. Raises ModelError, ConvertError, ConvertParityError or ToolError."""
+def convert(
+    recipe: Recipe,
+    request: Request,
+    log: Path,
+    progress: Callable[[str], None],
+    program: str = "convert.py",
+) -> Converted:
+    """Run the recipe. Raises ModelError, ConvertError, ConvertParityError or ToolError.
+
+    program: another one of the recipe's, which has a function of its own name and takes the same request.
+    """
     body = {
         "model": str(request.model.resolve()),
         "weights": str(request.weights.resolve()) if request.weights else None,
@@ -75,7 +84,7 @@ def convert(recipe: Recipe, request: Request, log: Path, progress: Callable[[str
         "keep": list(request.keep),
     }
     progress(f"{recipe.about.tool}, {request.precision}")
-    return _run(recipe, "convert.py", body, _Asked(request.model.name, request.out, log), progress)
+    return _run(recipe, program, body, _Asked(request.model.name, request.out, log), progress)
 
 
 def simulate(recipe: Recipe, simulation: Simulation, log: Path, progress: Callable[[str], None]) -> Converted:

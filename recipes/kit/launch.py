@@ -1,6 +1,6 @@
 """Starts a recipe's program in its environment: ``launch.py PROGRAM REQUEST.json``.
 
-PROGRAM is a recipe's ``convert.py`` or ``run.py``. The answer is ``report.json`` in the request's ``out``:
+PROGRAM is a recipe's ``convert.py``, ``run.py`` or another one with a function of its own name. The answer is ``report.json`` in the request's ``out``:
 ``{"ok": true, ...}``, or ``{"ok": false, "error": {...}}``. A process that ends without one has crashed.
 """
 
@@ -24,7 +24,8 @@ def main(program: Path, request_file: Path) -> None:
             tensors.save(out / "outputs.npz", recipe.run(Simulation.from_json(body)))
             report = {"ok": True, "files": ["outputs.npz"]}
         else:
-            report = {"ok": True, **recipe.convert(Request.from_json(body))}
+            asked = getattr(recipe, program.stem)
+            report = {"ok": True, **asked(Request.from_json(body))}
     except Refused as refused:
         report = {"ok": False, "error": refused.as_json()}
     unfinished = out / ".report.json"
