@@ -1,7 +1,8 @@
 """Starts a recipe's program in its environment: ``launch.py PROGRAM REQUEST.json``.
 
-PROGRAM is a recipe's ``convert.py``, ``run.py`` or another one with a function of its own name. The answer is ``report.json`` in the request's ``out``:
-``{"ok": true, ...}``, or ``{"ok": false, "error": {...}}``. A process that ends without one has crashed.
+PROGRAM is a recipe's ``convert.py``, ``run.py`` or another one with a function of its own name. The answer
+is ``report.json`` in the request's ``out``: ``{"ok": true, ...}``, or ``{"ok": false, "error": {...}}``. A
+process that ends without one has crashed.
 """
 
 import importlib
