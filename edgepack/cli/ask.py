@@ -41,7 +41,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
         answers = ask(found.endpoint, project.manifest.name, files, stages.progress)
     if held is None:
         screen.result(answers)
-        screen.rows([[str(answer.get("file")), _fields(answer)] for answer in answers])
+        screen.rows([[str(answer.get("file")), fields(answer)] for answer in answers])
         return 0
     score = heldout.score(held, answers)
     screen.result({**score.as_dict(), "answers": answers})
@@ -50,7 +50,8 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     return score.exit_code(max_drop)
 
 
-def _fields(answer: dict[str, Any]) -> str:
+def fields(answer: dict[str, Any]) -> str:
+    """One answer in a line: its fields as JSON has them, numbers with three decimals."""
     rest = {key: value for key, value in answer.items() if key != "file"}
     return "  ".join(
         f"{key} {value:.3f}" if isinstance(value, float) else f"{key} {json.dumps(value, ensure_ascii=False)}"
@@ -61,7 +62,7 @@ def _fields(answer: dict[str, Any]) -> str:
 def _show(score: Any, answers: list[dict[str, Any]], held: HeldOut, node: str, screen: Screen) -> None:
     for sample, answer in list(zip(held.samples, answers, strict=True))[:8]:
         mark = "✓" if str(answer.get("class")) == sample.label else "✗"
-        screen.text(f"  {sample.file.name}  {_fields(answer)}  truth {sample.label} {mark}")
+        screen.text(f"  {sample.file.name}  {fields(answer)}  truth {sample.label} {mark}")
     if len(answers) > 8:
         screen.text(f"  … and {len(answers) - 8} more")
     own, box = score.reference_right / score.of, score.right / score.of

@@ -60,6 +60,7 @@ def _target(args: argparse.Namespace, folder: Path) -> str:
     """What the command line or the fleet says; a real box is never covered up by a sandbox."""
     from edgepack.errors import UsageError
     from edgepack.manifest import fleet
+    from edgepack.sandbox import box
 
     node = fleet.load(folder).nodes.get(args.node)
     if node is not None and node.address != fleet.SANDBOX:
@@ -76,6 +77,8 @@ def _target(args: argparse.Namespace, folder: Path) -> str:
             where="fleet.yaml",
             fix="leave --target out, or change it there",
         )
+    if args.target is None and (known := box.find(folder, args.node)) is not None:
+        return known.target
     if args.target is None:
         raise UsageError(
             f"which target is {args.node} to be?",

@@ -34,6 +34,8 @@ def ask(
     timeout_s: how long to wait without a new answer. Raises NoAnswerError where the program does
     not run or does not answer, InputError where a file cannot be read.
     """
+    for file in files:
+        _check_readable(file)
     with Box(endpoint) as box:
         node = of(endpoint.node, app, box.call("status", app))
         if not node.running:
@@ -65,6 +67,19 @@ def ask(
             fix="edgepack logs shows its own words",
         )
     return [found[n] for n in range(len(files))]
+
+
+def _check_readable(file: Path) -> None:
+    """Before anything is sent: a box is not to wait for the rest of a tar."""
+    try:
+        with file.open("rb"):
+            return
+    except OSError as error:
+        raise _unreadable(file, error) from error
+
+
+def _unreadable(file: Path, error: OSError) -> InputError:
+    return InputError("this file cannot be read", where=str(file), why=error.strerror or "")
 
 
 def _name(token: str, n: int, file: Path) -> str:
@@ -130,9 +145,7 @@ def _tar(names: Mapping[str, int], files: Sequence[Path]) -> Iterator[bytes]:
         try:
             data = files[n].read_bytes()
         except OSError as error:
-            raise InputError(
-                "this file cannot be read", where=str(files[n]), why=error.strerror or ""
-            ) from error
+            raise _unreadable(files[n], error) from error
         info = tarfile.TarInfo(name)
         info.size, info.mode = len(data), 0o644
         yield info.tobuf(tarfile.USTAR_FORMAT)
