@@ -33,6 +33,7 @@ def recording(log: Path = Path("log")) -> Recording:
         (5, UNCONFIRMED, RUNS_OLD, None),
         (5, RUNS_NEW, RUNS_NEW, None),
         (7, RUNS_NEW, RUNS_NEW, None),
+        (7, RUNS_NEW, replace(RUNS_NEW, proof="known"), None),
         (5, UNCONFIRMED, RUNS_NEW, "and not 1.0.0"),
         (5, RUNS_NEW, RUNS_OLD, "and not 1.1.0"),
         (5, UNCONFIRMED, UNCONFIRMED, "still half-way"),
