@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -30,8 +31,11 @@ class Reference:
         return float(np.mean(classes == self.labels))
 
 
+@cache
 def of(project: Path) -> Reference:
-    """The held-out images of ``examples/digits`` (or a copy at ``project``) through its ONNX file."""
+    """The held-out images of ``examples/digits`` (or a copy at ``project``) through its ONNX file, which no
+    test changes: once for each run and copy.
+    """
     rows = [row.split(",") for row in (project / "data/val/labels.csv").read_text().split()[1:]]
     images = np.stack([read_pgm(project / "data/val" / row[0]) for row in rows])
     prepared = _pipeline(project).prepare(images)

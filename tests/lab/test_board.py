@@ -20,7 +20,7 @@ from .site import NEW, OLD, Site
 from .whole_way import WholeWay
 
 ON_DEBIAN = pytest.mark.parametrize("board", [rootfs.DEBIAN], indirect=True, ids=["debian"])
-LIVE_PULLS = 2  # of board_story.PULLS, each with a deploy, a boot and a deploy again
+LIVE_PULLS = 1  # of board_story.PULLS: a deploy, a boot and a deploy again; `make show-board` does all
 STRETCHES = 8  # of each step's writes, one cut out of each
 
 
