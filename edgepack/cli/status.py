@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -51,7 +50,7 @@ def _exit_code(shown: Sequence[NodeStatus]) -> int:
 def _show_ways_out(troubled: Sequence[NodeStatus], screen: Screen) -> None:
     for status in troubled:
         screen.text(f"{status.node}: {status.why}")
-        screen.text(f"  {screen.paint('do:', 'green', sys.stdout)} {status.fix}")
+        screen.text(f"  do: {status.fix}")
 
 
 def _ask(folder: Path, name: str, app: str) -> tuple[NodeStatus, str]:
