@@ -68,6 +68,9 @@ class Sdk(Model):
         min_length=1,
         description="its programs below the key's folder; of two with one name, the first that is there",
     )
+    marks: list[InsidePath] = Field(
+        default=[], description="files by which its folder is known; with them, the key must be set"
+    )
     on_path: bool = Field(default=True, description="what is not below the key's folder may be on PATH")
     box: list[str] = Field(default=[], description="run: box: where its programs lie on a box, besides PATH")
     env: dict[str, str] = Field(default={}, description="variables that its programs need, templates")

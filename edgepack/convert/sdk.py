@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgepack.catalog.recipes import Recipe
+from edgepack.catalog.recipes import Precision, Recipe
 from edgepack.catalog.sdk import Argument, SdkStep
 from edgepack.convert import onnx_signature, sdk_calibration, sdk_find
 from edgepack.convert.errors import ConvertError
@@ -99,7 +99,7 @@ def argvs(recipe: Recipe, request: Request, place: Place) -> list[Invocation]:
 
 def refuse(recipe: Recipe, request: Request, place: Place) -> None:
     """Raises ConvertError for what the recipe says that its toolkit cannot do."""
-    declared = recipe.precision(request.precision)
+    declared = declared_precision(recipe, request)
     if declared is not None and declared.calibration and request.calibration is None:
         raise ConvertError(
             f"{recipe.id} needs calibration data for {request.precision}",
@@ -112,6 +112,12 @@ def refuse(recipe: Recipe, request: Request, place: Place) -> None:
             raise ConvertError(
                 said.text(refusal.what), where=request.model.name, why=refusal.why, fix=refusal.fix
             )
+
+
+def declared_precision(recipe: Recipe, request: Request) -> Precision | None:
+    """What the recipe says of the precision on this chip: it may differ between chips."""
+    named = [p for p in recipe.about.precisions if p.name == request.precision]
+    return next((p for p in named if not p.chips or request.chip in p.chips), None)
 
 
 def report(recipe: Recipe, request: Request, signature: Signature, files: list[str]) -> dict[str, Any]:
@@ -175,7 +181,7 @@ class _Words:
 
 
 def _names(recipe: Recipe, request: Request, place: Place) -> dict[str, Any]:
-    declared = recipe.precision(request.precision)
+    declared = declared_precision(recipe, request)
     defaults = {
         "scheme": declared.schemes[0] if declared and declared.schemes else "",
         "granularity": declared.granularities[0] if declared and declared.granularities else "",

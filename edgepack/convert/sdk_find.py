@@ -41,6 +41,11 @@ def find(recipe: Recipe, keys: Mapping[str, str], project: Path | None = None) -
     folder, said = _pointed(sdk, keys, project)
     if folder is not None and not folder.is_dir():
         raise _missing(recipe, sdk, f"{said} says {folder}, and that is not a folder")
+    for mark in sdk.marks:
+        if folder is None:
+            raise _missing(recipe, sdk, f"{sdk.key} is not set")
+        if not (folder / mark).exists():
+            raise _missing(recipe, sdk, f"{said} says {folder}, and there is no {mark} in it")
     programs = {name: place for name in _names(recipe) if (place := _program(sdk, folder, name))}
     for name in always(recipe):
         if name not in programs:
@@ -64,7 +69,7 @@ def lacks(recipe: Recipe, keys: Mapping[str, str] | None = None, project: Path |
 
 def always(recipe: Recipe) -> list[str]:
     """The programs without which nothing can be converted: those of steps that have no condition."""
-    return list(dict.fromkeys(step.program for step in recipe.about.steps if not step.when))
+    return list(dict.fromkeys(s.program for s in recipe.about.steps if not s.when)) or _names(recipe)
 
 
 def absent(recipe: Recipe, name: str) -> ToolError:
