@@ -56,7 +56,7 @@ def test_one_conversion_serves_all_targets_and_each_processor_has_its_runtime(pr
     plan = plan_build(look(project))
     assert len({chain["convert"] for chain in plan.chains.values()}) == 1
     assert len({chain["runtime"] for chain in plan.chains.values()}) == 3
-    assert len(plan.steps) == 1 + 3 * 4
+    assert len(plan.steps) == 2 + 3 * 4
     order = list(plan.steps)
     assert all(order.index(need) < order.index(s.id) for s in plan.steps.values() for need in s.needs)
 
@@ -77,8 +77,8 @@ ALL = {"convert", "runtime", "compile", "verify", "package"}
             lambda p: replace(p, "edgepack.yaml", "timeout: 30", "timeout: 31"),
             {"package"},
         ),
-        (lambda p: (p / "model" / "lenet.onnx").write_bytes(b"other"), ALL - {"runtime"}),
-        (lambda p: replace_byte(p / "model" / "lenet.onnx.data"), ALL - {"runtime"}),
+        (lambda p: (p / "model" / "lenet.onnx").write_bytes(b"other"), ALL - {"runtime"} | {"prepare"}),
+        (lambda p: replace_byte(p / "model" / "lenet.onnx.data"), ALL - {"runtime"} | {"prepare"}),
         (lambda p: (p / "data" / "golden.npz").write_bytes(b"other"), {"verify", "package"}),
         (lambda p: (p / "README.md").write_text("other"), set()),
     ],
