@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from edgepack.catalog import recipes
-from edgepack.compile import program_step, render, runtime_step, verify_step
+from edgepack.compile import blocks_step, program_step, render, runtime_step, verify_step
+from edgepack.convert import feed_step
 from edgepack.convert import state as recipe_state
 from edgepack.convert import step as convert_step
 from edgepack.errors import EdgepackError, Exit, ToolError
@@ -37,6 +38,8 @@ from edgepack.tools.graph import Job, run_graph
 STAGES: Mapping[str, Callable[[Work], str]] = {
     "import": convert_step.run_import,
     "prepare": convert_step.run_prepare,
+    "blocks": blocks_step.run,
+    "feed": feed_step.run,
     "convert": convert_step.run_convert,
     "runtime": runtime_step.run,
     "compile": program_step.run,
@@ -120,7 +123,7 @@ def make_plan(project: Project, request: Request, store: Store) -> Plan:
     here = Here(
         qemu=verify_step.runners(),
         arch=qemu.host_arch(),
-        missing=recipe_state.missing(known.values()),
+        missing=recipe_state.missing(known.values(), project),
         programs=render.RUNTIMES,
     )
     snapshot = take(project, wanted, store, elsewhere, known, here)

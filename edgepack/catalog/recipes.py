@@ -150,9 +150,10 @@ class Recipe:
         """How far its results can be shown on this host, in words."""
         return self.about.simulator.name if self.about.simulator else "by contract only"
 
-    def precision(self, name: str) -> Precision | None:
-        """What it says of a precision."""
-        return next((p for p in self.about.precisions if p.name == name), None)
+    def precision(self, name: str, chip: str | None = None) -> Precision | None:
+        """What it says of a precision on a chip: it may differ between chips."""
+        said = [p for p in self.about.precisions if p.name == name]
+        return next((p for p in said if chip in p.chips), next((p for p in said if not p.chips), None))
 
     def chip(self, chip: str | None) -> str | None:
         """What the tool calls a target's chip; None where it does not ask for one."""
@@ -160,7 +161,7 @@ class Recipe:
 
     def precisions_for(self, chip: str | None) -> list[str]:
         """The precisions that it can write for a chip."""
-        return [p.name for p in self.about.precisions if not p.chips or chip in p.chips]
+        return list(dict.fromkeys(p.name for p in self.about.precisions if not p.chips or chip in p.chips))
 
     def digest(self) -> str:
         """sha256 over the files that decide what it writes: all of its folder, and the kit's."""

@@ -28,7 +28,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     )
     rows = [
         [
-            *(r.id, r.about.from_, r.about.to, " ".join(p.name for p in r.about.precisions)),
+            *(r.id, r.about.from_, r.about.to, " ".join(dict.fromkeys(p.name for p in r.about.precisions))),
             *(state(r), r.about.tool),
         ]
         for r in known.values()

@@ -95,6 +95,23 @@ def build_program(
     return ProgramBuild(program, debug, build_id, compiled, len(_objects(places)))
 
 
+def build_blocks(
+    spec: ProgramSpec,
+    places: Places,
+    toolchain: Toolchain,
+    progress: Callable[[str], None] = lambda _line: None,
+) -> Path:
+    """``pre`` and ``post`` of a spec as a program for the toolchain's architecture, without a model.
+
+    What it can be asked: templates/program/src/blocks.cpp. Raises as ``build_program`` does.
+    """
+    render_program(spec, places.source, _template(places.project))
+    _configure(spec, places, toolchain, progress)
+    drop_stale(places.build, "CMakeFiles/user.dir/**/*.o")
+    _ninja(spec, places, toolchain, ("blocks",), progress)
+    return places.build / "blocks"
+
+
 def _template(project: Path) -> Path:
     """The template that wins: the project's own, then the user's, then the shipped one."""
     return next(

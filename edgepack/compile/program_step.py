@@ -26,7 +26,7 @@ def run(work: Work) -> str:
     tools = toolchain(choice.toolchain, choice.target.arch, choice.target.cpu, work.progress)
     log = work.log("compile")
     log.unlink(missing_ok=True)
-    with tempfile.TemporaryDirectory(prefix="edgepack-program-") as temporary, _entries_placed(work):
+    with tempfile.TemporaryDirectory(prefix="edgepack-program-") as temporary, entries_placed(work):
         made = build_program(
             spec,
             project=work.project.folder,
@@ -44,7 +44,7 @@ def run(work: Work) -> str:
 
 
 @contextlib.contextmanager
-def _entries_placed(work: Work) -> Iterator[None]:
+def entries_placed(work: Work) -> Iterator[None]:
     """An error that only knows the user's file, since a linker knows no lines, also names who asks for it."""
     try:
         yield
@@ -58,10 +58,10 @@ def _entries_placed(work: Work) -> Iterator[None]:
         raise
 
 
-def program_spec(work: Work) -> ProgramSpec:
-    """What the generated program depends on, from the manifest and the conversion's report."""
+def program_spec(work: Work, slot: str = "convert") -> ProgramSpec:
+    """What the generated program depends on, from the manifest and the report on the model of a slot."""
     manifest, choice = work.project.manifest, work.choice
-    report = work.result("convert").report
+    report = work.result(slot).report
     return ProgramSpec(
         name=manifest.name,
         version=manifest.version,

@@ -93,7 +93,7 @@ def convert(
 
 def argvs(recipe: Recipe, request: Request, place: Place) -> list[Invocation]:
     """What would be run, in order. Raises ToolError where a program of a step is not here."""
-    said = _Words(recipe, request, place)
+    said = Words(recipe, request, place)
     return [_invocation(recipe, step, said, place) for step in recipe.about.steps if said.true(step.when)]
 
 
@@ -106,7 +106,7 @@ def refuse(recipe: Recipe, request: Request, place: Place) -> None:
             where=request.model.name,
             fix="add `calibration:` under `model:` in edgepack.yaml",
         )
-    said = _Words(recipe, request, place)
+    said = Words(recipe, request, place)
     for refusal in recipe.about.sdk.refuses if recipe.about.sdk else []:
         if said.true(refusal.when):
             raise ConvertError(
@@ -152,8 +152,10 @@ def report(recipe: Recipe, request: Request, signature: Signature, files: list[s
     }
 
 
-class _Words:
+class Words:
     """Templates and conditions of a recipe, with the names that docs/design/recipes.md lists."""
+
+    names: Mapping[str, Any]
 
     def __init__(self, recipe: Recipe, request: Request, place: Place) -> None:
         import jinja2
@@ -168,15 +170,19 @@ class _Words:
         self.names = _names(recipe, request, place)
 
     def text(self, template: str, **more: object) -> str:
+        """A template's text; more: names besides, such as ``item``."""
         return self._jinja.from_string(template).render({**self.names, **more})
 
     def file(self, template: str) -> str:
+        """The text of a template that lies in the recipe's folder."""
         return self._jinja.get_template(template).render(self.names)
 
     def value(self, expression: str) -> Any:
+        """What an expression stands for."""
         return self._jinja.compile_expression(expression, undefined_to_none=False)(**self.names)
 
     def true(self, expression: str) -> bool:
+        """Whether a condition holds; the empty one does."""
         return not expression or bool(self.value(expression))
 
 
@@ -217,7 +223,7 @@ def _tensor(tensor: Tensor) -> dict[str, Any]:
     }
 
 
-def _invocation(recipe: Recipe, step: SdkStep, said: _Words, place: Place) -> Invocation:
+def _invocation(recipe: Recipe, step: SdkStep, said: Words, place: Place) -> Invocation:
     sdk = recipe.about.sdk
     program = place.toolkit.programs.get(step.program)
     if program is None:
@@ -248,10 +254,15 @@ def _invocation(recipe: Recipe, step: SdkStep, said: _Words, place: Place) -> In
     )
 
 
-def _argument(argument: Argument, said: _Words, help_text: str) -> Iterator[str]:
+def _argument(argument: Argument, said: Words, help_text: str) -> Iterator[str]:
     flag = argument.if_help.removeprefix("!")
     if flag and (flag in help_text) == argument.if_help.startswith("!"):
         return
+    yield from words_of(argument, said)
+
+
+def words_of(argument: Argument, said: Words) -> Iterator[str]:
+    """The words of one argument; none where its condition does not hold."""
     if not said.true(argument.when):
         return
     for item in said.value(argument.each) if argument.each else [None]:

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.catalog.recipes import Recipe
+from edgepack.convert import sdk, sdk_find
 from edgepack.convert.recipe import Converted, Request, convert
 from edgepack.convert.rescue import with_rescue
-from edgepack.errors import EdgepackError
+from edgepack.errors import EdgepackError, ToolError
 from edgepack.plan.proof_steps import hop_precision, prepare_options
 from edgepack.plan.step import Work
 
@@ -80,9 +81,15 @@ def _convert(work: Work, recipe: Recipe, request: Request) -> Converted:
     """Run it, with its errors placed in the manifest. Raises what ``convert`` raises."""
     log = work.log(work.slot)
     try:
+        if recipe.about.run == "sdk":
+            keys = work.project.manifest.sdk
+            toolkit = sdk_find.find(recipe, keys, work.project.folder)
+            return sdk.convert(recipe, request, toolkit, log, work.progress)
         if work.slot.startswith("convert") and work.choice.prepare is not None:
             return with_rescue(work.choice.prepare, recipe, request, log, work.progress)
         return convert(recipe, request, log, work.progress)
+    except ToolError:
+        raise
     except EdgepackError as error:
         name = work.project.manifest.model.file
         error.where = f"{name} (edgepack.yaml:{work.project.document.line(('model', 'file'))})"
@@ -121,7 +128,7 @@ def laid_out(work: Work, slot: str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _calibration(work: Work, recipe: Recipe, precision: str) -> Iterator[Path | None]:
-    declared = recipe.precision(precision)
+    declared = recipe.precision(precision, work.choice.target.chip)
     if declared is None or not declared.calibration:
         yield None
         return

@@ -15,3 +15,9 @@ class ExternalDataError(EdgepackError):
     """A model keeps weights in a file that is not there, or not where it may be."""
 
     exit_code = Exit.MODEL
+
+
+class BlocksError(EdgepackError):
+    """The project's own `pre` or `post` does not take what it is given."""
+
+    exit_code = Exit.INPUT

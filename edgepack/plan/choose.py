@@ -117,7 +117,7 @@ class _Chooser:
 
     def _check_quantisation(self, recipe: Recipe, name: str) -> None:
         """Each thing that is asked of the quantiser is one that it has. Raises InputError."""
-        precision = recipe.precision(name)
+        precision = recipe.precision(name, self.target.chip)
         assert precision is not None, name
         asked, place = self.options.quantisation, ("targets", self.target.id, "quantisation")
         for key, wanted, there in _asked(self.options, precision):

@@ -20,7 +20,7 @@ def proof_steps(snapshot: Snapshot, choice: Choice, *, proof: bool) -> dict[str,
     steps: dict[str, Step] = {}
     manifest = snapshot.project.manifest
     before = _imports(snapshot, choice, steps)
-    precision = choice.recipe.precision(choice.precision)
+    precision = choice.recipe.precision(choice.precision, choice.target.chip)
     assert precision is not None
     quantised = precision.calibration or manifest.model.prune is not None
     shown_by_program = choice.runtime in snapshot.here.programs and choice.part is None
@@ -88,7 +88,8 @@ def _feed(snapshot: Snapshot, choice: Choice, steps: dict[str, Step]) -> None:
         "edgepack/compile": snapshot.code["edgepack/compile"],
         "arch": snapshot.here.arch,
     }
-    steps["blocks"] = make_step(snapshot, f"{manifest.name}/blocks", "blocks", inputs)
+    needs: tuple[str, ...] = (steps["prepare"].id,)
+    steps["blocks"] = make_step(snapshot, f"{manifest.name}/blocks", "blocks", inputs, needs)
     data = {
         "calibration": digest_of(model.calibration.model_dump(mode="json")) if model.calibration else "none",
         "accuracy": digest_of(model.accuracy.model_dump(mode="json")) if model.accuracy else "none",
@@ -122,7 +123,7 @@ def _converts(snapshot: Snapshot, choice: Choice, steps: dict[str, Step], before
         chip = recipe.chip(choice.target.chip)
         inputs |= {"chip": chip} if chip else {}
         needs = [last.id] if last else []
-        declared = recipe.precision(precision)
+        declared = recipe.precision(precision, choice.target.chip)
         if "feed" in steps and declared is not None and declared.calibration:
             inputs |= {"calibration": steps["feed"].key, **_quantised(snapshot, choice)}
             needs.append(steps["feed"].id)
