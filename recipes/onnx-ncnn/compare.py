@@ -1,7 +1,7 @@
 """The converted model beside the trained one, on the same random inputs.
 
 Usage: ``compare.py ONNX PARAM BIN ANSWER PRECISION``. Writes to ANSWER ``{"unknown": [layer types]}``, or
-``{"error": …}``, or ``{"outputs", "layers", "parity", "warnings"}``. ncnn's blobs ``in0, in1, …`` and
+``{"error": …}``, or ``{"outputs", "layers", "parity", "taps", "warnings"}``. ncnn's blobs ``in0, in1, …`` and
 ``out0, out1, …`` are the ONNX graph's inputs and outputs in their order: pnnx numbers them so, and the
 comparison would not hold otherwise.
 """
@@ -15,30 +15,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import engine
 import ncnn
 import numpy as np
+import onnx
 import onnxruntime as ort
+from blob_names import shown_equal
+from edgepack_recipe import Refused
+from engine import Floats
+from model_file import parse
 from numpy.typing import NDArray
-
-Floats = NDArray[np.float32]
 
 SEED = 20240229
 SAMPLES = 4
-COSINE = {"fp32": 0.9999, "fp16": 0.999}
+COSINE = {"fp32": 0.9999, "fp16": 0.999, "int8": 0.99}
 # A single number's cosine is always 1 or -1, so the difference is held as well, relative to
 # max(1, |reference|max): half precision has 11 significant bits, and rounding adds up over layers.
-MAX_ABS = {"fp32": 1e-3, "fp16": 2e-2}
-
-
-@dataclass(eq=False)
-class Refused(Exception):
-    """Why the result is not good: the report's ``error``."""
-
-    kind: str
-    what: str
-    why: str = ""
-    fix: str = ""
-    detail: str = ""
+MAX_ABS = {"fp32": 1e-3, "fp16": 2e-2, "int8": 0.25}
+TAPPED = 2  # samples
 
 
 @dataclass
@@ -46,6 +40,7 @@ class Output:
     """One output over all samples. cosine is the least, max_abs the largest difference."""
 
     tensor: str
+    samples: int
     shape: list[int] = field(default_factory=list)
     cosine: float = 1.0
     max_abs: float = 0.0
@@ -66,7 +61,7 @@ class Output:
         # np.fmin and np.fmax would hide a NaN, these keep it
         self.cosine = float(np.minimum(self.cosine, _cosine(a, b)))
         self.max_abs = float(np.maximum(self.max_abs, np.abs(a - b).max(initial=0)))
-        self.mean_abs += float(np.abs(a - b).mean()) / SAMPLES
+        self.mean_abs += float(np.abs(a - b).mean()) / self.samples
         self.max_reference = max(self.max_reference, float(np.abs(b).max(initial=0)))
 
     def holds(self, precision: str) -> bool:
@@ -80,63 +75,68 @@ class Output:
         return {**known, "max_reference": self.max_reference, "ok": self.holds(precision)}
 
 
-def main(onnx: Path, param: Path, weights: Path, answer: Path, precision: str) -> None:
-    layers = layer_types(param)
+def main(model: Path, param: Path, weights: Path, answer: Path, precision: str) -> None:
+    layers = sorted({layer.type for layer in parse(param.read_text(errors="replace"))})
     unknown = [layer for layer in layers if ncnn.layer_to_index(layer) < 0]
     try:
-        found = {"unknown": unknown} if unknown else compare(onnx, (param, weights), precision)
+        found = {"unknown": unknown} if unknown else compare(model, (param, weights), precision)
     except Refused as refused:
-        found = {"error": dict(vars(refused))}
+        found = {"error": refused.as_json()}
     answer.write_text(json.dumps({**found, "layers": layers}))
 
 
-def layer_types(param: Path) -> list[str]:
-    """The types in a .param: a magic line, a line of counts, then a line a layer, its type first."""
-    lines = param.read_text(errors="replace").splitlines()[2:]
-    return sorted({line.split()[0] for line in lines if line.strip()})
-
-
-def compare(onnx: Path, converted: tuple[Path, Path], precision: str) -> dict[str, Any]:
-    """Outputs, parity and warnings of a good conversion. Raises Refused."""
-    session = ort.InferenceSession(onnx, providers=["CPUExecutionProvider"])
-    net = load(converted, precision)
-    outputs = [Output(o.name) for o in session.get_outputs()]
-    names = [o.tensor for o in outputs]
-    used = 0
+def compare(model: Path, converted: tuple[Path, Path], precision: str) -> dict[str, Any]:
+    """Outputs, parity, taps and warnings of a good conversion. Raises Refused."""
+    session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
+    net = engine.load(*converted, precision)
+    names = [o.name for o in session.get_outputs()]
+    pairs = []
     for inputs in samples(session):
         wanted = session.run(names, inputs)
-        if not all(np.isfinite(w).all() for w in wanted):
-            continue
-        used += 1
-        given = answers(net, list(inputs.values()), len(names))
-        for output, ours, theirs in zip(outputs, given, wanted, strict=True):
-            output.add(ours, theirs)
-    if not used:
+        if all(np.isfinite(w).all() for w in wanted):
+            blobs = engine.blobs(net, list(inputs.values()), [f"out{k}" for k in range(len(names))])
+            pairs.append((list(blobs.values()), wanted))
+    if not pairs:
         what = "the trained model itself gives no finite number on random inputs"
         why = "it overflows, divides by zero, or takes the root or logarithm of what may be negative"
         raise Refused("parity", what, why)
+    outputs = [Output(name, len(pairs)) for name in names]
+    for given, wanted in pairs:
+        for output, ours, theirs in zip(outputs, given, wanted, strict=True):
+            output.add(ours, theirs)
     _hold(outputs, precision)
-    unfinished = [f"{SAMPLES - used} of {SAMPLES} random inputs gave no finite reference"]
+    unfinished = [f"{SAMPLES - len(pairs)} of {SAMPLES} random inputs gave no finite reference"]
     return {
         "outputs": [{"name": f"out{i}", "tensor": o.tensor, "shape": o.shape} for i, o in enumerate(outputs)],
         "parity": {o.tensor: o.parity(precision) for o in outputs},
-        "warnings": unfinished if used < SAMPLES else [],
+        "taps": taps(model, converted, precision),
+        "warnings": unfinished if len(pairs) < SAMPLES else [],
     }
 
 
-def load(converted: tuple[Path, Path], precision: str) -> ncnn.Net:
-    """The model as a box of that precision runs it. Raises Refused."""
-    net = ncnn.Net()
-    half = precision == "fp16"
-    net.opt.num_threads = 1
-    net.opt.use_vulkan_compute = False
-    net.opt.use_bf16_packed = net.opt.use_bf16_storage = False
-    net.opt.use_fp16_packed = net.opt.use_fp16_storage = half
-    net.opt.use_fp16_arithmetic = half
-    param, weights = converted
-    if net.load_param(str(param)) != 0 or net.load_model(str(weights)) != 0:
-        raise Refused("converter-failed", "ncnn cannot load what pnnx wrote")
-    return net
+def taps(model: Path, converted: tuple[Path, Path], precision: str) -> dict[str, dict[str, Any]]:
+    """Which tensor of the trained model is which blob, as far as their numbers show it."""
+    net = engine.load(*converted, "fp32", keep_all=True)
+    layers = parse(converted[0].read_text())
+    names = [name for layer in layers if layer.type not in ("Input", "Split") for name in layer.outputs]
+    graph = onnx.load(model)
+    made = [name for node in graph.graph.node if node.op_type != "Constant" for name in node.output if name]
+    there = {o.name for o in graph.graph.output}
+    graph.graph.output.extend(onnx.ValueInfoProto(name=name) for name in made if name not in there)
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    session = ort.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    tensors, blobs = [], []
+    for number, inputs in enumerate(samples(session)):
+        if number == TAPPED:
+            break
+        values = dict(zip(made, session.run(made, inputs), strict=True))
+        tensors.append(
+            {n: v for n, v in values.items() if isinstance(v, np.ndarray) and v.dtype == np.float32}
+        )
+        blobs.append(engine.blobs(net, list(inputs.values()), names))
+    return shown_equal(tensors, blobs, precision)
 
 
 def samples(session: ort.InferenceSession) -> Iterator[dict[str, Floats]]:
@@ -145,20 +145,6 @@ def samples(session: ort.InferenceSession) -> Iterator[dict[str, Floats]]:
     for number in range(SAMPLES):
         draw = rng.random if number % 2 else rng.standard_normal
         yield {i.name: draw(i.shape, dtype=np.float32) for i in session.get_inputs()}
-
-
-def answers(net: ncnn.Net, inputs: list[Floats], outputs: int) -> list[Floats]:
-    """Every output for one sample, fed as the program on the box does it: without the batch of 1."""
-    extractor = net.create_extractor()
-    for number, value in enumerate(inputs):
-        extractor.input(f"in{number}", ncnn.Mat(np.ascontiguousarray(value[0])).clone())
-    found = []
-    for number in range(outputs):
-        code, mat = extractor.extract(f"out{number}")
-        if code != 0:
-            raise Refused("converter-failed", f"ncnn cannot compute the output number {number}")
-        found.append(np.array(mat, dtype=np.float32))
-    return found
 
 
 def _hold(outputs: list[Output], precision: str) -> None:

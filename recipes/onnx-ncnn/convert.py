@@ -1,31 +1,28 @@
-"""ONNX to ncnn: check the model, run pnnx, hold the result to ONNX Runtime, report.
+"""ONNX to ncnn: run pnnx, hold the result to ONNX Runtime, put it into 8 bits where asked, report.
 
-The contract: docs/design/recipes.md. Each step is a process of its own, because a hostile or unlucky model
-can crash any of them, and a crash must end in a sentence too.
+The contract: docs/design/recipes.md. Each step is a process of its own, because an unlucky model can crash any
+of them, and a crash must end in a sentence too.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import resource
 import shutil
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import distribution, version
 from pathlib import Path
 from typing import Any
 
-from edgepack_recipe import Refused, Request
+from edgepack_recipe import Refused, Request, Step, step
+from ranges import METHODS
+from reading import Facts, read
 
 HERE = Path(__file__).resolve().parent
-FP16 = {"fp32": "fp16=0", "fp16": "fp16=1"}
+FP16 = {"fp32": "fp16=0", "fp16": "fp16=1", "int8": "fp16=0"}  # int8 starts from float32
 LARGEST_FILE = 4 << 30
-STEP_TIMEOUT_S = 600
-COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 COMPLAINT = re.compile(r"fail|error|unexpect|unsupport|not |no such", re.IGNORECASE)
 OPERATOR_OF_LAYER = {  # how pnnx spells an ONNX operator that it could not make an ncnn layer of
     "Tensor.to": "Cast",
@@ -42,6 +39,9 @@ OPERATOR_OF_LAYER = {  # how pnnx spells an ONNX operator that it could not make
 }
 
 
+INT8_LAYERS = ("Quantize", "Dequantize", "Requantize")  # ncnn makes them itself inside an int8 layer
+
+
 @dataclass(frozen=True)
 class Attempt:
     """pnnx's result for one spelling of the model, not yet in ``out``."""
@@ -54,76 +54,60 @@ class Attempt:
 def convert(request: Request) -> dict[str, Any]:
     """The report of a success, with its files in ``out``. Raises Refused."""
     _lower(resource.RLIMIT_FSIZE, LARGEST_FILE)
-    precision, out, work = request.precision, request.out, request.work
-    if precision not in FP16:
-        raise Refused("converter-failed", f"pnnx cannot write {precision}", fix="use fp32 or fp16")
-    facts = check(request.model, work)
-    attempt = _first_that_holds(facts, precision, work)
-    shutil.copyfile(attempt.param, out / "model.param")
-    shutil.copyfile(attempt.bin, out / "model.bin")
-    return {
-        "ok": True,
+    if request.precision not in FP16:
+        raise Refused(
+            "converter-failed", f"pnnx cannot write {request.precision}", fix="use fp32, fp16 or int8"
+        )
+    facts = read(request.model, request.work)
+    attempt = _first_that_holds(facts, request)
+    report = {
+        "precision": request.precision,
         "files": ["model.param", "model.bin"],
-        "inputs": facts["inputs"],
+        "inputs": facts.inputs,
         "outputs": attempt.result["outputs"],
-        "operators": facts["operators"],
+        "operators": facts.operators,
         "layers": attempt.result["layers"],
         "parity": attempt.result["parity"],
+        "taps": attempt.result["taps"],
         "tool": {"name": "pnnx", "version": version("pnnx")},
-        "warnings": facts["warnings"] + attempt.result["warnings"],
+        "warnings": attempt.result["warnings"],
+        "kept": [],
     }
+    if request.precision == "int8":
+        return {**report, **_quantised(request, attempt, report)}
+    shutil.copyfile(attempt.param, request.out / "model.param")
+    shutil.copyfile(attempt.bin, request.out / "model.bin")
+    return report
 
 
-def check(model: Path, work: Path) -> dict[str, Any]:
-    """What the model is, and its cleaned copies in ``work``. Raises Refused."""
-    answer = work / "facts.json"
-    code, noise = _step(work, sys.executable, "-I", HERE / "check.py", model, work, answer)
-    facts = _answer(answer)
-    if facts is None:
-        raise Refused(
-            "not-a-model",
-            f"{model.name} cannot be read: {_ended('the check', code)}",
-            why="the file is damaged, or too large for this machine's memory",
-            fix="export the model again, and check it with: python -m onnx.checker, then ONNX Runtime",
-            detail=noise[-1500:],
-        )
-    if "error" in facts:
-        raise Refused(**facts["error"])
-    return facts
-
-
-def _first_that_holds(facts: Mapping[str, Any], precision: str, work: Path) -> Attempt:
+def _first_that_holds(facts: Facts, request: Request) -> Attempt:
     """pnnx reads some operators only with their default attributes written out, and others only
     without: try the model's spellings in turn, and report the first's failure if none holds."""
+    precision = "fp16" if request.precision == "fp16" else "fp32"
     first: Refused | None = None
-    for number, spelling in enumerate(facts["spellings"]):
-        folder = work / f"attempt-{number}"
-        folder.mkdir()
+    for number, spelling in enumerate(facts.spellings):
         try:
-            return _attempt(facts, work / spelling, precision, folder)
+            return _attempt(facts, spelling, precision, request.work / f"attempt-{number}")
         except Refused as refused:
             first = first or refused
     assert first is not None
     raise first
 
 
-def _attempt(facts: Mapping[str, Any], model: Path, precision: str, folder: Path) -> Attempt:
+def _attempt(facts: Facts, model: Path, precision: str, folder: Path) -> Attempt:
+    folder.mkdir()
     shutil.copyfile(model, folder / "model.onnx")
     pnnx = Path(str(distribution("pnnx").locate_file("pnnx/pnnx")))
-    code, noise = _step(folder, pnnx, "model.onnx", FP16[precision])
+    done = step(pnnx, "model.onnx", FP16[precision], cwd=folder)
     param, weights = folder / "model.ncnn.param", folder / "model.ncnn.bin"
-    if code != 0 or not param.is_file() or not weights.is_file():
-        raise _crashed(facts, _ended("pnnx", code), noise)
+    if done.code != 0 or not param.is_file() or not weights.is_file():
+        raise _crashed(facts, done)
     answer = folder / "compare.json"
-    compare = (sys.executable, "-I", HERE / "compare.py")
-    code, noise = _step(folder, *compare, model, param, weights, answer, precision)
+    done = step(HERE / "compare.py", model, param, weights, answer, precision, cwd=folder)
     result = _answer(answer)
     if result is None:
-        raise Refused(
-            "converter-failed",
-            f"ncnn does not survive the converted model: {_ended('the comparison', code)}",
-            detail=noise[-1500:],
-        )
+        what = f"ncnn does not survive the converted model: {done.ended('the comparison')}"
+        raise Refused("converter-failed", what, detail=done.noise[-1500:])
     if result.get("unknown"):
         raise _unsupported(facts, result["unknown"])
     if "error" in result:
@@ -131,18 +115,48 @@ def _attempt(facts: Mapping[str, Any], model: Path, precision: str, folder: Path
     return Attempt(param, weights, result)
 
 
-def _crashed(facts: Mapping[str, Any], ended: str, noise: str) -> Refused:
+def _quantised(request: Request, attempt: Attempt, report: Mapping[str, Any]) -> dict[str, Any]:
+    """What changes in the report; the files are written. Raises Refused."""
+    method = request.quantisation.get("method", METHODS[0])
+    if method not in METHODS:
+        raise Refused("converter-failed", f"no calibration method {method}", fix="use " + ", ".join(METHODS))
+    if request.calibration is None:
+        raise Refused("unsupported-input", "int8 needs calibration data", fix="set model.calibration.data")
+    asked, answer = request.work / "int8.json", request.work / "int8-answer.json"
+    paths = {"model": request.model, "param": attempt.param, "bin": attempt.bin, "out": request.out}
+    paths |= {"calibration": request.calibration, "answer": answer}
+    body = {name: str(path) for name, path in paths.items()}
+    asked.write_text(json.dumps({**body, "method": method, "keep": list(request.keep)}))
+    done = step(HERE / "int8.py", asked, cwd=request.work / "int8", timeout_s=1800)
+    result = _answer(answer)
+    if result is None:
+        what = f"the model could not be put into int8: {done.ended('the quantisation')}"
+        raise Refused("converter-failed", what, detail=done.noise[-1500:])
+    if "error" in result:
+        raise Refused(**result["error"])
+    lost = [f"{name} is not a layer of its own after pnnx, and cannot be kept" for name in result["lost"]]
+    return {
+        "layers": sorted({*report["layers"], *INT8_LAYERS}),
+        "parity": result["parity"],
+        "kept": result["kept"],
+        "quantised": result["quantised"],
+        "warnings": [*report["warnings"], *lost],
+    }
+
+
+def _crashed(facts: Facts, done: Step) -> Refused:
     """pnnx's own complaint, and the operator that it names; recipe.yaml's table says what to do."""
-    complaint = "\n".join(line for line in noise.splitlines() if COMPLAINT.search(line))
+    ended = done.ended("pnnx") if done.code else "pnnx wrote no model"
+    complaint = "\n".join(line for line in done.noise.splitlines() if COMPLAINT.search(line))
     words = set(re.findall(r"\w+", complaint))
-    named = [f"{op} (node {', '.join(n[:5])})" for op, n in facts["nodes"].items() if op in words]
+    named = [f"{op} (node {', '.join(n[:5])})" for op, n in facts.nodes.items() if op in words]
     what = f"{ended}, after a complaint about {'; '.join(named)}" if named else ended
-    return Refused("converter-failed", what, detail=f"{(complaint or noise)[-1500:]}\n[{ended}]")
+    return Refused("converter-failed", what, detail=f"{(complaint or done.noise)[-1500:]}\n[{ended}]")
 
 
-def _unsupported(facts: Mapping[str, Any], layers: Sequence[str]) -> Refused:
+def _unsupported(facts: Facts, layers: Sequence[str]) -> Refused:
     """Name the model's own nodes behind layers that ncnn does not have."""
-    found = {op: nodes for op, nodes in facts["nodes"].items() if _is_behind(op, layers)}
+    found = {op: nodes for op, nodes in facts.nodes.items() if _is_behind(op, layers)}
     if found:
         which = "; ".join(f"{op} (node {', '.join(nodes[:5])})" for op, nodes in found.items())
         what = f"ncnn has nothing for {which}, as the model uses it"
@@ -164,42 +178,6 @@ def _is_behind(operator: str, layers: Sequence[str]) -> bool:
         OPERATOR_OF_LAYER.get(layer) == operator or layer.rsplit(".", 1)[-1].lower().replace("_", "") == plain
         for layer in layers
     )
-
-
-def _step(cwd: Path, *argv: object) -> tuple[int, str]:
-    """Exit code (negative for a signal) and noise, which also goes to this program's own log."""
-    env = {"PATH": "/usr/bin:/bin", "HOME": str(cwd), "TMPDIR": str(cwd), "LC_ALL": "C.UTF-8"}
-    env["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS", "2")
-    try:
-        done = subprocess.run(
-            [str(a) for a in argv],
-            cwd=cwd,
-            env=env,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=STEP_TIMEOUT_S,
-        )
-    except subprocess.TimeoutExpired as slow:
-        return 124, _plain(slow.stdout or b"")
-    noise = _plain(done.stdout)
-    print(noise, flush=True)
-    return done.returncode, noise
-
-
-def _plain(noise: bytes) -> str:
-    """Without colours, and without what else a model's own names could do to a terminal."""
-    text = COLOUR.sub("", noise.decode("utf-8", "replace"))
-    return "".join(c for c in text if c.isprintable() or c == "\n")
-
-
-def _ended(name: str, code: int) -> str:
-    if code == 124:
-        return f"{name} did not finish in {STEP_TIMEOUT_S} s"
-    if code < 0:
-        return f"{name} ended by signal {-code}"
-    return f"{name} wrote no model" if code == 0 else f"{name} ended with exit code {code}"
 
 
 def _answer(file: Path) -> dict[str, Any] | None:
