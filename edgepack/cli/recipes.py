@@ -35,4 +35,3 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     ]
     screen.rows(rows, header=["RECIPE", "FROM", "TO", "PRECISIONS", "STATE HERE", "TOOL"])
     return 0
-
