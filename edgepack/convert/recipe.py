@@ -43,7 +43,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Simulation:
-    """What to compute: ``model`` is a folder with what ``convert`` wrote, ``report`` what it said."""
+    """What to compute: ``model`` is a folder with what ``convert`` wrote, ``report`` what it said.
+
+    trained, calibration: what ``convert`` was given; some simulators do not load what their tool wrote.
+    """
 
     model: Path
     report: Mapping[str, Any]
@@ -51,6 +54,8 @@ class Simulation:
     out: Path
     chip: str | None = None
     taps: tuple[str, ...] = ()
+    trained: Path | None = None
+    calibration: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,8 @@ def simulate(recipe: Recipe, simulation: Simulation, log: Path, progress: Callab
         "inputs": str(simulation.inputs.resolve()),
         "chip": recipe.chip(simulation.chip),
         "taps": list(simulation.taps),
+        "trained": str(simulation.trained.resolve()) if simulation.trained else None,
+        "calibration": str(simulation.calibration.resolve()) if simulation.calibration else None,
     }
     progress(f"computing it with {recipe.gives_back}")
     return _run(recipe, "run.py", body, _Asked("the converted model", simulation.out, log), progress)

@@ -62,7 +62,7 @@ def location(lock: Path, python: str) -> Path:
 def _make(folder: Path, lock: Path, python: str, progress: Callable[[str], None]) -> None:
     uv = program()
     progress(f"making a Python {python} environment")
-    made = run(command(uv, "venv", "--quiet", "--python", python, folder))
+    made = run(command(uv, "venv", "--quiet", "--python", _of_pyenv(python) or python, folder))
     if not made.ok:
         raise ToolError(
             f"no Python {python} for {lock.parent.name}",
@@ -87,6 +87,13 @@ def _make(folder: Path, lock: Path, python: str, progress: Callable[[str], None]
             fix="check the network and the Python package index, then run it again",
             detail=done.text().strip()[-2000:],
         )
+
+
+def _of_pyenv(version: str) -> Path | None:
+    """pyenv's newest Python of that version: its shims, which uv finds, answer for none that is switched off."""
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    found = [p for p in root.glob(f"versions/{version}.*/bin/python{version}") if os.access(p, os.X_OK)]
+    return max(found, key=lambda p: [int(n) for n in re.findall(r"\d+", p.parts[-3])], default=None)
 
 
 def _count(lock: Path) -> int:

@@ -44,7 +44,8 @@ class Request:
 class Simulation:
     """Compute the converted model on ``inputs``, an ``.npz`` with float32 (N, ...) by ONNX input name.
 
-    taps: ONNX tensors wanted besides the outputs; ``("*",)`` is all that there are.
+    taps: ONNX tensors wanted besides the outputs; ``("*",)`` is all that there are. trained, calibration: what
+    ``convert`` was given, for tools whose simulator does not load what they wrote.
     """
 
     model: Path
@@ -53,6 +54,8 @@ class Simulation:
     work: Path
     chip: str | None = None
     taps: tuple[str, ...] = ()
+    trained: Path | None = None
+    calibration: Path | None = None
 
     @classmethod
     def from_json(cls, body: dict[str, Any]) -> Simulation:
@@ -63,6 +66,8 @@ class Simulation:
             work=Path(body["work"]),
             chip=body.get("chip"),
             taps=tuple(body.get("taps") or ()),
+            trained=_path(body.get("trained")),
+            calibration=_path(body.get("calibration")),
         )
 
 
