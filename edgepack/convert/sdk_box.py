@@ -43,19 +43,20 @@ def pack(recipe: Recipe, request: Request) -> Converted:
     for script in {step.script for step in active if step.script}:
         (out / FOLDER).mkdir(exist_ok=True)
         shutil.copyfile(recipe.folder / script, out / FOLDER / script)
+    steps = [_step(recipe, step, said) for step in active]
     body = {
         "format": FORMAT,
         "recipe": recipe.id,
         "tool": recipe.about.tool,
         "versions": recipe.about.sdk.versions if recipe.about.sdk else "",
         "places": list(recipe.about.sdk.box) if recipe.about.sdk else [],
-        "steps": [_step(recipe, step, said) for step in active],
+        "steps": steps,
         "errors": [known.model_dump() for known in recipe.about.errors],
     }
     files[STEPS].write_text(json.dumps(body, indent=1, sort_keys=True) + "\n")
     beside = sorted(p for p in (out / FOLDER).rglob("*") if p.is_file())
     files |= {p.relative_to(out).as_posix(): p for p in beside}
-    makes = [made for step in body["steps"] for made in step["makes"]]
+    makes = [made for step in steps for made in (*step["makes"], *step["keeps"])]
     return Converted(files, {**report(recipe, request, signature, list(files)), "on_box": {"makes": makes}})
 
 
@@ -79,7 +80,9 @@ def _step(recipe: Recipe, step: SdkStep, said: Words) -> dict[str, Any]:
     return {
         "program": step.program,
         "args": [*script, *(arg for arg in args if arg["words"])],
+        "writes": {name: said.file(template) for name, template in step.renders.items()},
         "makes": [said.text(made) for made in step.makes],
+        "keeps": {name: said.text(where) for name, where in step.keeps.items()},
         "leaves": [said.text(left) for left in step.leaves],
         "fails_on": list(step.fails_on),
         "says": list(step.says),

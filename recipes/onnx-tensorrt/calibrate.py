@@ -1,7 +1,8 @@
 """Finds TensorRT's int8 ranges. ``calibrate.py MODEL LIST CACHE entropy|minmax``
 
 Runs on the box, in the Python that TensorRT came with (3.6 and later); no NumPy, no pycuda: the samples are
-raw float32, and go to the GPU by libcudart. LIST has a line a sample, the paths of its inputs' files.
+raw float32, and go to the GPU by libcudart. LIST has a line a sample, the paths of its inputs'
+files, from the list's own folder on.
 """
 
 import ctypes
@@ -40,7 +41,7 @@ def calibrator(kind, names, rows, cache):
                 return None
             row = dict(zip(names, rows[self.at]))  # noqa: B905 - Python 3.6
             self.at += 1
-            return [self.put(name, Path(row[name]).read_bytes()) for name in wanted]
+            return [self.put(name, row[name].read_bytes()) for name in wanted]
 
         def put(self, name, data):
             if name not in self.buffers:
@@ -71,7 +72,8 @@ def main(model, listed, cache, kind):
     if not parser.parse(Path(model).read_bytes()):
         sys.exit("\n".join(str(parser.get_error(i)) for i in range(parser.num_errors)))
     names = [network.get_input(i).name for i in range(network.num_inputs)]
-    rows = [line.split() for line in Path(listed).read_text().splitlines()]
+    base = Path(listed).parent
+    rows = [[base / file for file in line.split()] for line in Path(listed).read_text().splitlines()]
     config = builder.create_builder_config()
     config.set_flag(trt.BuilderFlag.INT8)
     config.int8_calibrator = calibrator(kind, names, rows, Path(cache))
