@@ -17,10 +17,7 @@ def run(work: Work) -> str:
     tools = toolchain("zig", qemu.host_arch(), None, work.progress)
     log = work.log("blocks")
     log.unlink(missing_ok=True)
-    nothing = folder / ".edgepack" / "build" / NAME / "no-runtime"
-    places = Places(
-        folder.resolve(), (folder / ".edgepack" / "build" / NAME).resolve(), nothing.resolve(), log.resolve()
-    )
+    places = Places(folder.resolve(), (folder / ".edgepack" / "build" / NAME).resolve(), None, log.resolve())
     with entries_placed(work):
         program = build_blocks(program_spec(work, "prepare"), places, tools, work.progress)
     kept = work.store.put(step.key, {NAME: program}, {"arch": qemu.host_arch()})

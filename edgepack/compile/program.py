@@ -43,11 +43,14 @@ class ProgramBuild:
 
 @dataclass(frozen=True)
 class Places:
-    """The folders of one build, absolute. work: ours, kept between builds; the others: the caller's."""
+    """The folders of one build, absolute. work: ours, kept between builds; the others: the caller's.
+
+    runtime: None for `pre` and `post` alone.
+    """
 
     project: Path
     work: Path
-    runtime: Path
+    runtime: Path | None
     log: Path
 
     @property
@@ -78,14 +81,14 @@ def build_program(
     ``compiling 3/7``. Raises CompileError with the user's own file and line, LoadError where the result is
     for another architecture than ``spec.arch``, InputError for a spec that cannot be a program.
     """
-    places = Places(*(path.resolve() for path in (project, build, runtime, log)))
+    places = Places(project.resolve(), build.resolve(), runtime.resolve(), log.resolve())
     render_program(spec, places.source, _template(places.project))
     _configure(spec, places, toolchain, progress)
     drop_stale(places.build, "CMakeFiles/user.dir/**/*.o")
     objects = (*OBJECTS, *(["user"] if spec.sources() else []))
     compiled = _ninja(spec, places, toolchain, objects, progress)
     remember(places.build, toolchain.ninja, places.project)
-    build_id = _name_build(spec, places, toolchain)
+    build_id = _name_build(spec, places, toolchain, runtime / "lib" / "libncnn.a")
     progress("linking")
     _ninja(spec, places, toolchain, ("program",), lambda _line: None)
     dest.mkdir(parents=True, exist_ok=True)
@@ -124,7 +127,11 @@ def _configure(
 ) -> None:
     """Run CMake for the first time; later, Ninja itself runs it again when one of its files changed."""
     file = toolchain.cmake_toolchain_file(places.work / "toolchain", maps={places.project: "/user"})
-    variables = {"EDGEPACK_PROJECT": str(places.project), "EDGEPACK_RUNTIME": str(places.runtime)}
+    variables = {"EDGEPACK_PROJECT": str(places.project)}
+    if places.runtime is None:
+        variables["EDGEPACK_BLOCKS"] = "ON"
+    else:
+        variables["EDGEPACK_RUNTIME"] = str(places.runtime)
     words = (f"-D{name}={value}" for name, value in variables.items())
     argv = (*toolchain.configure(places.source, places.build, file), *words)
     compiler = [toolchain.name, toolchain.version, *toolchain.cxx]
@@ -213,12 +220,12 @@ def _objects(places: Places) -> list[Path]:
     return [places.build / item["output"] for item in listed]
 
 
-def _name_build(spec: ProgramSpec, places: Places, toolchain: Toolchain) -> str:
+def _name_build(spec: ProgramSpec, places: Places, toolchain: Toolchain, library: Path) -> str:
     """Give the link its build-id: a digest of all that is linked, the same wherever it was compiled."""
     digest = hashlib.sha256()
     for part in (spec.target, spec.arch, toolchain.name, toolchain.version, *toolchain.flags.link):
         digest.update(part.encode() + b"\0")
-    for path in (*_objects(places), places.runtime / "lib" / "libncnn.a"):
+    for path in (*_objects(places), library):
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     build_id = digest.hexdigest()[:40]
     words = f"-Wl,--build-id=0x{build_id}\n"
