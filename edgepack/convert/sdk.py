@@ -201,6 +201,7 @@ def _names(recipe: Recipe, request: Request, place: Place) -> dict[str, Any]:
         "work": str(place.work),
         "recipe": str(recipe.folder),
         "sdk": str(place.toolkit.folder),
+        "folder_of": {name: str(path.parent) for name, path in place.toolkit.programs.items()},
         "chip": recipe.chip(request.chip) or "",
         "target": request.target,
         "precision": request.precision,
