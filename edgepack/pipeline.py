@@ -26,6 +26,7 @@ from edgepack.manifest import project as manifest
 from edgepack.manifest.project import Project
 from edgepack.model import golden
 from edgepack.model.errors import GoldenError
+from edgepack.package import model_step
 from edgepack.package import step as package_step
 from edgepack.plan.build import check_targets, plan_build
 from edgepack.plan.snapshot import Here, take
@@ -45,6 +46,7 @@ STAGES: Mapping[str, Callable[[Work], str]] = {
     "compile": program_step.run,
     "verify": verify_step.run,
     "package": package_step.run,
+    "model": model_step.run,
 }
 
 
@@ -71,7 +73,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Built:
-    """One target's bundle and its proof."""
+    """One target's bundle and its proof; where edgepack has no program for its runtime, the model alone."""
 
     target: str
     folder: Path
@@ -79,6 +81,7 @@ class Built:
     size: int
     proof: Mapping[str, Any]
     arch: str
+    only_model: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,15 +113,17 @@ def build(request: Request, events: Events) -> BuildReport:
                 _remember(plan, ran)
             if not _needs_another_look(plan, project, request, store):
                 break
-        built = tuple(_built(plan, target, store) for target in plan.chains)
-        package_step.write_lock(plan, store)
+        built: tuple[Built, ...] = ()
+        if request.program:
+            built = tuple(_built(plan, target, store) for target in plan.chains)
+            package_step.write_lock(plan, store)
     return BuildReport(plan, built, tuple(ran))
 
 
 def make_plan(project: Project, request: Request, store: Store) -> Plan:
     """What a build would do now: a look at everything, then a pure decision."""
     wanted = check_targets(project, request.targets)
-    elsewhere = runtime_step.built() | package_step.packaged(project)
+    elsewhere = runtime_step.built() | package_step.packaged(project) | model_step.handed_over(project)
     known = recipes.load_all(project.folder)
     here = Here(
         qemu=verify_step.runners(),
@@ -208,6 +213,11 @@ def _needs_another_look(plan: Plan, project: Project, request: Request, store: S
 
 
 def _built(plan: Plan, target: str, store: Store) -> Built:
+    if "model" in plan.chains[target]:
+        place = model_step.folder(plan.project, target)
+        size = sum(p.stat().st_size for p in place.rglob("*") if p.is_file())
+        shown, arch = model_step.proof(plan, target, store), plan.choices[target].target.arch
+        return Built(target, place, model_step.digest(place), size, shown, arch, only_model=True)
     bundle = package_step.bundle_of(plan, target)
     proof = store.get(plan.step(target, "verify").key)
     size = sum(file.size for file in bundle.files)

@@ -48,8 +48,9 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
 
 
 def _count(report: BuildReport) -> str:
-    count = len(report.built)
-    return f"{count} bundle{'' if count == 1 else 's'}"
+    models = sum(built.only_model for built in report.built)
+    counts = {"bundle": len(report.built) - models, "model": models}
+    return " and ".join(f"{n} {word}{'' if n == 1 else 's'}" for word, n in counts.items() if n)
 
 
 def _said(report: BuildReport, screen: Screen) -> str:
@@ -75,7 +76,11 @@ def _said_again(report: BuildReport, screen: Screen) -> str:
 
 def _row(built: Built, report: BuildReport) -> list[str]:
     place = built.folder.relative_to(report.plan.project.folder)
-    return ["  " + str(place), f"{built.size / 1e6:.1f} MB", built.digest[:19], _proof(built.proof)]
+    said = _proof(built.proof)
+    if built.only_model:
+        runtime = report.plan.choices[built.target].runtime
+        said += f"; the model alone: edgepack has no program for {runtime} yet"
+    return ["  " + str(place), f"{built.size / 1e6:.1f} MB", built.digest[:19], said]
 
 
 def _proof(proof: Any) -> str:
@@ -98,6 +103,7 @@ def _as_dict(report: BuildReport) -> dict[str, Any]:
                 "digest": built.digest,
                 "bytes": built.size,
                 "arch": built.arch,
+                "only_model": built.only_model,
                 "proof": dict(built.proof),
             }
             for built in report.built

@@ -23,32 +23,40 @@ def remember(args: argparse.Namespace, report: BuildReport, said: str, since_ns:
 def _looked_at(args: argparse.Namespace, report: BuildReport) -> Iterator[Path]:
     """Files by their bytes, folders because a file that appears in one may win over another."""
     from edgepack.catalog import paths
+    from edgepack.manifest.project import named_files
     from edgepack.plan.snapshot import source_tree, weight_files
 
     project = report.plan.project
     yield project.folder / "edgepack.yaml"
     if args.node:
         yield from _if_there(project.folder / "fleet.yaml")
-    model = project.manifest.model
-    yield from (project.file(name) for name in (model.file, model.golden) if name)
+    for _, name in named_files(project.manifest):
+        yield from _tree(project.file(name))
     yield from weight_files(project).values()
     for found in source_tree(project.folder):
         yield from found
     for choice in report.plan.choices.values():
         yield choice.target.file
-        yield from _tree(choice.recipe.folder)
+        for recipe in choice.chain.recipes:
+            yield from _tree(recipe.folder)
     for kind in ("targets", "recipes", "templates"):
         yield from paths.layers(kind, project.folder)
+    yield from _tree(paths.data("recipes/kit"))
+    yield from _tree(paths.data("recipes/onnx"))
     yield from _tree(paths.template("program", project.folder))
     yield paths.data("requirements/toolchain.txt")
     yield from (p for p in Path(__file__).resolve().parent.parent.rglob("*.py"))
     for built in report.built:
+        if built.only_model:
+            yield from _tree(built.folder)
+            continue
         yield from (built.folder, built.folder / "index.json", built.folder / "blobs" / "sha256")
         yield from (built.folder / "blobs" / "sha256").iterdir()
     yield from _if_there(project.folder / "edgepack.lock")
 
 
 def _tree(folder: Path) -> Iterator[Path]:
+    """A file, or a folder with all that lies in it."""
     yield folder
     yield from (p for p in folder.rglob("*") if "__pycache__" not in p.parts)
 

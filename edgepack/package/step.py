@@ -139,13 +139,13 @@ def write_lock(plan: Plan, store: Store) -> None:
     for target, chain in plan.chains.items():
         converted = store.get(plan.step(target, "convert").key)
         body["targets"][target] = {
-            "bundle": bundle_of(plan, target).digest,
+            "bundle": bundle_of(plan, target).digest if "package" in chain else None,
             "converter": dict(converted.report["tool"]) if converted else {},
             "model": {n: o.sha256 for n, o in sorted(converted.outputs.items())} if converted else {},
             **{
                 stage: dict(plan.steps[step_id].inputs)
                 for stage, step_id in chain.items()
-                if stage != "verify"
+                if stage not in ("verify", "parity")
             },
         }
     text = json.dumps(body, indent=1, sort_keys=True) + "\n"

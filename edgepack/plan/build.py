@@ -8,7 +8,7 @@ from edgepack.errors import UsageError
 from edgepack.manifest.model import TargetOptions
 from edgepack.manifest.project import Project
 from edgepack.plan.choose import choose
-from edgepack.plan.program_steps import program_steps
+from edgepack.plan.program_steps import has_program, model_step, program_steps
 from edgepack.plan.proof_steps import proof_steps
 from edgepack.plan.snapshot import Snapshot
 from edgepack.plan.step import Plan, Step
@@ -29,8 +29,10 @@ def plan_build(
     chains: dict[str, dict[str, str]] = {}
     for target_id, choice in choices.items():
         found = proof_steps(snapshot, choice, proof=proof)
-        if program and choice.runtime in snapshot.here.programs:
+        if program and has_program(snapshot, choice):
             found |= program_steps(snapshot, choice, found)
+        elif program:
+            found["model"] = model_step(snapshot, choice, found)
         chains[target_id] = {slot: step.id for slot, step in found.items()}
         for step in found.values():
             steps.setdefault(step.id, step)

@@ -13,6 +13,21 @@ from edgepack.plan.step import Choice, Step
 from edgepack.store import digest_of
 
 
+def has_program(snapshot: Snapshot, choice: Choice) -> bool:
+    """Whether a program is built around the model: the template drives its runtime, and it is a whole one."""
+    return choice.runtime in snapshot.here.programs and choice.part is None
+
+
+def model_step(snapshot: Snapshot, choice: Choice, before: Mapping[str, Step]) -> Step:
+    """Instead of a program: the converted model, in files, with its proof."""
+    parity = before.get("parity")
+    inputs = {"model": before["convert"].key, "parity": parity.key if parity else "none"}
+    inputs["edgepack/package"] = snapshot.code["edgepack/package"]
+    needs = tuple(step.id for step in (before["convert"], parity) if step)
+    name = f"{snapshot.project.manifest.name}@{choice.target.id}/model"
+    return make_step(snapshot, name, "model", inputs, needs)
+
+
 def program_steps(snapshot: Snapshot, choice: Choice, before: Mapping[str, Step]) -> dict[str, Step]:
     """runtime, compile, verify and package; ``before``: the steps that prove the converted model."""
     manifest = snapshot.project.manifest

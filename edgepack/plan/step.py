@@ -16,7 +16,7 @@ from edgepack.store import Result, Store
 
 STAGES = (
     *("import", "prepare", "blocks", "feed", "convert", "parity"),
-    *("runtime", "compile", "verify", "package"),
+    *("runtime", "compile", "verify", "package", "model"),
 )
 
 
