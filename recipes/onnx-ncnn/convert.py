@@ -1,7 +1,7 @@
 """ONNX to ncnn: run pnnx, hold the result to ONNX Runtime, put it into 8 bits where asked, report.
 
-The contract: docs/design/recipes.md. Each step is a process of its own, because an unlucky model can crash any
-of them, and a crash must end in a sentence too.
+The contract: docs/design/recipes.md. Each step is a process of its own, because an unlucky model can crash
+any of them, and a crash must end in a sentence too.
 """
 
 from __future__ import annotations

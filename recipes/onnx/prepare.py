@@ -76,6 +76,7 @@ def prepare(request: Request) -> dict[str, Any]:
             "samples": len(reference.feeds),
         },
         "changes": work.changes,
+        "done": [told(change) for change in work.changes],
         "warnings": work.warnings,
         "kept": [],
     }
@@ -118,6 +119,22 @@ def change(work: Prepared, options: dict[str, Any]) -> None:
         name_nodes(work.model)
     if options.get("strip_defaults"):
         work.changes.append({"did": "defaults left out", "attributes": strip_defaults(work.model)})
+
+
+def told(change: dict[str, Any]) -> str:
+    """A change in words, for the line that a build shows."""
+    did = change["did"]
+    if did == "simplified":
+        before, after = change["nodes"]
+        return f"simplified by {change['by']} ({before} to {after} nodes)"
+    if did == "opset":
+        return f"opset {change['from']} to {change['to']} by {change['by']}"
+    if did == "pruned":
+        share, (before, after) = change["zeros"] / change["weights"], change["gzip"]
+        return f"pruned, {share:.0%} of the weights are 0 (gzip {before / 1e3:,.0f} to {after / 1e3:,.0f} kB)"
+    if did == "split":
+        return f"the part {change['part']} {change['at']}"
+    return f"{change['attributes']} attributes at their defaults left out"
 
 
 def forget(model: onnx.ModelProto) -> None:

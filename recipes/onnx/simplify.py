@@ -5,10 +5,25 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
 import onnx
 from edgepack_recipe import Refused
-from graph import OWN, nodes, opset
+from graph import OWN, constants, nodes, opset
 from samples import Reference
+
+# operator → the opset since which an input says what an attribute said before, and that attribute
+# (ONNX's own Changelog.md)
+MOVED = {
+    "Squeeze": (13, "axes"),
+    "Unsqueeze": (13, "axes"),
+    "ReduceSum": (13, "axes"),
+    "Split": (13, "split"),
+    **dict.fromkeys(
+        ("ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceLogSum"),
+        (18, "axes"),
+    ),
+}
+NO_REGION = "edgepack:no-region"
 
 
 def simplified(model: onnx.ModelProto, reference: Reference) -> tuple[onnx.ModelProto, dict[str, Any]]:
@@ -45,12 +60,12 @@ def _sim(model: onnx.ModelProto) -> onnx.ModelProto:
 def converted(
     model: onnx.ModelProto, wanted: int, reference: Reference
 ) -> tuple[onnx.ModelProto, dict[str, Any]]:
-    """The model in another opset: by ONNX's version converter, else by its stamp alone where the operators
-    mean the same in both (most new versions of an operator only take more types); computed and compared in
-    either case. Raises Refused."""
+    """The model in another opset: by ONNX's version converter, else restated, since most new versions of an
+    operator only take more types, or one of its attributes as an input; computed and compared in either case.
+    Raises Refused."""
     said = []
     change = {"did": "opset", "from": opset(model), "to": wanted}
-    for by, convert in (("onnx version converter", _convert), ("its stamp alone", _stamp)):
+    for by, convert in (("onnx version converter", _convert), ("restating it", _restated)):
         try:
             result = convert(model, wanted)
             onnx.checker.check_model(result.SerializeToString(), full_check=True)
@@ -73,8 +88,27 @@ def _convert(model: onnx.ModelProto, wanted: int) -> onnx.ModelProto:
     return onnx.version_converter.convert_version(model, wanted)
 
 
-def _stamp(model: onnx.ModelProto, wanted: int) -> onnx.ModelProto:
+def _restated(model: onnx.ModelProto, wanted: int) -> onnx.ModelProto:
+    """Another stamp; going back, inputs that were attributes once become attributes again, and Resize gets
+    the empty region that it needed before opset 13."""
     result = _copy(model)
+    own = opset(model)
+    held = constants(result.graph)
+    for node in nodes(result.graph):
+        since, attribute = MOVED.get(node.op_type, (0, ""))
+        if wanted < since <= own and len(node.input) > 1 and node.input[1] in held:
+            values = onnx.numpy_helper.to_array(held[node.input[1]])
+            node.attribute.append(onnx.helper.make_attribute(attribute, values.tolist()))
+            del node.input[1]
+        if (
+            node.op_type == "Resize"
+            and 11 <= wanted < 13 <= own
+            and len(node.input) > 1
+            and not node.input[1]
+        ):
+            node.input[1] = NO_REGION
+    if any(NO_REGION in node.input for node in nodes(result.graph)):
+        result.graph.initializer.append(onnx.numpy_helper.from_array(np.zeros(0, np.float32), NO_REGION))
     for entry in result.opset_import:
         if entry.domain in OWN:
             entry.version = wanted
