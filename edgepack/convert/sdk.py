@@ -106,6 +106,20 @@ def refuse(recipe: Recipe, request: Request, place: Place) -> None:
             where=request.model.name,
             fix="add `calibration:` under `model:` in edgepack.yaml",
         )
+    if recipe.about.chips and recipe.chip(request.chip) is None:
+        known = ", ".join(recipe.about.chips)
+        raise ConvertError(
+            f"{recipe.id} does not know the chip {request.chip}",
+            where=request.model.name,
+            why=f"it has: {known}",
+            fix="add `chip` to the facts of the target, or the chip to a copy of the recipe in your project",
+        )
+    if request.keep and not (declared and declared.mixed):
+        raise ConvertError(
+            f"{recipe.id} cannot keep single layers in floating point",
+            where=request.model.name,
+            fix="leave `keep` out, or take another precision",
+        )
     said = Words(recipe, request, place)
     for refusal in recipe.about.sdk.refuses if recipe.about.sdk else []:
         if said.true(refusal.when):

@@ -44,6 +44,7 @@ def test_argv(case: dict[str, Any]) -> None:
         model=Path("/m/model.onnx"),
         precision=case["precision"],
         out=Path("/o"),
+        weights=Path(case["weights"]) if "weights" in case else None,
         chip=case.get("chip"),
         options=case.get("options", {}),
         quantisation=case.get("quantisation", {}),
@@ -95,7 +96,12 @@ def test_every_precision_of_every_chip_has_its_argv() -> None:
 
 def _with(request: Request, samples: Samples | None) -> Request:
     calibration = samples.list if samples else None
-    return Request(request.model, request.precision, request.out, chip=request.chip, calibration=calibration)
+    return Request(
+        *(request.model, request.precision, request.out),
+        weights=Path("/m/model.weights"),
+        chip=request.chip,
+        calibration=calibration,
+    )
 
 
 @pytest.mark.parametrize("recipe", VENDORS, ids=lambda r: r.id)
@@ -272,6 +278,14 @@ def test_quantising_without_samples_is_refused(maker: Maker) -> None:
     maker.program(GOOD.replace("EXTRA", ""))
     with pytest.raises(ConvertError, match="needs calibration data for int8"):
         maker.convert(precision="int8")
+
+
+def test_what_the_recipe_does_not_have_is_refused(maker: Maker) -> None:
+    maker.program(GOOD.replace("EXTRA", ""))
+    with pytest.raises(ConvertError, match="does not know the chip box2"):
+        maker.convert(chip="box2")
+    with pytest.raises(ConvertError, match="cannot keep single layers"):
+        maker.convert(keep=("Conv_1",))
 
 
 def test_what_is_no_model_is_not_handed_on(maker: Maker) -> None:
