@@ -26,7 +26,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 SEED = 3
 VAL, CALIB, GOLDEN_SPLIT = 2, 3, 4  # scenes.scene(SEED, split, number); training is 0, choosing 1
 HELD_OUT, CALIBRATION, GOLDEN = 60, 48, 20
-MARGIN = 0.02  # a golden picture has no score and no overlap closer than this to where an answer would flip
+MARGIN = 0.01  # a golden picture has no score and no overlap closer than this to where an answer would flip
 
 Floats = NDArray[np.float32]
 Maps = Sequence[Floats]
@@ -53,7 +53,7 @@ def answers(model: Path, drawn: Sequence[scenes.Scene]) -> list[Maps]:
 
 def write_golden(path: Path, model: Path) -> None:
     """The first GOLDEN scenes whose answers rounding cannot flip."""
-    drawn = [scenes.scene(SEED, GOLDEN_SPLIT, i) for i in range(2 * GOLDEN)]
+    drawn = [scenes.scene(SEED, GOLDEN_SPLIT, i) for i in range(10 * GOLDEN)]
     both = [pair for pair in zip(drawn, answers(model, drawn), strict=True) if decided(pair[1])][:GOLDEN]
     if len(both) < GOLDEN:
         raise SystemExit("too few scenes that rounding cannot flip: draw more")

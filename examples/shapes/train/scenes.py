@@ -27,7 +27,7 @@ COLOURS = {
     "black": (35, 35, 40),
 }
 CORNERS = {"square": 4, "triangle": 3}
-RADII = (5.0, 24.0)  # raw pixels, from the centre to the outline's farthest point
+RADII = (6.0, 24.0)  # raw pixels, from the centre to the outline's farthest point
 LARGEST_BY = 1.4  # the largest shape's box has this many times the area of any other's
 GROUND = (158.0, 128.0, 92.0)
 
@@ -116,7 +116,7 @@ def scene(*seed: int) -> Scene:
         if shape is not None:
             _paint(rng, pixels, shape, name)
     light = 1 + _slope(rng, 0.25)[..., None]
-    noisy = pixels * light + rng.normal(0, rng.uniform(2, 9), pixels.shape)
+    noisy = pixels * light + rng.normal(0, rng.uniform(2, 7), pixels.shape)
     return Scene(np.clip(np.rint(noisy), 0, 255).astype(np.uint8), tuple(boxes))
 
 
