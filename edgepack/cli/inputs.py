@@ -30,8 +30,10 @@ def _looked_at(args: argparse.Namespace, report: BuildReport) -> Iterator[Path]:
     yield project.folder / "edgepack.yaml"
     if args.node:
         yield from _if_there(project.folder / "fleet.yaml")
-    for _, name in named_files(project.manifest):
-        yield from _tree(project.file(name))
+    fed = any("feed" in chain for chain in report.plan.chains.values())
+    for place, name in named_files(project.manifest):
+        if fed or place[:2] not in _FED:
+            yield from _tree(project.file(name))
     yield from weight_files(project).values()
     for found in source_tree(project.folder):
         yield from found
@@ -53,6 +55,10 @@ def _looked_at(args: argparse.Namespace, report: BuildReport) -> Iterator[Path]:
         yield from (built.folder, built.folder / "index.json", built.folder / "blobs" / "sha256")
         yield from (built.folder / "blobs" / "sha256").iterdir()
     yield from _if_there(project.folder / "edgepack.lock")
+
+
+# Looked at only where a converted model is held to the trained one on this host.
+_FED = (("model", "calibration"), ("model", "accuracy"))
 
 
 def _tree(folder: Path) -> Iterator[Path]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.catalog.recipes import Recipe
-from edgepack.convert import sdk, sdk_find
+from edgepack.convert import sdk, sdk_box, sdk_find
 from edgepack.convert.recipe import Converted, Request, convert
 from edgepack.convert.rescue import with_rescue
 from edgepack.errors import EdgepackError, ToolError
@@ -85,6 +85,8 @@ def _convert(work: Work, recipe: Recipe, request: Request) -> Converted:
             keys = work.project.manifest.sdk
             toolkit = sdk_find.find(recipe, keys, work.project.folder)
             return sdk.convert(recipe, request, toolkit, log, work.progress)
+        if recipe.about.run == "box":
+            return sdk_box.pack(recipe, request)
         if work.slot.startswith("convert") and work.choice.prepare is not None:
             return with_rescue(work.choice.prepare, recipe, request, log, work.progress)
         return convert(recipe, request, log, work.progress)

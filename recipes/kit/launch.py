@@ -9,6 +9,7 @@ import importlib
 import json
 import resource
 import sys
+import time
 from pathlib import Path
 
 
@@ -19,6 +20,7 @@ def main(program: Path, request_file: Path) -> None:
     body = json.loads(request_file.read_text())
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     out = Path(body["out"])
+    began = time.monotonic()
     recipe = importlib.import_module(program.stem)
     try:
         if program.stem == "run":
@@ -29,9 +31,16 @@ def main(program: Path, request_file: Path) -> None:
             report = {"ok": True, **asked(Request.from_json(body))}
     except Refused as refused:
         report = {"ok": False, "error": refused.as_json()}
+    report.update(seconds=round(time.monotonic() - began, 3), peak_mb=peak_mb())
     unfinished = out / ".report.json"
     unfinished.write_text(json.dumps(report, indent=1, sort_keys=True) + "\n")
     unfinished.replace(out / "report.json")
+
+
+def peak_mb() -> int:
+    """The most memory that this process or one of those it waited for had at a time, MiB (getrusage(2))."""
+    kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return max(resource.getrusage(kind).ru_maxrss for kind in kinds) // 1024
 
 
 if __name__ == "__main__":
