@@ -17,7 +17,7 @@ from edgepack.manifest.model import Parity
 from edgepack.plan.gates import gates_for
 
 # In recipes/onnx/check: a trained LeNet-5, inputs of its own, and what ONNX Runtime makes of them.
-MODEL, INPUTS, OUTPUTS = "lenet.onnx", "inputs.npz", "outputs.npz"
+MODEL, INPUTS, OUTPUTS = "model.onnx", "inputs.npz", "outputs.npz"
 
 
 @dataclass(frozen=True)
@@ -47,16 +47,21 @@ class Shown:
 
 @dataclass(frozen=True)
 class Bench:
-    """What a check works with. prepare: ``recipes/onnx``, the reference; keys: the manifest's `sdk:`."""
+    """What a check works with.
+
+    prepare: ``recipes/onnx``, the reference; keys: the manifest's `sdk:`; network: a folder with
+    ``model.onnx``, ``inputs.npz`` and ``outputs.npz``, where it is to be another than the shipped one.
+    """
 
     prepare: Recipe
     log: Path
     progress: Callable[[str], None]
     keys: Mapping[str, str]
+    network: Path | None = None
 
     @property
     def folder(self) -> Path:
-        return self.prepare.folder / "check"
+        return self.network or self.prepare.folder / "check"
 
 
 def cases(recipe: Recipe) -> Iterator[Case]:

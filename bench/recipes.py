@@ -1,0 +1,187 @@
+"""Every target × recipe × precision on this host: ``python -m bench.recipes [--slice N] [--seed S]``.
+
+Each recipe converts a trained network in each precision for each chip that it names, and where a simulator
+or the tool's own runtime is here, that computes the network's own inputs: the least cosine of all outputs
+and samples against ONNX Runtime in fp32, the size of the files, seconds, and the most memory that the
+converter had. Two networks: LeNet-5 (recipes/onnx/check) and examples/shapes, a detector with three heads.
+
+Without ``--slice`` all of it, into docs/proof/recipes.md; with it, N cases drawn by the seed, and exit code
+1 where one does not hold. What a vendor's SDK must do is *by contract only* here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+
+from edgepack.catalog import recipes, targets
+from edgepack.catalog.recipes import Recipe
+from edgepack.catalog.targets import Target
+from edgepack.convert import check
+from edgepack.convert.check import Bench, Case, Shown
+from edgepack.convert.state import lacks
+from edgepack.plan.chain import PREPARE
+from edgepack.tools.runner import command, run
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "proof" / "recipes.md"
+SHAPES = ROOT / "examples" / "shapes"
+HEAD = """# Every chip converts, and proves it
+
+Written by `{command}` at commit {commit}, {date}. Parity is the least cosine of all outputs and samples
+against ONNX Runtime in fp32 on the trained network. Seconds and memory are those of the converter, on two
+cores of an x86-64 machine with other work beside; they say little alone. Not one of these ran on a chip:
+where a simulator or the tool's own runtime on this host computed it, it is named; all else is
+*by contract only*.
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One case on one network, and the targets that it is for."""
+
+    recipe: Recipe
+    case: Case
+    network: str
+    targets: tuple[str, ...]
+
+
+def main(words: Sequence[str]) -> int:
+    """The page, or a slice; the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m bench.recipes")
+    parser.add_argument("--slice", type=int, default=0, help="only so many cases")
+    parser.add_argument("--seed", type=int, default=0, help="which ones")
+    parser.add_argument("--recipe", action="append", default=[], help="only this recipe")
+    asked = parser.parse_args(words)
+    known = recipes.load_all(None)
+    with tempfile.TemporaryDirectory(prefix="edgepack-recipes-") as temporary:
+        networks = {"lenet": known[PREPARE].folder / "check", **_detector(Path(temporary))}
+        every = [r for r in rows(known, list(networks)) if r.recipe.id in (asked.recipe or [r.recipe.id])]
+        chosen = drawn(every, asked.slice, asked.seed) if asked.slice else every
+        if asked.slice:
+            names = "; ".join(f"{r.recipe.id} {r.case} ({r.network})" for r in chosen)
+            print(f"a slice of {len(chosen)} of {len(every)} cases, seed {asked.seed}: {names}")
+        shown = []
+        for row in chosen:
+            shown.append((row, _shown(row, known, networks, Path(temporary))))
+            print(_line(*shown[-1]), flush=True)
+    failed = [row for row, result in shown if result.state == "failed"]
+    if not asked.slice:
+        PAGE.write_text(page(shown, f"python -m bench.recipes {' '.join(words)}".strip()))
+        print(f"{PAGE.relative_to(ROOT)}: {len(shown)} cases, {len(failed)} failed")
+    return 1 if failed else 0
+
+
+def rows(known: dict[str, Recipe], networks: Sequence[str]) -> Iterator[Row]:
+    """Every case there is, the networks of each in turn."""
+    there = list(targets.load_all(None))
+    for recipe in known.values():
+        if recipe.about.loads_on is None:
+            continue
+        for case in check.cases(recipe):
+            for network in networks if recipe.about.from_ == "onnx" else networks[:1]:
+                yield Row(recipe, case, network, tuple(t.id for t in there if _is_for(t, recipe, case)))
+
+
+def _is_for(target: Target, recipe: Recipe, case: Case) -> bool:
+    assert recipe.about.loads_on is not None
+    return recipe.about.loads_on.runtime in target.about.runtimes and case.chip in (None, target.chip)
+
+
+def drawn(every: Sequence[Row], count: int, seed: int) -> list[Row]:
+    """Cases that this host can show, one a recipe as far as that goes."""
+    here = [row for row in every if not lacks(row.recipe) and row.recipe.about.simulator]
+    random.Random(seed).shuffle(here)
+    first = {row.recipe.id: row for row in reversed(here)}
+    return (
+        (list(first.values()) + here)[:count]
+        if count > len(first)
+        else random.Random(seed).sample(list(first.values()), count)
+    )
+
+
+def _shown(row: Row, known: dict[str, Recipe], networks: dict[str, Path], temporary: Path) -> Shown:
+    lack = lacks(row.recipe)
+    if lack:
+        return Shown(row.case, False, "by contract only", why=f"needs {lack}")
+    bench = Bench(known[PREPARE], temporary / "log", lambda _line: None, {}, networks[row.network])
+    return check.check(row.recipe, row.case, bench)
+
+
+def _detector(temporary: Path) -> dict[str, Path]:
+    """examples/shapes as a network to check with: its model, inputs, and what ONNX Runtime makes of them."""
+    folder = temporary / "shapes"
+    folder.mkdir()
+    (model,) = (SHAPES / "model").glob("*.onnx")
+    shutil.copyfile(model, folder / check.MODEL)
+    session = ort.InferenceSession(str(model))
+    (wanted,) = session.get_inputs()
+    # The network's own kind of input, without its compiled `pre`: what matters here is one and the same.
+    raw = np.load(SHAPES / "data" / "golden.npz")["input"][:8]
+    inputs = np.stack([_nearest(image, wanted.shape[2], wanted.shape[3]) for image in raw])
+    names = [output.name for output in session.get_outputs()]
+    made = [session.run(names, {wanted.name: inputs[i : i + 1]}) for i in range(len(inputs))]
+    np.savez(folder / check.INPUTS, **{wanted.name: inputs})
+    np.savez(
+        folder / check.OUTPUTS,
+        **{n: np.concatenate(o) for n, o in zip(names, zip(*made, strict=True), strict=True)},
+    )
+    return {"shapes": folder}
+
+
+def _nearest(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    rows_ = (np.arange(height) * image.shape[0] // height).astype(int)
+    columns = (np.arange(width) * image.shape[1] // width).astype(int)
+    return ((image[rows_][:, columns].astype(np.float32) / 255 - 0.45) / 0.225).transpose(2, 0, 1)
+
+
+def _line(row: Row, result: Shown) -> str:
+    numbers = f"cosine {result.cosine:.6f}, " if result.cosine is not None else ""
+    size = (
+        f"{result.bytes / 1e3:,.0f} kB, {result.seconds:.1f} s, {result.peak_mb} MB" if result.bytes else ""
+    )
+    return (
+        f"{row.recipe.id:<18} {row.case!s:<24} {row.network:<7} {result.state} {numbers}{size} {result.why}"
+    )
+
+
+def page(shown: Sequence[tuple[Row, Shown]], how: str) -> str:
+    """The table, as Markdown."""
+    done = run(command("git", "-C", ROOT, "rev-parse", "--short", "HEAD"))
+    head = HEAD.format(command=how, commit=done.text().strip(), date=datetime.now(UTC).date().isoformat())
+    lines = [head, "| recipe | precision | chip | targets | network | state here | cosine | kB | s | MB |"]
+    lines.append("|---|---|---|---|---|---|---|---|---|---|")
+    for row, result in shown:
+        cosine = f"{result.cosine:.6f}" if result.cosine is not None else ""
+        numbers = [f"{result.bytes / 1e3:,.0f}", f"{result.seconds:.1f}", str(result.peak_mb)]
+        state = (
+            result.state
+            if result.state != "by contract only" or not result.why
+            else f"{result.state}: {result.why}"
+        )
+        state = f"{state}: {result.why}" if result.state == "failed" else state
+        cells = [
+            row.recipe.id,
+            row.case.precision,
+            row.case.chip or "",
+            ", ".join(row.targets),
+            row.network,
+            state,
+        ]
+        cells += [cosine, *(numbers if result.bytes else ["", "", ""])]
+        lines.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
