@@ -11,14 +11,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from edgepack.catalog import recipes
 from edgepack.compile import blocks_step, program_step, render, runtime_step, verify_step
-from edgepack.convert import feed_step
+from edgepack.convert import feed_step, parity_step
 from edgepack.convert import state as recipe_state
 from edgepack.convert import step as convert_step
 from edgepack.errors import EdgepackError, Exit, ToolError
@@ -42,6 +42,7 @@ STAGES: Mapping[str, Callable[[Work], str]] = {
     "blocks": blocks_step.run,
     "feed": feed_step.run,
     "convert": convert_step.run_convert,
+    "parity": parity_step.run,
     "runtime": runtime_step.run,
     "compile": program_step.run,
     "verify": verify_step.run,
@@ -120,6 +121,20 @@ def build(request: Request, events: Events) -> BuildReport:
     return BuildReport(plan, built, tuple(ran))
 
 
+def prepared(request: Request, events: Events) -> tuple[Plan, Mapping[str, Mapping[str, Any]]]:
+    """The plan, and what each target's model is made of: nothing is converted. Raises the first error.
+
+    The facts are those of the prepare stage, by target: recipes/onnx/facts.py.
+    """
+    project = manifest.load(request.folder.absolute())
+    store = Store(cache.root() / "store")
+    with only_build(project.folder):
+        plan = make_plan(project, request, store)
+        _carry_out(plan, store, events, [], stages=("import", "prepare"))
+    found = {t: store.get(plan.step(t, "prepare").key) for t in plan.chains if "prepare" in plan.chains[t]}
+    return plan, {target: result.report for target, result in found.items() if result}
+
+
 def make_plan(project: Project, request: Request, store: Store) -> Plan:
     """What a build would do now: a look at everything, then a pure decision."""
     wanted = check_targets(project, request.targets)
@@ -135,8 +150,10 @@ def make_plan(project: Project, request: Request, store: Store) -> Plan:
     return plan_build(snapshot, request.toolchain, proof=request.proof, program=request.program)
 
 
-def _carry_out(plan: Plan, store: Store, events: Events, ran: list[str]) -> None:
-    """Run the steps that have no result, each once its needs have one."""
+def _carry_out(
+    plan: Plan, store: Store, events: Events, ran: list[str], stages: Collection[str] = STAGES
+) -> None:
+    """Run the steps of these stages that have no result, each once its needs have one."""
     work = {
         step_id: Work(plan, plan.choices[target], store, _noter(events, step_id), slot)
         for target, chain in plan.chains.items()
@@ -147,6 +164,7 @@ def _carry_out(plan: Plan, store: Store, events: Events, ran: list[str]) -> None
     jobs = {
         step.id: Job(step.needs, _job(step, work[step.id], events, ran), alone=step.stage == "runtime")
         for step in plan.todo
+        if step.stage in stages
     }
     run_graph(jobs, workers=max(4, os.cpu_count() or 1))
 

@@ -50,6 +50,14 @@ class KnownError(Model):
     fix: str = Field(description="what to do about it, as the user is told")
 
 
+class Lack(Model):
+    """An ONNX operator that the toolkit has not, told by `edgepack check` before anything is converted."""
+
+    operator: str = Field(description="the ONNX operator")
+    source: str = Field(min_length=4, description=_SOURCE)
+    fix: str = Field(description="what to do about it, as the user is told")
+
+
 class LoadsOn(Model):
     """Which on-device runtimes load what the recipe writes."""
 
@@ -110,6 +118,7 @@ class RecipeFile(Model):
         min_length=1, description="what the tool can write, each with a source"
     )
     opsets: Opsets | None = None
+    lacks: list[Lack] = Field(default=[], description="operators that the toolkit is known not to have")
     loads_on: LoadsOn | None = None
     simulator: Simulator | None = None
     needs: list[Need] = Field(default=[], description="programs beyond its packages")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 COMMANDS = {
     "build": "convert, compile, prove and bundle, for every target",
+    "check": "what will hurt about the model on each target, before it is converted",
     "plan": "what a build would do and why, without doing it",
     "deploy": "send a bundle to a box, prove it there, switch to it",
     "rollback": "go back to the release before",

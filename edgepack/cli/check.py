@@ -1,0 +1,78 @@
+"""``edgepack check``: what will hurt about the model on each target, before anything is converted."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edgepack.cli.screen import Screen
+    from edgepack.model.lint import Subject
+    from edgepack.plan.step import Choice
+
+_MARKS = {"stops": "✗", "slows": "!", "note": "·"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Its own flags."""
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help="only these; all of the manifest's else")
+
+
+def run(args: argparse.Namespace, screen: Screen) -> int:
+    """Read the model, tell. Exit code 6 where something will stop a conversion."""
+    from edgepack.errors import Exit
+    from edgepack.model.lint import lint
+    from edgepack.pipeline import Request, prepared
+
+    plan, facts = prepared(Request(Path(args.folder), tuple(args.targets), program=False), screen)
+    screen.stop()
+    told: dict[str, list[dict[str, Any]]] = {}
+    stops = False
+    for target, choice in plan.choices.items():
+        found = lint(facts[target], subject(choice))
+        stops = stops or any(finding.weight == "stops" for finding in found)
+        told[target] = [asdict(finding) for finding in found]
+        _show(choice, facts[target], told[target], screen)
+    screen.result({"project": plan.project.manifest.name, "targets": told})
+    return Exit.CONVERT if stops else Exit.OK
+
+
+def subject(choice: Choice) -> Subject:
+    """What lint is to know of a target and its recipe."""
+    from edgepack.model.lint import Subject
+
+    about, known = choice.recipe.about, choice.target.about.facts.known()
+    tops = _value(choice, "tops")
+    memory = _value(choice, "memory_mb")
+    channels = _value(choice, "channel_multiple")
+    return Subject(
+        target=choice.target.id,
+        recipe=choice.recipe.id,
+        precision=choice.precision,
+        opsets=(about.opsets.min, about.opsets.max) if about.opsets else None,
+        lacks={lack.operator: lack.fix for lack in about.lacks},
+        channels=int(channels) if isinstance(channels, int) else None,
+        tops=tops.get(choice.precision) if isinstance(tops, dict) else None,
+        memory_mb=min(memory) if isinstance(memory, list) else memory,
+        sources={name: fact.source for name, fact in known.items()}
+        | {lack.operator: lack.source for lack in about.lacks},
+    )
+
+
+def _value(choice: Choice, name: str) -> Any:
+    fact = choice.target.about.facts.known().get(name)
+    return fact.value if fact else None
+
+
+def _show(choice: Choice, facts: Any, found: list[dict[str, Any]], screen: Screen) -> None:
+    size = f"{facts['parameters'] / 1e6:.2f} M parameters, {facts['macs'] / 1e6:,.1f} M multiply-adds"
+    screen.text(f"{choice.target.id}: {choice.chain}, {choice.precision}; {size}, opset {facts['opset']}")
+    if not found:
+        screen.text("  nothing that is known to hurt")
+    for finding in found:
+        screen.text(f"  {_MARKS[finding['weight']]} {finding['what']}")
+        for label in ("why", "fix"):
+            if finding[label]:
+                screen.text(screen.paint(f"      {finding[label]}", "dim"))

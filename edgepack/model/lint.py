@@ -1,0 +1,118 @@
+"""What hurts about a model on a target, told from the model and sourced facts before anything is converted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Weight = Literal["stops", "slows", "note"]
+
+# Bytes a weight takes, by precision; what is not named here takes one.
+_BYTES = {"fp32": 4, "fp16": 2, "bf16": 2, "int16": 2}
+_MOST_NAMED = 4
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that hurts. weight: it stops the conversion, it slows the box down, or it is worth knowing."""
+
+    weight: Weight
+    what: str
+    why: str = ""
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A target and the way there, as far as they are known; what is unknown is not judged.
+
+    lacks: ONNX operator → what to do, of those that the recipe's toolkit has not. channels: the multiple that
+    the NPU computes. tops: 10¹² operations a second by precision, the maker's figure; memory_mb: of the box,
+    the least of its variants. sources: fact → where it stands.
+    """
+
+    target: str
+    recipe: str
+    precision: str
+    opsets: tuple[int, int] | None = None
+    lacks: Mapping[str, str] = field(default_factory=dict)
+    channels: int | None = None
+    tops: float | None = None
+    memory_mb: float | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+
+def lint(facts: Mapping[str, Any], subject: Subject) -> list[Finding]:
+    """All findings, what stops first. facts: the report of the prepare stage (recipes/onnx/facts.py)."""
+    found = [*_stops(facts, subject), *_slows(facts, subject), *_notes(facts, subject)]
+    order: Sequence[Weight] = ("stops", "slows", "note")
+    return sorted(found, key=lambda f: order.index(f.weight))
+
+
+def _stops(facts: Mapping[str, Any], subject: Subject) -> Iterator[Finding]:
+    for operator, fix in subject.lacks.items():
+        nodes = list((facts.get("nodes") or {}).get(operator) or [])
+        if nodes:
+            what = f"{subject.recipe} has nothing for {operator} ({_named(nodes)})"
+            yield Finding("stops", what, subject.sources.get(operator, ""), fix)
+    if subject.opsets and not subject.opsets[0] <= facts["opset"] <= subject.opsets[1]:
+        least, most = subject.opsets
+        what = f"opset {facts['opset']}: {subject.recipe} takes {least} to {most}"
+        fix = f"export it at opset {most}, or let edgepack bring it there: `model.opset: {most}`"
+        yield Finding("stops", what, "", fix)
+    size = _size(facts, subject)
+    if subject.memory_mb and size > subject.memory_mb * 1e6:
+        what = f"its weights take {size / 1e6:,.0f} MB in {subject.precision}, the box has {subject.memory_mb:,.0f}"
+        yield Finding("stops", what, subject.sources.get("memory_mb", ""), "use 8 bits, or a smaller network")
+
+
+def _slows(facts: Mapping[str, Any], subject: Subject) -> Iterator[Finding]:
+    layers = list(facts.get("weighted") or [])
+    total = sum(layer["macs"] for layer in layers) or 1
+    if subject.channels:
+        odd = [x for x in layers if x["op"] == "Conv" and x["output"][1] % subject.channels]
+        part = sum(layer["macs"] for layer in odd) / total
+        if odd and part > 0.02:
+            what = f"{len(odd)} convolutions do not give a multiple of {subject.channels} channels"
+            why = f"the NPU computes {subject.channels} at a time; they are {part:.0%} of the multiply-adds"
+            names = _named([layer["node"] for layer in odd])
+            yield Finding(
+                "slows", what, f"{why} ({names})", f"train with widths in steps of {subject.channels}"
+            )
+    wide = [x for x in layers if x["op"] == "Conv" and max(x.get("strides") or [1]) > 2]
+    if wide:
+        why = "NPUs are built for strides of 1 and 2; larger ones leave multipliers idle"
+        what = f"{len(wide)} convolutions have a stride above 2 ({_named([x['node'] for x in wide])})"
+        yield Finding("slows", what, why, "use two convolutions of stride 2, or a patch layout")
+    for row in facts.get("inputs") or []:
+        shape = row["shape"]
+        if len(shape) == 4 and (shape[2] % 32 or shape[3] % 32) and max(shape[2:]) > 64:
+            why = "each stride of 2 halves the map, and odd maps are padded on the way"
+            size = f"{shape[2]}×{shape[3]}"
+            yield Finding("slows", f"the input {row['tensor']} is {size}", why, "use multiples of 32")
+    if subject.memory_mb and subject.memory_mb * 2.5e5 < _size(facts, subject) <= subject.memory_mb * 1e6:
+        what = f"its weights take {_size(facts, subject) / 1e6:,.0f} MB of the box's {subject.memory_mb:,.0f}"
+        yield Finding("slows", what, "the system and the activations need memory too", "use 8 bits")
+
+
+def _notes(facts: Mapping[str, Any], subject: Subject) -> Iterator[Finding]:
+    for change in facts.get("changes") or []:
+        yield Finding("note", str(change))
+    for warning in facts.get("warnings") or []:
+        yield Finding("note", str(warning))
+    operations = 2 * int(facts.get("macs") or 0)
+    if subject.tops and operations:
+        best = subject.tops * 1e12 / operations
+        what = f"{operations / 1e9:.2f} G operations: at most {best:,.0f} images a second"
+        why = f"{subject.tops:g} TOPS in {subject.precision} by the maker; half of it is much in practice"
+        yield Finding("note", what, why)
+
+
+def _size(facts: Mapping[str, Any], subject: Subject) -> float:
+    return float(facts.get("parameters") or 0) * _BYTES.get(subject.precision, 1)
+
+
+def _named(nodes: Sequence[str]) -> str:
+    more = f" and {len(nodes) - _MOST_NAMED} more" if len(nodes) > _MOST_NAMED else ""
+    return ", ".join(nodes[:_MOST_NAMED]) + more
