@@ -19,9 +19,9 @@ HERE = Path(__file__).resolve().parent
 def convert(request: Request) -> dict[str, Any]:
     """The report of a success, with ``model.onnx`` in ``out``. Raises Refused."""
     if "sensitivity" in request.options:
-        import sensitivity
+        from sensitivity import sensitivity
 
-        return sensitivity.convert(request)
+        return sensitivity(request)
     asked, answer = request.work / "asked.json", request.work / "answer.json"
     asked.write_text(json.dumps(_as_json(request)))
     done = step(HERE / "prepare.py", asked, answer, cwd=request.work / "prepare", timeout_s=600)

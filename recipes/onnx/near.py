@@ -10,7 +10,10 @@ from edgepack_recipe import Refused, Request, tensors
 
 
 def near(request: Request) -> dict[str, Any]:
-    """By output: ``cosine`` (the least of all samples), ``max_abs``, ``mean_abs``, ``max_reference``."""
+    """By output: ``cosine`` (the least of all samples), ``max_abs``, ``mean_abs``, ``max_reference``.
+
+    ``worst`` is the number of the sample with the least cosine.
+    """
     given = tensors.load(Path(request.options["given"]))
     wanted = tensors.load(Path(request.options["wanted"]))
     outputs = {name: distance(given[name], wanted[name]) for name in wanted if name in given}
@@ -41,5 +44,6 @@ def distance(given: np.ndarray, wanted: np.ndarray) -> dict[str, float]:
         "max_abs": float(np.abs(a - b).max()) if finite else float("inf"),
         "mean_abs": float(np.abs(a - b).mean()) if finite else float("inf"),
         "max_reference": float(np.abs(b).max()),
+        "worst": int(cosine.argmin()) if finite else int(np.argmin(np.isfinite(a).all(1))),
         "samples": count,
     }

@@ -45,7 +45,7 @@ class Scheme:
     per_channel: bool = True
 
 
-def convert(request: Request) -> dict[str, Any]:
+def sensitivity(request: Request) -> dict[str, Any]:
     """The report, with ``ranking``: ``[{node, op, error}]``. Raises Refused."""
     nested = request.options.get("sensitivity")
     options = nested if isinstance(nested, dict) else request.options

@@ -28,10 +28,15 @@ def convert(recipe: str, model: Path, precision: str = "fp32", **rest: object) -
     return report
 
 
+def said(report: Report) -> Report:
+    """What is the same each time."""
+    changing = {"folder", "seconds", "peak_mb"}
+    return {name: value for name, value in report.items() if name not in changing}
+
+
 def compute(recipe: str, report: Report, inputs: Path, taps: tuple[str, ...] = ()) -> dict[str, Floats]:
     """What ``run.py`` makes of what ``convert`` wrote: outputs, and ``tap:NAME`` for each tap."""
-    said = {name: value for name, value in report.items() if name != "folder"}
-    body = {"model": str(report["folder"]), "report": said, "inputs": str(inputs), "taps": list(taps)}
+    body = {"model": str(report["folder"]), "report": said(report), "inputs": str(inputs), "taps": list(taps)}
     answer = _launch(recipe, "run.py", body)
     assert answer["ok"], answer
     with np.load(answer["folder"] / "outputs.npz") as found:
