@@ -1,4 +1,4 @@
-"""What hurts about a model on a target, told from the model and sourced facts before anything is converted."""
+"""What hurts about a model on a target: told from the model and sourced facts, before a conversion."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MOST_NAMED = 4
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that hurts. weight: it stops the conversion, it slows the box down, or it is worth knowing."""
+    """One thing that hurts. weight: it stops the conversion, slows the box down, or is worth knowing."""
 
     weight: Weight
     what: str
@@ -63,7 +63,8 @@ def _stops(facts: Mapping[str, Any], subject: Subject) -> Iterator[Finding]:
         yield Finding("stops", what, "", fix)
     size = _size(facts, subject)
     if subject.memory_mb and size > subject.memory_mb * 1e6:
-        what = f"its weights take {size / 1e6:,.0f} MB in {subject.precision}, the box has {subject.memory_mb:,.0f}"
+        there = f"the box has {subject.memory_mb:,.0f}"
+        what = f"its weights take {size / 1e6:,.0f} MB in {subject.precision}, {there}"
         yield Finding("stops", what, subject.sources.get("memory_mb", ""), "use 8 bits, or a smaller network")
 
 
