@@ -23,8 +23,9 @@ def samples(file: Path) -> Iterator[dict[str, np.ndarray]]:
 
 
 def save(file: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Write float32 arrays; names may hold what file names may not."""
-    np.savez(str(file), **{name: np.asarray(array, dtype=np.float32) for name, array in arrays.items()})
+    """Write float32 arrays, in C order; names may hold what file names may not."""
+    whole = {name: np.asarray(array, dtype=np.float32, order="C") for name, array in arrays.items()}
+    np.savez(str(file), **whole)
 
 
 def stacked(outputs: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

@@ -1,0 +1,174 @@
+"""Holds converted models to the trained one: both on what the shipped `pre` made of the golden inputs.
+
+with open_judge(work) as judge:        # the trained model is computed once
+    judge.evaluate(folder, report)     # as often as there are candidates
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import itertools
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from edgepack.catalog.recipes import Recipe
+from edgepack.convert.evaluation import Evaluation, Score, distances
+from edgepack.convert.files import lay_out
+from edgepack.convert.recipe import Converted, Request, Simulation, convert, simulate
+from edgepack.convert.score import Task, score
+from edgepack.model import arrays, blocks
+from edgepack.plan.gates import Gates, gates_for
+from edgepack.plan.step import Work
+
+VALIDATION = 4  # a chip's simulator gets this many times its golden samples of validation data, minutes more
+
+
+def evaluate(work: Work, folder: Path, report: Mapping[str, Any]) -> Evaluation:
+    """One converted model; for several, ``open_judge``. folder, report: what ``convert`` wrote and said."""
+    with open_judge(work) as judge:
+        return judge.evaluate(folder, report)
+
+
+@contextlib.contextmanager
+def open_judge(work: Work) -> Iterator[Judge]:
+    """A judge for this target's converted models; the steps prepare, blocks and feed have their results."""
+    with tempfile.TemporaryDirectory(prefix="edgepack-judge-") as temporary:
+        folder = Path(temporary)
+        lay_out(work, "prepare", folder / "trained")
+        lay_out(work, "feed", folder / "fed")
+        yield Judge(work, folder)
+
+
+class Judge:
+    """Computes what is compared, the trained side only once. Its recipe has a simulator wherever one is asked."""
+
+    def __init__(self, work: Work, folder: Path) -> None:
+        assert work.choice.prepare is not None
+        self.work = work
+        self.reference: Recipe = work.choice.prepare
+        self.recipe: Recipe = work.choice.recipe
+        self.trained = folder / "trained"
+        self.fed = folder / "fed"
+        self._folder = folder
+        self._numbers = itertools.count()
+
+    @property
+    def gates(self) -> Gates:
+        """Those of the manifest, the recipe and the precision."""
+        return gates_for(self.work.project.manifest.parity, self.work.choice.precision, self.recipe)
+
+    @property
+    def outputs(self) -> list[str]:
+        """The model's outputs, by their ONNX names, in its order."""
+        return [str(row["tensor"]) for row in self.work.result("prepare").report["outputs"]]
+
+    @functools.cached_property
+    def inputs(self) -> Path:
+        """The golden inputs as `pre` makes them; calibration's where there are none; as many as are simulated."""
+        there = self.fed / "golden.npz"
+        file = there if there.is_file() else self.fed / "calibration.npz"
+        simulator = self.recipe.about.simulator
+        wanted = simulator.samples if simulator else 64
+        return arrays.pick(file, arrays.spread(arrays.count(file), wanted), self.new() / "inputs.npz")
+
+    @functools.cached_property
+    def wanted(self) -> Path:
+        """What the trained model makes of ``inputs``."""
+        return self.run_trained(self.inputs)
+
+    @functools.cached_property
+    def validation(self) -> Path | None:
+        """The held-out inputs as `pre` makes them: all, where the tool's own runtime computes them."""
+        file, simulator = self.fed / "validation.npz", self.recipe.about.simulator
+        if not file.is_file() or simulator is None:
+            return None
+        there = arrays.count(file)
+        wanted = there if simulator.kind == "runtime" else min(there, VALIDATION * simulator.samples)
+        return arrays.pick(file, arrays.spread(there, wanted), self.new() / "validation.npz")
+
+    @functools.cached_property
+    def trained_score(self) -> float:
+        """The trained model's metric on ``validation``."""
+        assert self.validation is not None
+        return self._score(self.run_trained(self.validation))
+
+    def evaluate(self, folder: Path, report: Mapping[str, Any]) -> Evaluation:
+        """Both models on the same inputs. Raises what ``simulate`` raises, ConvertParityError among it."""
+        given = self.run_converted(folder, report, self.inputs)
+        outputs = distances(self.near(given, self.wanted), self.gates)
+        return Evaluation(self.gates, arrays.count(self.inputs), outputs, self._task_score(folder, report))
+
+    def run_trained(self, inputs: Path, taps: tuple[str, ...] = ()) -> Path:
+        """Outputs of the prepared model by ONNX Runtime: an ``.npz``, float32 (N, …) by name."""
+        asked = Simulation(self.trained, {}, inputs, self.new(), taps=taps)
+        return self._simulated(self.reference, asked)
+
+    def run_converted(
+        self, folder: Path, report: Mapping[str, Any], inputs: Path, taps: tuple[str, ...] = ()
+    ) -> Path:
+        """The same of a converted one, by what its recipe computes it with."""
+        calibration = self.fed / "calibration.npz"
+        asked = Simulation(
+            folder,
+            report,
+            inputs,
+            self.new(),
+            chip=self.work.choice.target.chip,
+            taps=taps,
+            trained=self.trained / "model.onnx",
+            calibration=calibration if calibration.is_file() else None,
+        )
+        return self._simulated(self.recipe, asked)
+
+    def near(self, given: Path, wanted: Path) -> Mapping[str, Mapping[str, Any]]:
+        """By output: cosine, errors, the worst sample."""
+        options = {"given": str(given), "wanted": str(wanted)}
+        found: Mapping[str, Mapping[str, Any]] = self.ask("near.py", options).report["outputs"]
+        return found
+
+    def ask(self, program: str, options: Mapping[str, Any]) -> Converted:
+        """Run one of the programs of ``recipes/onnx`` on the prepared model."""
+        request = Request(self.trained / "model.onnx", "fp32", self.new(), options=options)
+        return convert(self.reference, request, self.log, self._quiet, program)
+
+    def records(self, outputs: Path) -> list[dict[str, Any]]:
+        """What the shipped `post` makes of a model's outputs, a record a sample. Raises BlocksError."""
+        program = self.work.store.blob(self.work.result("blocks").outputs["blocks"].sha256)
+        return blocks.post(program, arrays.lay_out(outputs, self.outputs, self.new()))
+
+    @property
+    def log(self) -> Path:
+        """Where the programs leave their noise."""
+        return self.work.log(self.work.slot)
+
+    def new(self) -> Path:
+        """An empty folder, gone with the judge."""
+        folder = self._folder / str(next(self._numbers))
+        folder.mkdir()
+        return folder
+
+    def _simulated(self, recipe: Recipe, asked: Simulation) -> Path:
+        return simulate(recipe, asked, self.log, self.work.progress).files["outputs.npz"]
+
+    def _task_score(self, folder: Path, report: Mapping[str, Any]) -> Score | None:
+        accuracy = self.work.project.manifest.model.accuracy
+        if accuracy is None or self.validation is None or self.work.choice.part:
+            return None
+        name = accuracy.metric if isinstance(accuracy.metric, str) else accuracy.metric.entry
+        converted = self._score(self.run_converted(folder, report, self.validation))
+        of = arrays.count(self.validation)
+        return Score(name, self.trained_score, converted, accuracy.max_drop, of)
+
+    def _score(self, outputs: Path) -> float:
+        accuracy = self.work.project.manifest.model.accuracy
+        assert accuracy is not None
+        there = arrays.count(self.fed / "validation.npz")
+        chosen = arrays.spread(there, arrays.count(outputs))
+        task = Task(accuracy.metric, self.work.project, chosen)
+        return score(task, self.records(outputs), self.ask)
+
+    def _quiet(self, note: str) -> None:
+        """Programs of edgepack's own have nothing to say of themselves."""

@@ -1,0 +1,199 @@
+"""The build's stage that holds a converted model to the trained one, and says which stage is at fault.
+
+Three swaps: shipped `pre` → trained model beside golden outputs; converted model beside the trained one, both
+on shipped `pre`; shipped `post` on golden outputs beside golden records. See docs/design/recipes.md.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgepack.convert import parity_page
+from edgepack.convert.errors import ConvertParityError
+from edgepack.convert.evaluate import Judge, open_judge
+from edgepack.convert.evaluation import Evaluation
+from edgepack.convert.files import laid_out
+from edgepack.convert.swaps import Swapped, post_swap, pre_swap, recorded
+from edgepack.plan.step import Work
+
+STAGES = ("pre", "model", "post")
+
+
+@dataclass(frozen=True)
+class Looked:
+    """All that was compared."""
+
+    stages: Mapping[str, Swapped]
+    evaluation: Evaluation | None  # None where nothing here computes the converted model
+
+    @property
+    def fault(self) -> str | None:
+        """The first stage that is off: what comes after it has not been fed rightly."""
+        return next((name for name in STAGES if name in self.stages and self.stages[name].ok is False), None)
+
+
+def run(work: Work) -> str:
+    """Leaves ``parity.json`` and ``parity.html``; a line on them. Raises ConvertParityError.
+
+    The report is in ``dist/`` also where a gate fails.
+    """
+    began = time.monotonic()
+    with open_judge(work) as judge:
+        looked = _look(judge)
+        body = {**_facts(work), **_verdict(work, looked)}
+        body["seconds"] = round(time.monotonic() - began, 1)
+        error = _error(judge, looked, body) if looked.fault else None
+    with tempfile.TemporaryDirectory(prefix="edgepack-parity-") as temporary:
+        files = {name: Path(temporary) / name for name in ("parity.json", "parity.html")}
+        files["parity.json"].write_text(json.dumps(body, indent=1, sort_keys=True) + "\n")
+        files["parity.html"].write_text(parity_page.page(body))
+        _to_dist(work, files)
+        if error is not None:
+            raise error
+        work.store.put(work.step("parity").key, files, body)
+    return _line(looked, body)
+
+
+def place(work: Work, suffix: str) -> Path:
+    """Where a report lies: ``dist/<name>@<target>.parity.<suffix>``."""
+    name = f"{work.project.manifest.name}@{work.choice.target.id}.parity.{suffix}"
+    return work.project.folder / "dist" / name
+
+
+def _to_dist(work: Work, files: Mapping[str, Path]) -> None:
+    for name, file in files.items():
+        dest = place(work, name.rpartition(".")[2])
+        dest.parent.mkdir(exist_ok=True)
+        beside = dest.with_name(f".{dest.name}.new")
+        beside.write_bytes(file.read_bytes())
+        beside.replace(dest)
+
+
+def _look(judge: Judge) -> Looked:
+    work, stages = judge.work, {}
+    golden = recorded(judge)
+    if golden is not None:
+        work.progress("pre beside the golden outputs")
+        stages["pre"] = pre_swap(judge, golden)
+    evaluation = None
+    if judge.recipe.about.simulator is not None:
+        with laid_out(work, "convert") as folder:
+            evaluation = judge.evaluate(folder, work.result("convert").report)
+        stages["model"] = Swapped(
+            evaluation.ok,
+            "the converted model beside the trained one, both on inputs from the shipped `pre`",
+            evaluation.why,
+            {output.tensor: output.as_dict() for output in evaluation.outputs},
+        )
+    if golden is not None:
+        work.progress("post beside the golden records")
+        stages["post"] = post_swap(judge, golden)
+    return Looked(stages, evaluation)
+
+
+def _facts(work: Work) -> dict[str, Any]:
+    """What was built, of what, by which tool."""
+    choice, manifest = work.choice, work.project.manifest
+    converted = work.result("convert")
+    about = choice.recipe.about
+    kept = ("seconds", "peak_mb", "warnings", "kept", "search", "rescued_by", "tool")
+    return {
+        "project": manifest.name,
+        "version": manifest.version,
+        "model": manifest.model.file,
+        "target": choice.target.id,
+        "target_name": choice.target.about.name,
+        "chip": choice.target.chip,
+        "runtime": choice.runtime,
+        "precision": choice.precision,
+        "recipe": choice.recipe.id,
+        "simulator": about.simulator.model_dump(mode="json", by_alias=True) if about.simulator else None,
+        "conversion": {
+            "bytes": sum(output.size for output in converted.outputs.values()),
+            "files": sorted(converted.outputs),
+            **{name: converted.report[name] for name in kept if name in converted.report},
+        },
+        "trained_bytes": sum(output.size for output in work.result("prepare").outputs.values()),
+        "quantisation": choice.options.quantisation.model_dump(mode="json", exclude_none=True),
+        "fed": dict(work.result("feed").report.get("counts", {})),
+        "warnings": [*work.result("feed").report.get("warnings", [])],
+    }
+
+
+def _verdict(work: Work, looked: Looked) -> dict[str, Any]:
+    found = looked.evaluation.as_dict() if looked.evaluation else {"samples": 0, "outputs": {}}
+    ok = None if looked.evaluation is None and not looked.fault else looked.fault is None
+    return {
+        **found,
+        "ok": ok,
+        "state": state(work, ok),
+        "fault": looked.fault,
+        "stages": {name: stage.as_dict() for name, stage in looked.stages.items()},
+    }
+
+
+def state(work: Work, ok: bool | None) -> str:
+    """The words for proof."""
+    about = work.choice.recipe.about
+    if ok is False:
+        return "failed"
+    if about.simulator is None:
+        return "by contract only"
+    where = " on this host" if about.simulator.kind == "runtime" else ""
+    return f"verified on emulator or simulator ({about.simulator.name}{where})"
+
+
+def _error(judge: Judge, looked: Looked, body: Mapping[str, Any]) -> ConvertParityError:
+    work, stage = judge.work, looked.fault
+    assert stage is not None
+    line = work.project.document.line(("model", "golden"))
+    what = {
+        "pre": "the shipped `pre` does not make what the model was trained on",
+        "model": "the converted model does not compute what was trained",
+        "post": "the shipped `post` does not make of the outputs what was recorded",
+    }[stage]
+    return ConvertParityError(
+        f"{work.choice.target.id}: {what}",
+        where=f"stage {stage}; {work.project.manifest.model.golden} (edgepack.yaml:{line})",
+        why=looked.stages[stage].why,
+        fix=f"see {place(work, 'html').relative_to(work.project.folder)}",
+        detail=_table(body),
+    )
+
+
+def _table(body: Mapping[str, Any]) -> str:
+    """The numbers of each stage, a line an output or a field."""
+    lines = []
+    for name, stage in body["stages"].items():
+        verdict = {True: "holds", False: "is off", None: "not held to anything"}[stage["ok"]]
+        lines.append(f"{name}: {verdict} ({stage['compared']})")
+        for row_name, row in stage["rows"].items():
+            if "cosine" in row:
+                said = f"cosine {row['cosine']:.6f} (≥ {row['least']:g})"
+                said += f"   largest error {row['max_abs']:.3g} (≤ {row['limit']:.3g})"
+            else:
+                said = f"{row['agree']} of {row['of']} samples agree"
+            lines.append(f"  {row_name:<16} {said}")
+    score = body.get("score")
+    if score:
+        lines.append(
+            f"{score['metric']}: trained {score['trained']:.4f}, converted {score['converted']:.4f} "
+            f"on {score['of']} inputs (may fall by {score['max_drop']:g})"
+        )
+    return "\n".join(lines)
+
+
+def _line(looked: Looked, body: Mapping[str, Any]) -> str:
+    if looked.evaluation is None:
+        return f"{body['state']}: nothing here computes {body['conversion']['files'][0]}"
+    said = f"cosine {looked.evaluation.cosine:.6f}"
+    score = looked.evaluation.score
+    if score is not None:
+        said += f", {score.metric} {score.converted:.4f} (trained {score.trained:.4f})"
+    return f"{said}: {body['state']}"
