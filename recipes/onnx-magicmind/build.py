@@ -62,7 +62,15 @@ def calibrate(asked, network, config):
         remote = mm.RemoteConfig()
         remote.address = asked.remote
         sure(calibrator.set_remote(remote), "calibration on " + asked.remote)
-    sure(calibrator.calibrate(network, config), "calibration")
+        sure(calibrator.calibrate(network, config), "calibration")
+        return
+    with mm.System() as system:
+        if system.device_count() == 0:
+            sys.exit("MagicMind refused: calibration needs an MLU, and this host has none")
+        device = mm.Device()
+        device.id = 0
+        sure(device.active(), "calibration on the first MLU")
+        sure(calibrator.calibrate(network, config), "calibration")
 
 
 def main():
