@@ -7,7 +7,7 @@ import numpy as np
 BINS = 2048
 LEVELS = 128  # of |x| in int8
 PERCENT = 99.99
-METHODS = ("kl", "minmax", "percentile")
+METHODS = ("percentile", "minmax", "kl")  # the first is the default: on LeNet-5 the nearest
 
 
 class Histogram:
