@@ -14,39 +14,23 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from edgepack.catalog.recipes import Precision, Recipe
+from edgepack.catalog.recipes import Recipe
 from edgepack.catalog.sdk import Argument, SdkStep
 from edgepack.convert import onnx_signature, sdk_calibration, sdk_find
 from edgepack.convert.errors import ConvertError
-from edgepack.convert.onnx_signature import Signature, Tensor
+from edgepack.convert.onnx_signature import Signature
 from edgepack.convert.recipe import Converted, Request
-from edgepack.convert.sdk_calibration import Samples
 from edgepack.convert.sdk_find import Toolkit
+from edgepack.convert.sdk_words import Place, Words, declared_precision, words_of
 from edgepack.tools.runner import Command, Completed, command, run
-
-if TYPE_CHECKING:
-    import jinja2
 
 PROOF = "by contract only"
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _HELP_S = 60
-
-
-@dataclass(frozen=True)
-class Place:
-    """What ``argvs`` needs besides the request. work: the steps' own folder, which is thrown away."""
-
-    toolkit: Toolkit
-    work: Path
-    inputs: tuple[Tensor, ...] = ()
-    outputs: tuple[Tensor, ...] = ()
-    samples: Samples | None = None
-    helps: Mapping[str, str] = field(default_factory=dict)  # a program → what its `--help` says
-    user: Mapping[str, str] = field(default_factory=dict)  # the user's variables that the recipe asks for
 
 
 @dataclass(frozen=True)
@@ -72,7 +56,7 @@ def convert(
     """Run the recipe's steps. Raises ModelError, ConvertError, ToolError or InputError."""
     request = dataclasses.replace(
         request,
-        model=request.model.resolve(),
+        model=_model(recipe, request.model.resolve()),
         weights=request.weights.resolve() if request.weights else None,
         out=request.out.resolve(),
     )
@@ -128,12 +112,6 @@ def refuse(recipe: Recipe, request: Request, place: Place) -> None:
             )
 
 
-def declared_precision(recipe: Recipe, request: Request) -> Precision | None:
-    """What the recipe says of the precision on this chip: it may differ between chips."""
-    named = [p for p in recipe.about.precisions if p.name == request.precision]
-    return next((p for p in named if not p.chips or request.chip in p.chips), None)
-
-
 def report(recipe: Recipe, request: Request, signature: Signature, files: list[str]) -> dict[str, Any]:
     """What ``convert`` answers. Names are the ONNX ones; runtimes that number tensors keep the order."""
     sdk = recipe.about.sdk
@@ -163,78 +141,6 @@ def report(recipe: Recipe, request: Request, signature: Signature, files: list[s
         "warnings": [],
         "kept": [],
         "proof": PROOF,
-    }
-
-
-class Words:
-    """Templates and conditions of a recipe, with the names that docs/design/recipes.md lists."""
-
-    names: Mapping[str, Any]
-
-    def __init__(self, recipe: Recipe, request: Request, place: Place) -> None:
-        import jinja2
-
-        self._jinja: jinja2.Environment = jinja2.Environment(  # noqa: S701 - argv and config files, no HTML
-            loader=jinja2.FileSystemLoader(recipe.folder),
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-        )
-        self.names = _names(recipe, request, place)
-
-    def text(self, template: str, **more: object) -> str:
-        """A template's text; more: names besides, such as ``item``."""
-        return self._jinja.from_string(template).render({**self.names, **more})
-
-    def file(self, template: str) -> str:
-        """The text of a template that lies in the recipe's folder."""
-        return self._jinja.get_template(template).render(self.names)
-
-    def value(self, expression: str) -> Any:
-        """What an expression stands for."""
-        return self._jinja.compile_expression(expression, undefined_to_none=False)(**self.names)
-
-    def true(self, expression: str) -> bool:
-        """Whether a condition holds; the empty one does."""
-        return not expression or bool(self.value(expression))
-
-
-def _names(recipe: Recipe, request: Request, place: Place) -> dict[str, Any]:
-    declared = declared_precision(recipe, request)
-    defaults = {
-        "scheme": declared.schemes[0] if declared and declared.schemes else "",
-        "granularity": declared.granularities[0] if declared and declared.granularities else "",
-        "method": declared.methods[0] if declared and declared.methods else "",
-    }
-    return {
-        "model": str(request.model),
-        "model_name": request.model.stem,
-        "weights": str(request.weights) if request.weights else "",
-        "out": str(request.out),
-        "work": str(place.work),
-        "recipe": str(recipe.folder),
-        "sdk": str(place.toolkit.folder),
-        "folder_of": {name: str(path.parent) for name, path in place.toolkit.programs.items()},
-        "chip": recipe.chip(request.chip) or "",
-        "target": request.target,
-        "precision": request.precision,
-        "inputs": [_tensor(t) for t in place.inputs],
-        "outputs": [_tensor(t) for t in place.outputs],
-        "calibration": place.samples,
-        "quantisation": {**defaults, **request.quantisation},
-        "options": dict(request.options),
-        "keep": list(request.keep),
-        "user": dict(place.user),
-    }
-
-
-def _tensor(tensor: Tensor) -> dict[str, Any]:
-    return {
-        "name": tensor.name,
-        "shape": list(tensor.shape),
-        "dtype": tensor.dtype,
-        "file": sdk_calibration.file_name(tensor.name),
     }
 
 
@@ -276,13 +182,10 @@ def _argument(argument: Argument, said: Words, help_text: str) -> Iterator[str]:
     yield from words_of(argument, said)
 
 
-def words_of(argument: Argument, said: Words) -> Iterator[str]:
-    """The words of one argument; none where its condition does not hold."""
-    if not said.true(argument.when):
-        return
-    for item in said.value(argument.each) if argument.each else [None]:
-        for template in argument.words:
-            yield said.text(template, item=item)
+def _model(recipe: Recipe, model: Path) -> Path:
+    """The file itself where a folder is given that holds one of the recipe's format."""
+    found = sorted(model.glob(f"*.{recipe.about.from_}")) if model.is_dir() else []
+    return found[0] if len(found) == 1 else model
 
 
 def _signature(recipe: Recipe, request: Request) -> Signature:

@@ -18,9 +18,10 @@ from edgepack.catalog.sdk import SdkStep
 from edgepack.convert import onnx_signature, sdk_calibration
 from edgepack.convert.onnx_signature import Signature
 from edgepack.convert.recipe import Converted, Request
-from edgepack.convert.sdk import Place, Words, refuse, report, words_of
+from edgepack.convert.sdk import refuse, report
 from edgepack.convert.sdk_calibration import Samples
 from edgepack.convert.sdk_find import Toolkit
+from edgepack.convert.sdk_words import Place, Words, words_of
 
 FORMAT = 1
 STEPS, FOLDER, MODEL = "on-box.json", "on-box", "model.onnx"

@@ -22,6 +22,7 @@ from edgepack.convert.onnx_signature import Tensor
 from edgepack.convert.recipe import Request
 from edgepack.convert.sdk_calibration import Samples, file_name
 from edgepack.convert.sdk_find import Toolkit
+from edgepack.convert.sdk_words import Place, declared_precision
 from edgepack.errors import EdgepackError, InputError, ToolError
 
 CASES = yaml.safe_load((Path(__file__).parent / "sdk.yaml").read_text())
@@ -49,9 +50,9 @@ def test_argv(case: dict[str, Any]) -> None:
         options=case.get("options", {}),
         quantisation=case.get("quantisation", {}),
     )
-    declared = sdk.declared_precision(recipe, request)
+    declared = declared_precision(recipe, request)
     assert declared is not None
-    place = sdk.Place(
+    place = Place(
         toolkit=Toolkit(
             Path("/sdk"), {s.program: Path("/sdk/bin") / s.program for s in recipe.about.steps}, ""
         ),
@@ -75,7 +76,7 @@ def test_every_precision_of_every_chip_has_its_argv() -> None:
         for chip in recipe.about.chips or {None: ""}:
             for precision in recipe.precisions_for(chip):
                 request = Request(Path("/m/model.onnx"), precision, Path("/o"), chip=chip)
-                declared = sdk.declared_precision(recipe, request)
+                declared = declared_precision(recipe, request)
                 assert declared is not None, (recipe.id, chip, precision)
                 for method in declared.methods or [""]:
                     asked = Request(
@@ -85,7 +86,7 @@ def test_every_precision_of_every_chip_has_its_argv() -> None:
                     )
                     samples = Samples(Path("/c"), Path("/c/list.txt"), 1) if declared.calibration else None
                     programs = {s.program: Path("/b") / s.program for s in recipe.about.steps}
-                    place = sdk.Place(
+                    place = Place(
                         *(Toolkit(Path("/s"), programs, ""), Path("/w")),
                         *((Tensor("x", (1, 3, 8, 8)),), (Tensor("y", (1, 2)),), samples),
                     )
