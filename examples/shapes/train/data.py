@@ -52,9 +52,9 @@ def answers(model: Path, drawn: Sequence[scenes.Scene]) -> list[Maps]:
 
 
 def write_golden(path: Path, model: Path) -> None:
-    """The first GOLDEN scenes whose answers rounding cannot flip."""
+    """The first GOLDEN scenes whose answers rounding cannot flip, the classes in turn."""
     drawn = [scenes.scene(SEED, GOLDEN_SPLIT, i) for i in range(10 * GOLDEN)]
-    both = [pair for pair in zip(drawn, answers(model, drawn), strict=True) if decided(pair[1])][:GOLDEN]
+    both = evenly([pair for pair in zip(drawn, answers(model, drawn), strict=True) if decided(pair[1])])
     if len(both) < GOLDEN:
         raise SystemExit("too few scenes that rounding cannot flip: draw more")
     records = [pipeline.record(pipeline.boxes(maps)) for _, maps in both]
@@ -67,6 +67,17 @@ def write_golden(path: Path, model: Path) -> None:
     np.savez_compressed(path, allow_pickle=False, **arrays)
 
 
+def evenly(pairs: Sequence[tuple[scenes.Scene, Maps]]) -> list[tuple[scenes.Scene, Maps]]:
+    """GOLDEN of them: each class's first, then each class's second, and on."""
+    seen: dict[float, int] = {}
+    turns = []
+    for _, maps in pairs:
+        klass = pipeline.record(pipeline.boxes(maps))["class"]
+        seen[klass] = turn = seen.get(klass, 0) + 1
+        turns.append(turn)
+    return [pairs[i] for i in np.argsort(turns, kind="stable")[:GOLDEN]]
+
+
 def decided(maps: Maps) -> bool:
     """Whether the answer stays the same if scores and overlaps move by MARGIN, and areas by a part of it."""
     return all(abs(value - limit) > MARGIN for value, limit in _close_calls(maps))
@@ -75,7 +86,7 @@ def decided(maps: Maps) -> bool:
 def _close_calls(maps: Maps) -> Iterator[tuple[float, float]]:
     """Each number that an answer hangs on, and where it flips."""
     for raw in maps:
-        chance = 1 / (1 + np.exp(-raw))
+        chance = pipeline.sigmoid(raw)
         yield from ((float(s), float(pipeline.LEAST_SCORE)) for s in (chance[4] * chance[5:].max(0)).ravel())
     found = pipeline.candidates(maps)
     kept = pipeline.suppress(found)

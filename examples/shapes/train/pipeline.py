@@ -75,10 +75,15 @@ def candidates(outputs: Sequence[Floats]) -> Floats:
     return np.concatenate(rows)
 
 
+def sigmoid(x: Floats) -> Floats:
+    """1 / (1 + exp(-x)), without an overflow where it is as good as zero."""
+    return np.asarray(1 / (1 + np.exp(-np.maximum(x, np.float32(-80)))), np.float32)
+
+
 def _head(raw: Floats, stride: int, anchor: tuple[int, int]) -> Floats:
     high, wide = raw.shape[1:]
     cells_y, cells_x = np.mgrid[0:high, 0:wide].astype(np.float32)
-    chance = 1 / (1 + np.exp(-raw))
+    chance = sigmoid(raw)
     score = chance[4] * chance[5:].max(axis=0)
     to_x, to_y = CAMERA[1] / np.float32(SIDE), CAMERA[0] / np.float32(SIDE)
     x, y = (2 * chance[0] - 0.5 + cells_x) * stride, (2 * chance[1] - 0.5 + cells_y) * stride
