@@ -8,6 +8,7 @@ The page says "verified on emulator" and no more than that: nothing in it ran on
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 import time
@@ -87,6 +88,7 @@ def page(told: Record) -> str:
 
 def _head(told: Record) -> Sequence[str]:
     training = json.loads((DIGITS / "data/train-report.json").read_text())
+    seeds = ", ".join(f"{name} {seed}" for name, seed in training["seeds"].items())
     return (
         "# The whole way on an arm64 board, emulated whole",
         "",
@@ -98,9 +100,10 @@ def _head(told: Record) -> Sequence[str]:
             (
                 ("date", datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")),
                 ("commit", commit(PAGE)),
-                ("model", f"`examples/digits/model/lenet.onnx`, trained with seeds {training['seeds']}"),
+                ("model", f"`examples/digits/model/lenet.onnx`, trained with seeds {seeds}"),
                 ("board", f"{told.machine.system}, `{told.machine.uname}`"),
                 ("boot to SSH", f"{told.machine.boot_s:.1f} s"),
+                ("the host", f"{os.cpu_count()} cores, load average {os.getloadavg()[2]:.1f}"),
                 ("this whole page", f"{told.seconds:.0f} s, building included"),
             ),
         ),
