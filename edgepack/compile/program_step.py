@@ -15,7 +15,7 @@ from edgepack.compile.render import Block, ProgramSpec, TensorSpec
 from edgepack.compile.toolchains.select import toolchain
 from edgepack.errors import InputError
 from edgepack.manifest.project import PostBlock, PreBlock
-from edgepack.plan.gates import gates_for
+from edgepack.plan.gates import gates_of
 from edgepack.plan.step import Work
 
 
@@ -72,7 +72,7 @@ def program_spec(work: Work, slot: str = "convert") -> ProgramSpec:
         post=tuple(_block(block) for block in manifest.post),
         inputs=tuple(_tensor(row) for row in report["inputs"]),
         outputs=tuple(_tensor(row) for row in report["outputs"]),
-        gates=gates_for(manifest.parity, choice.precision, choice.recipe),
+        gates=gates_of(manifest, choice),
         source=manifest.source.path,
         sink=manifest.sink.path,
         precision=choice.precision,

@@ -20,7 +20,7 @@ from edgepack.convert.files import lay_out
 from edgepack.convert.recipe import Converted, Request, Simulation, convert, simulate
 from edgepack.convert.score import Task, score
 from edgepack.model import arrays, blocks
-from edgepack.plan.gates import Gates, gates_for
+from edgepack.plan.gates import Gates, gates_of
 from edgepack.plan.step import Work
 
 VALIDATION = 4  # a chip's simulator gets this many times its golden samples of validation data, minutes more
@@ -58,7 +58,7 @@ class Judge:
     @property
     def gates(self) -> Gates:
         """Those of the manifest, the recipe and the precision."""
-        return gates_for(self.work.project.manifest.parity, self.work.choice.precision, self.recipe)
+        return gates_of(self.work.project.manifest, self.work.choice)
 
     @property
     def outputs(self) -> list[str]:

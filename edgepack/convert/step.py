@@ -12,6 +12,7 @@ from typing import Any
 
 from edgepack.catalog.recipes import Recipe
 from edgepack.convert import sdk, sdk_box, sdk_find
+from edgepack.convert.quantise import searches, with_search
 from edgepack.convert.recipe import Converted, Request, convert
 from edgepack.convert.rescue import with_rescue
 from edgepack.errors import EdgepackError, ToolError
@@ -67,14 +68,19 @@ def run_convert(work: Work) -> str:
             quantisation=given if calibration else {},
             keep=tuple(asked.keep),
         )
-        converted = _convert(work, recipe, request)
+        if searches(work, recipe, request):
+            converted = with_search(work, recipe, request, lambda asked: _convert(work, recipe, asked))
+        else:
+            converted = _convert(work, recipe, request)
         size = _keep(work, converted)
     if work.slot == "convert":
         remember_layers(work.project.folder, work.step("convert").key, converted.report)
-    helped = converted.report.get("rescued_by")
-    return f"{recipe.about.from_} → {recipe.about.to}, {size / 1e3:,.0f} kB" + (
-        f", after {helped}" if helped else ""
-    )
+    said = f"{recipe.about.from_} → {recipe.about.to}, {size / 1e3:,.0f} kB"
+    if converted.report.get("rescued_by"):
+        said += f", {converted.report['rescued_by']}"
+    if converted.report.get("search"):
+        said += f", {len(converted.report['search']['kept'])} layers kept in floating point"
+    return said
 
 
 def _convert(work: Work, recipe: Recipe, request: Request) -> Converted:

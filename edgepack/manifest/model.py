@@ -114,25 +114,6 @@ class Quantisation(Model):
     )
 
 
-class TargetOptions(Model):
-    """What this project wants on one target; empty means the target's own preference."""
-
-    precision: PrecisionName | None = Field(
-        default=None, description="of the converted model; left out: the target's own"
-    )
-    quantisation: Quantisation = Quantisation()
-    runtime: Name | None = Field(
-        default=None, description="what executes the model; left out: the first that the target has"
-    )
-    toolchain: Literal["zig", "gcc"] | None = Field(
-        default=None,
-        description="left out: zig, which edgepack brings along; gcc is the host's own (cross) compiler",
-    )
-    threads: Annotated[int, Field(ge=1, le=64)] = Field(
-        default=1, description="threads that the model is computed with"
-    )
-
-
 class Parity(Model):
     """Gates on the distance to the golden vectors; what is left out follows the precision."""
 
@@ -146,4 +127,26 @@ class Parity(Model):
             "largest difference, as a part of the tensor's largest value or of 1; "
             "left out: 0.001 for fp32, 0.02 for fp16, 1 for 8 bits"
         ),
+    )
+
+
+class TargetOptions(Model):
+    """What this project wants on one target; empty means the target's own preference."""
+
+    precision: PrecisionName | None = Field(
+        default=None, description="of the converted model; left out: the target's own"
+    )
+    quantisation: Quantisation = Quantisation()
+    parity: Parity | None = Field(
+        default=None, description="gates for this target; left out: those of the whole project"
+    )
+    runtime: Name | None = Field(
+        default=None, description="what executes the model; left out: the first that the target has"
+    )
+    toolchain: Literal["zig", "gcc"] | None = Field(
+        default=None,
+        description="left out: zig, which edgepack brings along; gcc is the host's own (cross) compiler",
+    )
+    threads: Annotated[int, Field(ge=1, le=64)] = Field(
+        default=1, description="threads that the model is computed with"
     )

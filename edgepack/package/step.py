@@ -13,7 +13,7 @@ from edgepack.manifest.project import Project
 from edgepack.model import golden
 from edgepack.package.bundle import BundleSpec, Content, write_bundle
 from edgepack.package.linked import notices_layer
-from edgepack.plan.gates import gates_for
+from edgepack.plan.gates import gates_of
 from edgepack.plan.step import Plan, Work
 from edgepack.store import Store, digest_file
 
@@ -98,7 +98,7 @@ def _layers(work: Work, temporary: Path) -> dict[str, dict[str, Content]]:
 def _release(work: Work) -> dict[str, Any]:
     """``release.json``: what the deployer and the box need to know of the release."""
     manifest, choice = work.project.manifest, work.choice
-    gates = gates_for(manifest.parity, choice.precision, choice.recipe)
+    gates = gates_of(manifest, choice)
     vectors = manifest.model.golden
     expected = golden.names(work.project.file(vectors)) if vectors else None
     return {

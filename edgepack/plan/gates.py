@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from edgepack.catalog.recipes import Recipe
 from edgepack.manifest.model import Parity
+from edgepack.manifest.project import Manifest
+from edgepack.plan.step import Choice
 
 
 @dataclass(frozen=True)
@@ -32,3 +34,8 @@ def gates_for(parity: Parity, precision: str, recipe: Recipe) -> Gates:
     if own is not None:
         default = Gates(own.cosine, own.max_abs or default.max_abs)
     return Gates(parity.cosine or default.cosine, parity.max_abs or default.max_abs)
+
+
+def gates_of(manifest: Manifest, choice: Choice) -> Gates:
+    """A target's own gates where it says some, else the manifest's."""
+    return gates_for(choice.options.parity or manifest.parity, choice.precision, choice.recipe)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from edgepack.catalog import ncnn_layers
 from edgepack.catalog.ncnn_build import NcnnSpec
-from edgepack.plan.gates import gates_for
+from edgepack.plan.gates import gates_of
 from edgepack.plan.keys import make_step
 from edgepack.plan.snapshot import Snapshot
 from edgepack.plan.step import Choice, Step
@@ -101,7 +101,7 @@ def _compile_inputs(snapshot: Snapshot, choice: Choice, convert: Step, runtime: 
         **code,
         "C and C++ files of the project": snapshot.sources,
         "source and sink": digest_of([manifest.source.model_dump(), manifest.sink.model_dump()]),
-        "gates": digest_of(vars(gates_for(manifest.parity, choice.precision, choice.recipe))),
+        "gates": digest_of(vars(gates_of(manifest, choice))),
         "threads": str(choice.options.threads),
         "target": choice.target.id,
         "templates/program": snapshot.code["templates/program"],

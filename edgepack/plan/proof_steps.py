@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from edgepack.manifest.project import Project
-from edgepack.plan.gates import gates_for
+from edgepack.plan.gates import gates_of
 from edgepack.plan.keys import make_step
 from edgepack.plan.snapshot import Snapshot
 from edgepack.plan.step import Choice, Step
@@ -126,7 +126,7 @@ def _converts(snapshot: Snapshot, choice: Choice, steps: dict[str, Step], before
         declared = recipe.precision(precision, choice.target.chip)
         if "feed" in steps and declared is not None and declared.calibration:
             inputs |= {"calibration": steps["feed"].key, **_quantised(snapshot, choice)}
-            needs.append(steps["feed"].id)
+            needs += [steps["blocks"].id, steps["feed"].id]
         slot = "convert" if final else f"convert:{recipe.id}"
         part = f":{choice.part}" if choice.part else ""
         on = f":{chip}" if chip else ""
@@ -144,7 +144,7 @@ def _quantised(snapshot: Snapshot, choice: Choice) -> Mapping[str, str]:
     accuracy = manifest.model.accuracy
     return {
         "quantisation": digest_of(choice.options.quantisation.model_dump(mode="json")),
-        "gates": digest_of(vars(gates_for(manifest.parity, choice.precision, choice.recipe))),
+        "gates": digest_of(vars(gates_of(manifest, choice))),
         "accuracy": digest_of(accuracy.model_dump(mode="json")) if accuracy else "none",
     }
 
@@ -155,7 +155,7 @@ def _parity(snapshot: Snapshot, choice: Choice, steps: Mapping[str, Step]) -> St
         "converted": steps["convert"].key,
         "trained": steps["prepare"].key,
         "fed": steps["feed"].key,
-        "gates": digest_of(vars(gates_for(manifest.parity, choice.precision, choice.recipe))),
+        "gates": digest_of(vars(gates_of(manifest, choice))),
         "edgepack/convert": snapshot.code["edgepack/convert"],
     }
     needs = tuple(steps[slot].id for slot in ("prepare", "blocks", "feed", "convert"))
