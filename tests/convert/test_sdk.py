@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import stat
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ from edgepack.convert.sdk_find import Toolkit
 from edgepack.convert.sdk_words import Place, declared_precision
 from edgepack.errors import EdgepackError, InputError, ToolError
 
+SAID = yaml.safe_load((Path(__file__).parent / "sdk_said.yaml").read_text())
 CASES = yaml.safe_load((Path(__file__).parent / "sdk.yaml").read_text())
 SHIPPED = recipes.load_all(None)
 VENDORS = [r for r in SHIPPED.values() if r.about.run != "python"]
@@ -115,6 +117,14 @@ def test_vendors_recipes_say_what_people_need(recipe: Recipe) -> None:
         assert step.script is None or (recipe.folder / step.script).is_file()
         for template in step.renders.values():
             assert (recipe.folder / template).is_file()
+
+
+@pytest.mark.parametrize("case", SAID, ids=lambda c: f"{c['recipe']}: {c['said'][:40]}")
+def test_what_vendors_tools_say_becomes_advice(case: dict[str, str]) -> None:
+    known = SHIPPED[case["recipe"]].about.errors
+    first = next((error for error in known if re.search(error.match, case["said"])), None)
+    assert first is not None
+    assert case["fix"] in first.fix
 
 
 # --- a toolkit of our own making, so that each way to end can be played -------------------------------------
