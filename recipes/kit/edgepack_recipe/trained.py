@@ -82,11 +82,16 @@ def read(file: Path, opsets: tuple[int, int]) -> Trained:
     constants = {tensor.name for tensor in model.graph.initializer}
     inputs = tuple(_tensor(value, "input") for value in model.graph.input if value.name not in constants)
     session = _session(file)
-    found = [(o.name, o.shape) for o in session.get_outputs()]
-    outputs = tuple(
-        Tensor(name, tuple(s if isinstance(s, int) else -1 for s in shape)) for name, shape in found
-    )
-    return Trained(file, model.graph, opset, session, inputs, outputs)
+    return Trained(file, model.graph, opset, session, inputs, _outputs(session, inputs))
+
+
+def _outputs(session: onnxruntime.InferenceSession, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """By what the file says, and where it leaves a size open by what is computed."""
+    found = session.get_outputs()
+    if all(isinstance(size, int) for output in found for size in output.shape):
+        return tuple(Tensor(output.name, tuple(output.shape)) for output in found)
+    values = session.run(None, {t.name: np.zeros(t.shape, np.float32) for t in inputs})
+    return tuple(Tensor(output.name, tuple(value.shape)) for output, value in zip(found, values))  # noqa: B905
 
 
 def _parsed(file: Path) -> onnx.ModelProto:
