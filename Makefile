@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 EDGEPACK := $(BIN)/edgepack -C examples/digits
 
-.PHONY: demo test test-lab lint lock refusals bench show-board plug-pulling clean
+.PHONY: demo test test-lab test-recipes lint lock recipes recipes-slice refusals bench show-board plug-pulling clean
 
 $(VENV)/.complete: requirements/dev.txt requirements/uv.txt pyproject.toml
 	@echo "== the environment: $(VENV), from requirements/dev.txt (hash-pinned; about 20 s the first time)"
@@ -27,6 +27,17 @@ test: $(VENV)/.complete
 test-lab: $(VENV)/.complete
 	sh tests/lab/setup
 	$(BIN)/pytest tests/lab
+
+# Every toolkit that the package index gives, for real: some gigabytes of environments, and an hour.
+test-recipes: $(VENV)/.complete
+	$(BIN)/pytest -m heavy tests/recipes
+
+recipes: $(VENV)/.complete
+	$(BIN)/python -m bench.recipes
+
+# Three of its cases, drawn by the commit; what they were is said.
+recipes-slice: $(VENV)/.complete
+	$(BIN)/python -m bench.recipes --slice 3 --seed $$(printf '%d' "0x$$(git rev-parse --short=7 HEAD)")
 
 lint: $(VENV)/.complete
 	$(BIN)/ruff check .
