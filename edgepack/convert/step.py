@@ -63,7 +63,7 @@ def run_convert(work: Work) -> str:
             weights=weights,
             chip=chip,
             target=choice.target.id,
-            options={"arch": choice.target.arch},
+            options={"arch": choice.target.arch, **(choice.options.options if work.slot == "convert" else {})},
             calibration=calibration,
             quantisation=given if calibration else {},
             keep=tuple(asked.keep),

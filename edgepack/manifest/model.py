@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -139,6 +139,9 @@ class TargetOptions(Model):
     quantisation: Quantisation = Quantisation()
     parity: Parity | None = Field(
         default=None, description="gates for this target; left out: those of the whole project"
+    )
+    options: dict[str, Any] = Field(
+        default={}, description="what the converter takes besides, as `edgepack recipes ID` names it"
     )
     runtime: Name | None = Field(
         default=None, description="what executes the model; left out: the first that the target has"

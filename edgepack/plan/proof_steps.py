@@ -122,6 +122,8 @@ def _converts(snapshot: Snapshot, choice: Choice, steps: dict[str, Step], before
             inputs["model"] = last.key
         chip = recipe.chip(choice.target.chip)
         inputs |= {"chip": chip} if chip else {}
+        if final and choice.options.options:
+            inputs["options"] = digest_of(choice.options.options)
         needs = [last.id] if last else []
         declared = recipe.precision(precision, choice.target.chip)
         if "feed" in steps and declared is not None and declared.calibration:
