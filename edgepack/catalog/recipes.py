@@ -114,6 +114,9 @@ class RecipeFile(Model):
     chips: dict[str, str] = Field(
         default={}, description="a target's `chip` → what the tool calls it; left out: any chip"
     )
+    per_arch: bool = Field(
+        default=False, description="what it writes depends on the target's architecture (`options.arch`)"
+    )
     precisions: list[Precision] = Field(
         min_length=1, description="what the tool can write, each with a source"
     )

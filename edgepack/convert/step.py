@@ -63,7 +63,7 @@ def run_convert(work: Work) -> str:
             weights=weights,
             chip=chip,
             target=choice.target.id,
-            options={"arch": choice.target.arch, **(choice.options.options if work.slot == "convert" else {})},
+            options=_options(work, recipe),
             calibration=calibration,
             quantisation=given if calibration else {},
             keep=tuple(asked.keep),
@@ -81,6 +81,12 @@ def run_convert(work: Work) -> str:
     if converted.report.get("search"):
         said += f", {len(converted.report['search']['kept'])} layers kept in floating point"
     return said
+
+
+def _options(work: Work, recipe: Recipe) -> dict[str, Any]:
+    """What the user asks of the last hop, and the architecture where the result depends on it."""
+    asked = work.choice.options.options if work.slot == "convert" else {}
+    return {**({"arch": work.choice.target.arch} if recipe.about.per_arch else {}), **asked}
 
 
 def _convert(work: Work, recipe: Recipe, request: Request) -> Converted:

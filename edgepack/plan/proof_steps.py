@@ -122,6 +122,7 @@ def _converts(snapshot: Snapshot, choice: Choice, steps: dict[str, Step], before
             inputs["model"] = last.key
         chip = recipe.chip(choice.target.chip)
         inputs |= {"chip": chip} if chip else {}
+        inputs |= {"arch": choice.target.arch} if recipe.about.per_arch else {}
         if final and choice.options.options:
             inputs["options"] = digest_of(choice.options.options)
         needs = [last.id] if last else []
@@ -132,6 +133,7 @@ def _converts(snapshot: Snapshot, choice: Choice, steps: dict[str, Step], before
         slot = "convert" if final else f"convert:{recipe.id}"
         part = f":{choice.part}" if choice.part else ""
         on = f":{chip}" if chip else ""
+        on += f":{choice.target.arch}" if recipe.about.per_arch else ""
         name = f"{manifest.name}/convert:{recipe.id}:{precision}{on}{part}"
         last = steps[slot] = make_step(snapshot, name, "convert", inputs, tuple(needs))
 
