@@ -14,8 +14,8 @@ import overlay
 from edgepack_recipe import Refused, step, tensors, trained
 
 HERE = Path(__file__).resolve().parent
-MODES = {"fp32": "F32", "fp16": "F16", "bf16": "BF16", "int8": "INT8", "int4": "INT4"}
-CALIBRATED = ("int8", "int4")
+MODES = {"fp32": "F32", "fp16": "F16", "bf16": "BF16", "int8": "INT8"}
+CALIBRATED = ("int8",)
 METHODS = {"kl": "use_kl", "minmax": "use_max", "percentile": "use_percentile9999", "mse": "use_mse"}
 CV18XX = ("cv183x", "cv182x", "cv181x", "cv180x")
 ACTIVATIONS = ("Relu", "LeakyRelu", "Sigmoid", "Clip", "PRelu", "BatchNormalization", "Add")

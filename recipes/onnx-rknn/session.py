@@ -7,9 +7,7 @@ process. ``done.json`` is written last; a process that ends without it has faile
 
 from __future__ import annotations
 
-import ctypes
 import json
-import os
 import re
 import shutil
 import sys
@@ -17,28 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from edgepack_recipe.steady import with_fixed_addresses
 from no_torch import stand_in
 
-ADDR_NO_RANDOMIZE = 0x0040000  # linux/personality.h
 ROW = re.compile(r"^\[\w+] (\S+) +(?:[\d.]+|nan) \|")
 REWRITTEN = r"(?:[-_](?:mm|rs|tp|conv|sq|usq|bn|reshape|rsh|sp))+"  # what the toolkit appends to a tensor's name
 Names = dict[str, list[str]]
 
 
-def with_fixed_addresses() -> bool:
-    """The toolkit writes uninitialised memory into the model, so that two runs differ, but only by addresses."""
-    libc = ctypes.CDLL(None)
-    now = libc.personality(ctypes.c_ulong(0xFFFFFFFF))
-    if now >= 0 and now & ADDR_NO_RANDOMIZE and os.environ.get("PYTHONHASHSEED") == "0":
-        return True
-    if now >= 0 and libc.personality(ctypes.c_ulong(now | ADDR_NO_RANDOMIZE)) >= 0 and "AGAIN" not in os.environ:
-        os.environ.update({"PYTHONHASHSEED": "0", "AGAIN": "1"})
-        os.execv(sys.executable, [sys.executable, *sys.argv])
-    return False
-
-
 def main(asked: dict[str, Any]) -> None:
-    fixed = with_fixed_addresses()
+    fixed = with_fixed_addresses()  # the toolkit writes uninitialised memory into the model
     stand_in()
     from rknn.api import RKNN
 
