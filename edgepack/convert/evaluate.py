@@ -43,7 +43,7 @@ def open_judge(work: Work) -> Iterator[Judge]:
 
 
 class Judge:
-    """Computes what is compared, the trained side only once. Its recipe has a simulator wherever one is asked."""
+    """Computes what is compared, the trained side only once. Whoever asks knows that there is a simulator."""
 
     def __init__(self, work: Work, folder: Path) -> None:
         assert work.choice.prepare is not None
@@ -67,7 +67,7 @@ class Judge:
 
     @functools.cached_property
     def inputs(self) -> Path:
-        """The golden inputs as `pre` makes them; calibration's where there are none; as many as are simulated."""
+        """Golden inputs as `pre` makes them, else calibration's; as many as are simulated."""
         there = self.fed / "golden.npz"
         file = there if there.is_file() else self.fed / "calibration.npz"
         simulator = self.recipe.about.simulator

@@ -11,7 +11,7 @@ from edgepack.plan.gates import Gates
 
 @dataclass(frozen=True)
 class Distance:
-    """How far one output is, over all samples. cosine: the least; limit: what max_abs may be; worst: which."""
+    """How far one output is. cosine: the least of all samples; limit: what max_abs may be; worst: which."""
 
     tensor: str
     cosine: float
@@ -84,8 +84,8 @@ class Evaluation:
         if self.score is not None and not self.score.ok:
             score = self.score
             faults.append(
-                f"{score.metric} falls from {score.trained:.4f} to {score.converted:.4f} on {score.of} inputs, "
-                f"and may by {score.max_drop:g}"
+                f"{score.metric} falls from {score.trained:.4f} to {score.converted:.4f} on {score.of} "
+                f"inputs, and may by {score.max_drop:g}"
             )
         return "; ".join(faults)
 

@@ -7,22 +7,26 @@ on shipped `pre`; shipped `post` on golden outputs beside golden records. See do
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edgepack.convert import parity_page
+from edgepack.convert import diagnose, layers, parity_page
+from edgepack.convert.diagnose import Candidate, Cause
 from edgepack.convert.errors import ConvertParityError
 from edgepack.convert.evaluate import Judge, open_judge
 from edgepack.convert.evaluation import Evaluation
-from edgepack.convert.files import laid_out
-from edgepack.convert.swaps import Swapped, post_swap, pre_swap, recorded
+from edgepack.convert.files import lay_out
+from edgepack.convert.layers import Layers
+from edgepack.convert.swaps import Recorded, Swapped, post_swap, pre_swap, recorded
 from edgepack.plan.step import Work
 
 STAGES = ("pre", "model", "post")
+NO_CAUSE = "none of the usual causes, tried one by one, mends it"
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,9 @@ class Looked:
 
     stages: Mapping[str, Swapped]
     evaluation: Evaluation | None  # None where nothing here computes the converted model
+    layers: Layers | None = None
+    cause: Cause | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def fault(self) -> str | None:
@@ -51,6 +58,7 @@ def run(work: Work) -> str:
         error = _error(judge, looked, body) if looked.fault else None
     with tempfile.TemporaryDirectory(prefix="edgepack-parity-") as temporary:
         files = {name: Path(temporary) / name for name in ("parity.json", "parity.html")}
+        body = _clean(body)
         files["parity.json"].write_text(json.dumps(body, indent=1, sort_keys=True) + "\n")
         files["parity.html"].write_text(parity_page.page(body))
         _to_dist(work, files)
@@ -64,6 +72,15 @@ def place(work: Work, suffix: str) -> Path:
     """Where a report lies: ``dist/<name>@<target>.parity.<suffix>``."""
     name = f"{work.project.manifest.name}@{work.choice.target.id}.parity.{suffix}"
     return work.project.folder / "dist" / name
+
+
+def _clean(value: Any) -> Any:
+    """JSON knows no infinity and no NaN: null."""
+    if isinstance(value, Mapping):
+        return {str(name): _clean(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_clean(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _to_dist(work: Work, files: Mapping[str, Path]) -> None:
@@ -81,10 +98,10 @@ def _look(judge: Judge) -> Looked:
     if golden is not None:
         work.progress("pre beside the golden outputs")
         stages["pre"] = pre_swap(judge, golden)
-    evaluation = None
+    evaluation = candidate = None
     if judge.recipe.about.simulator is not None:
-        with laid_out(work, "convert") as folder:
-            evaluation = judge.evaluate(folder, work.result("convert").report)
+        candidate = Candidate(lay_out(work, "convert", judge.new()), work.result("convert").report)
+        evaluation = judge.evaluate(candidate.folder, candidate.report)
         stages["model"] = Swapped(
             evaluation.ok,
             "the converted model beside the trained one, both on inputs from the shipped `pre`",
@@ -94,7 +111,33 @@ def _look(judge: Judge) -> Looked:
     if golden is not None:
         work.progress("post beside the golden records")
         stages["post"] = post_swap(judge, golden)
-    return Looked(stages, evaluation)
+    looked = Looked(stages, evaluation)
+    return _looked_into(judge, looked, golden, candidate)
+
+
+def _looked_into(
+    judge: Judge, looked: Looked, golden: Recorded | None, candidate: Candidate | None
+) -> Looked:
+    """The same with its layers, what is to be said of the calibration data, and the cause where it fails."""
+    evaluation, inside, cause = looked.evaluation, None, None
+    worst = min(evaluation.outputs, key=lambda row: row.cosine).worst if evaluation else 0
+    if candidate is not None:
+        inside = layers.look(judge, candidate.folder, candidate.report, worst)
+    if looked.fault == "pre" and golden is not None:
+        rows = looked.stages["pre"].rows or {}
+        cause = diagnose.pre_cause(judge, golden, min(rows.values(), key=lambda row: row["cosine"])["worst"])
+    elif looked.fault == "model" and candidate is not None:
+        cause = diagnose.model_cause(judge, candidate, inside, worst)
+    elif looked.fault == "post" and golden is not None:
+        cause = diagnose.post_cause(judge, golden)
+    said = diagnose.calibration(judge)
+    warned: tuple[str, ...] = ()
+    if said is not None and said["one_sided"]:
+        warned = (
+            f"the calibration data looks one-sided: {said['worst']:.0%} of what the golden inputs bring about "
+            f"in the model lies outside of its ranges ({said['expected']:.0%} would by chance)",
+        )
+    return replace(looked, layers=inside, cause=cause, warnings=warned)
 
 
 def _facts(work: Work) -> dict[str, Any]:
@@ -122,7 +165,6 @@ def _facts(work: Work) -> dict[str, Any]:
         "trained_bytes": sum(output.size for output in work.result("prepare").outputs.values()),
         "quantisation": choice.options.quantisation.model_dump(mode="json", exclude_none=True),
         "fed": dict(work.result("feed").report.get("counts", {})),
-        "warnings": [*work.result("feed").report.get("warnings", [])],
     }
 
 
@@ -134,6 +176,10 @@ def _verdict(work: Work, looked: Looked) -> dict[str, Any]:
         "ok": ok,
         "state": state(work, ok),
         "fault": looked.fault,
+        "cause": asdict(looked.cause) if looked.cause else None,
+        "layers": [dict(row) for row in looked.layers.rows] if looked.layers else [],
+        "first": dict(looked.layers.first) if looked.layers and looked.layers.first else None,
+        "warnings": [*work.result("feed").report.get("warnings", []), *looked.warnings],
         "stages": {name: stage.as_dict() for name, stage in looked.stages.items()},
     }
 
@@ -158,16 +204,28 @@ def _error(judge: Judge, looked: Looked, body: Mapping[str, Any]) -> ConvertPari
         "model": "the converted model does not compute what was trained",
         "post": "the shipped `post` does not make of the outputs what was recorded",
     }[stage]
+    cause = looked.cause
+    why = f"{cause.words}; {cause.mended}" if cause else f"{looked.stages[stage].why}; {NO_CAUSE}"
+    see = f"see {place(work, 'html').relative_to(work.project.folder)}"
     return ConvertParityError(
         f"{work.choice.target.id}: {what}",
         where=f"stage {stage}; {work.project.manifest.model.golden} (edgepack.yaml:{line})",
-        why=looked.stages[stage].why,
-        fix=f"see {place(work, 'html').relative_to(work.project.folder)}",
-        detail=_table(body),
+        why=why,
+        fix=f"{cause.fix}; {see}" if cause else see,
+        detail=_table(judge, body),
     )
 
 
-def _table(body: Mapping[str, Any]) -> str:
+def _first(judge: Judge, body: Mapping[str, Any]) -> str:
+    simulator = judge.recipe.about.simulator
+    if body["first"]:
+        return Layers((), body["first"]).told()
+    if simulator is not None and not simulator.taps:
+        return f"not known: {simulator.name} gives no intermediate tensors"
+    return "none of those that can be compared"
+
+
+def _table(judge: Judge, body: Mapping[str, Any]) -> str:
     """The numbers of each stage, a line an output or a field."""
     lines = []
     for name, stage in body["stages"].items():
@@ -180,6 +238,8 @@ def _table(body: Mapping[str, Any]) -> str:
             else:
                 said = f"{row['agree']} of {row['of']} samples agree"
             lines.append(f"  {row_name:<16} {said}")
+    if body["fault"] == "model":
+        lines.append(f"first diverging layer: {_first(judge, body)}")
     score = body.get("score")
     if score:
         lines.append(

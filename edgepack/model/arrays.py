@@ -9,7 +9,7 @@ import ast
 import math
 import struct
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,6 +75,14 @@ def renamed(npz: Path, prefix: str, out: Path) -> Path:
         for name, rows in _members(npz):
             if name.startswith(prefix):
                 archive.writestr(f"{name.removeprefix(prefix)}.npy", rows.npy())
+    return out
+
+
+def reordered(found: Mapping[str, Rows], names: Sequence[str], order: Sequence[str], out: Path) -> Path:
+    """Write under each of ``names`` the array that ``order`` has in its place; returns ``out``."""
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        for name, other in zip(names, order, strict=True):
+            archive.writestr(f"{name}.npy", found[other].npy())
     return out
 
 
