@@ -5,6 +5,7 @@ Option: ``reduce_range: false`` gives int8 weights all 8 bits, not 7. The contra
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -28,9 +29,11 @@ def convert(request: Request) -> dict[str, Any]:
         raise Refused("converter-failed", what, fix="use " + ", ".join(writers))
     trained = onnx.load(str(request.model))
     check_inputs(trained, request.precision)
-    file = request.out / "model.onnx"
+    file = request.work / "model.onnx"
     writers[request.precision](request, file)
-    return {**look(file, trained), **counts(file, trained), "kept": found_in(trained, request.keep)}
+    report = {**look(file, trained), **counts(file, trained), "kept": found_in(trained, request.keep)}
+    shutil.move(file, request.out / file.name)
+    return report
 
 
 def check_inputs(model: onnx.ModelProto, precision: str) -> None:
@@ -67,7 +70,22 @@ def halve(request: Request, file: Path) -> None:
         half = convert_float_to_float16(model, keep_io_types=True, node_block_list=keep)
     except Exception as wrong:  # noqa: BLE001
         raise failed("convert to float16", wrong) from None
+    drop_twins(half)
     file.write_bytes(half.SerializeToString(deterministic=True))
+
+
+def drop_twins(model: onnx.ModelProto) -> None:
+    """The float16 converter adds the same cast again for each node that takes a tensor: one is enough, and
+    ONNX Runtime refuses two of a name."""
+    seen: set[str] = set()
+    kept = []
+    for node in model.graph.node:
+        made = {name for name in node.output if name}
+        if not made & seen:
+            kept.append(node)
+        seen |= made
+    del model.graph.node[:]
+    model.graph.node.extend(kept)
 
 
 def quantise(request: Request, file: Path) -> None:

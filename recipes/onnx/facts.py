@@ -48,11 +48,11 @@ def weighted_layers(model: onnx.ModelProto, known: dict[str, list[int]]) -> list
     """Conv, ConvTranspose, Gemm and MatMul: ``{node, op, input, output, weight, macs, …}``."""
     found = []
     for node in model.graph.node:
-        shapes_of = [known.get(name) for name in (node.input[0], node.output[0]) if node.op_type in WEIGHTED]
-        weight = known.get(node.input[1]) if len(node.input) > 1 else None
-        if not shapes_of or None in shapes_of or weight is None:
+        if node.op_type not in WEIGHTED:
             continue
-        taken, given = shapes_of
+        taken, weight, given = (known.get(name) for name in (*node.input[:2], node.output[0]))
+        if taken is None or weight is None or given is None:
+            continue
         attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
         layer = {
             "node": node_name(node),
@@ -60,7 +60,7 @@ def weighted_layers(model: onnx.ModelProto, known: dict[str, list[int]]) -> list
             "input": taken,
             "output": given,
             "weight": weight,
-            "macs": macs(node.op_type, taken or [], given or [], weight, attributes),
+            "macs": macs(node.op_type, taken, given, weight, attributes),
         }
         if node.op_type.startswith("Conv"):
             spatial = len(weight) - 2

@@ -63,9 +63,7 @@ def prepare(request: Request) -> dict[str, Any]:
         check_whole(work.model)
         inputs = [signature.describe_input(value) for value in work.model.graph.input]
     reference = Reference.of(work.model)
-    data = work.model.SerializeToString(deterministic=True)
-    (request.out / "model.onnx").write_bytes(data)
-    return {
+    report = {
         "files": ["model.onnx"],
         "inputs": inputs,
         **facts(work.model),
@@ -80,6 +78,9 @@ def prepare(request: Request) -> dict[str, Any]:
         "warnings": work.warnings,
         "kept": [],
     }
+    data = work.model.SerializeToString(deterministic=True)
+    (request.out / "model.onnx").write_bytes(data)
+    return report
 
 
 def read(request: Request) -> Prepared:

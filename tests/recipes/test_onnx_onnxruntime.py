@@ -12,7 +12,7 @@ import pytest
 from edgepack.catalog import recipes
 
 from .asked import Floats, Report, compute, convert, cosines
-from .files import LENET
+from .files import LENET, conv, node
 from .nets import branches, digits
 
 pytestmark = pytest.mark.slow
@@ -112,6 +112,26 @@ def test_nodes_kept_in_floating_point_are_not_rounded(tmp_path: Path) -> None:
     weighted = {node.name: node.input[1] in rounded for node in graph.node if node.op_type == "Conv"}
     assert sorted(weighted.values()) == [False, False, True, True]
     assert "BatchNormalization" not in report["operators_after"]
+
+
+def test_a_constant_that_two_nodes_take_is_cast_once(tmp_path: Path) -> None:
+    """As PyTorch exports a neck that is sized up twice; the float16 converter adds two casts of one name."""
+    sizes = onnx.numpy_helper.from_array(np.array([1, 1, 2, 2], np.float32))
+    built = conv(
+        node("Constant", into="sizes", name="sizes", value=sizes),
+        node("Resize", "c", "", "sizes", into="up", name="up", mode="nearest"),
+        node("Resize", "up", "", "sizes", mode="nearest"),
+        y=("y", onnx.TensorProto.FLOAT, (1, 4, 32, 32)),
+    )
+    onnx.save(built, tmp_path / "model.onnx")
+    np.savez(tmp_path / "in.npz", x=np.random.default_rng(0).random((2, 3, 8, 8), dtype=np.float32))
+    whole = convert("onnx", tmp_path / "model.onnx")
+    assert whole["macs"] == 4 * 8 * 8 * 27
+    half = convert("onnx-onnxruntime", whole["folder"] / "model.onnx", "fp16")
+    assert half["ok"], half
+    wanted = compute("onnx", whole, tmp_path / "in.npz")
+    given = compute("onnx-onnxruntime", half, tmp_path / "in.npz")
+    assert cosines(given["y"], wanted["y"]).min() > 0.9999
 
 
 @pytest.mark.parametrize(
