@@ -39,6 +39,7 @@ from edgepack.tools.graph import Job, run_graph
 STAGES: Mapping[str, Callable[[Work], str]] = {
     "import": convert_step.run_import,
     "prepare": convert_step.run_prepare,
+    "adapt": convert_step.run_prepare,
     "blocks": blocks_step.run,
     "feed": feed_step.run,
     "convert": convert_step.run_convert,

@@ -30,16 +30,16 @@ def run_import(work: Work) -> str:
 
 
 def run_prepare(work: Work) -> str:
-    """The ONNX model checked and made whole, and what the manifest asks to be done to it."""
-    recipe = work.choice.recipe_at("prepare")
+    """The ONNX model checked and made whole (``prepare``), then what is asked to be done to it (``adapt``)."""
+    recipe = work.choice.recipe_at(work.slot)
     with _model(work) as (model, _), _out() as out:
-        asked = prepare_options(work.choice, work.project)
+        asked = prepare_options(work.choice, work.project, work.slot)
         kept = _keep(work, _convert(work, recipe, Request(model, "fp32", out, options=asked)))
-    report = work.result("prepare").report
+    report = work.result(work.slot).report
     said = [f"{sum(report['operators'].values())} operators", f"{kept / 1e3:,.0f} kB"]
     if report.get("macs"):
         said.insert(1, f"{report['macs'] / 1e6:,.1f} M multiply-adds")
-    return ", ".join([*said, *report.get("done", [])])
+    return ", ".join([*said, *map(str, report.get("changes", []))])
 
 
 def run_convert(work: Work) -> str:
@@ -118,7 +118,7 @@ def _keep(work: Work, converted: Converted) -> int:
 @contextlib.contextmanager
 def _model(work: Work) -> Iterator[tuple[Path, Path | None]]:
     """What goes into this slot: the project's own file, or what the slot before it left, as files."""
-    slots = [s for s in work.chain if s.partition(":")[0] in ("import", "prepare", "convert")]
+    slots = [s for s in work.chain if s.partition(":")[0] in ("import", "prepare", "adapt", "convert")]
     before = slots[: slots.index(work.slot)]
     model = work.project.manifest.model
     if not before:

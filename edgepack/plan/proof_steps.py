@@ -49,25 +49,42 @@ def _imports(snapshot: Snapshot, choice: Choice, steps: dict[str, Step]) -> Step
         inputs = {"model": last.key}
     if choice.prepare is None:
         return last
-    options = prepare_options(choice, snapshot.project)
+    options = prepare_options(choice, snapshot.project, "prepare")
     inputs |= {f"recipes/{choice.prepare.id}": snapshot.digests[choice.prepare.id]}
     inputs |= {"options": digest_of(options)} if options else {}
     part = f":{choice.part}" if choice.part else ""
     name = f"{manifest.name}/prepare{part}"
     needs = (last.id,) if last else ()
     steps["prepare"] = make_step(snapshot, name, "prepare", inputs, needs)
-    return steps["prepare"]
+    asked = prepare_options(choice, snapshot.project, "adapt")
+    if asked:
+        inputs = {
+            "model": steps["prepare"].key,
+            "options": digest_of(asked),
+            f"recipes/{choice.prepare.id}": snapshot.digests[choice.prepare.id],
+        }
+        needs = (steps["prepare"].id,)
+        steps["adapt"] = make_step(snapshot, f"{manifest.name}/adapt{part}", "adapt", inputs, needs)
+    return steps.get("adapt", steps["prepare"])
 
 
-def prepare_options(choice: Choice, project: Project) -> dict[str, object]:
-    """What the manifest asks of the ONNX model before it is converted."""
+def prepare_options(choice: Choice, project: Project, slot: str) -> dict[str, object]:
+    """What the manifest asks of the ONNX model before it is converted.
+
+    A part of it is still the trained model, which is what ``prepare`` leaves; ``adapt`` makes another of it.
+    """
     model = project.manifest.model
-    asked: dict[str, object] = {
-        "prune": model.prune.model_dump() if model.prune else None,
-        "simplify": model.simplify or None,
-        "opset": model.opset,
-        "split": {"at": model.split.at, "part": choice.part} if model.split and choice.part else None,
-    }
+    asked: dict[str, object | None]
+    if slot == "prepare":
+        asked = {
+            "split": {"at": model.split.at, "part": choice.part} if model.split and choice.part else None
+        }
+    else:
+        asked = {
+            "prune": model.prune.model_dump() if model.prune else None,
+            "simplify": model.simplify or None,
+            "opset": model.opset,
+        }
     return {name: value for name, value in asked.items() if value is not None}
 
 

@@ -15,7 +15,7 @@ from edgepack.plan.chain import Chain
 from edgepack.store import Result, Store
 
 STAGES = (
-    *("import", "prepare", "blocks", "feed", "convert", "parity"),
+    *("import", "prepare", "adapt", "blocks", "feed", "convert", "parity"),
     *("runtime", "compile", "verify", "package", "model"),
 )
 
@@ -45,7 +45,7 @@ class Choice:
 
     def recipe_at(self, slot: str) -> Recipe:
         """The recipe of a slot of the plan: ``import:tflite-onnx``, ``prepare``, ``convert``."""
-        if slot == "prepare" and self.prepare is not None:
+        if slot in ("prepare", "adapt") and self.prepare is not None:
             return self.prepare
         stage, _, named = slot.partition(":")
         assert stage in ("import", "convert"), slot

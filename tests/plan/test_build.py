@@ -171,3 +171,37 @@ def test_a_step_waits_for_everything_that_it_reads(project: Path) -> None:
     assert needs["package"] >= {chain["convert"], chain["compile"], chain["verify"]}
     assert needs["verify"] >= {chain["convert"], chain["compile"]}
     assert needs["compile"] >= {chain["convert"], chain["runtime"]}
+
+
+def test_a_pruned_model_is_held_to_the_one_that_was_trained(project: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(project, folder)
+    before = plan_build(look(folder), proof=True)
+    replace(folder, "edgepack.yaml", "  accuracy:", "  prune: {magnitude: 0.3}\n  accuracy:")
+    after = plan_build(look(folder), proof=True)
+    same = {
+        slot
+        for slot in before.chains["x86_64"]
+        if before.step("x86_64", slot).key == after.step("x86_64", slot).key
+    }
+    assert {"prepare", "blocks", "feed"} <= same
+    assert after.step("x86_64", "convert").inputs["model"] == after.step("x86_64", "adapt").key
+    assert after.step("x86_64", "parity").inputs["trained"] == before.step("x86_64", "prepare").key
+
+
+def test_eight_bits_are_calibrated_and_held_to_the_trained_model_before_a_program_is_made(
+    project: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(project, folder)
+    replace(folder, "edgepack.yaml", "x86_64: {}", "x86_64: {precision: int8}")
+    with pytest.raises(InputError) as told:
+        plan_build(look(folder))
+    assert "takes its ranges from calibration data" in told.value.problems[0].message
+    calibrated = "  calibration: {data: data/golden.npz}\n  accuracy:"
+    replace(folder, "edgepack.yaml", "  accuracy:", calibrated)
+    plan = plan_build(look(folder))
+    slots = ["prepare", "blocks", "feed", "convert", "parity", "runtime", "compile", "verify", "package"]
+    assert list(plan.chains["x86_64"]) == slots
+    assert "feed" not in plan.chains["aarch64"]
+    assert plan.step("x86_64", "parity").id in plan.step("x86_64", "package").needs
