@@ -6,6 +6,7 @@ COMMANDS = {
     "build": "convert, compile, prove and bundle, for every target",
     "check": "what will hurt about the model on each target, before it is converted",
     "plan": "what a build would do and why, without doing it",
+    "parity": "hold the converted models to the trained one, and say what is wrong where they differ",
     "deploy": "send a bundle to a box, prove it there, switch to it",
     "rollback": "go back to the release before",
     "status": "what runs on the boxes",

@@ -18,9 +18,8 @@ _SCALE = "correct `scale` of `normalize` in edgepack.yaml (1/255 maps bytes to 0
 _MEAN = (
     "write `mean` and `std` of `normalize` in the unit that `scale` leads to: 0..1 or 0..255, both the same"
 )
-_CONVERTER = (
-    "the converter was told another pre-processing than `pre`: leave its own mean and scale at 0 and 1"
-)
+_TRAINED = "write in `normalize` what the training did: scale, mean and std"
+CONVERTER = "leave the converter's own mean, scale, channel order and layout as the ONNX model has them"
 _LAYOUT = "make `pre` write channels first: (C, H, W), or tell the converter the layout that it gets"
 _CHANNELS = "turn the channels round in `pre`, or export the model for the order that the camera gives"
 
@@ -63,23 +62,23 @@ INPUT: dict[str, Words] = {
     "no mean": Words(
         "a mean is subtracted, and the model was trained without",
         "it does not want its mean subtracted: it subtracts it itself",
-        _CONVERTER,
+        _TRAINED,
     ),
-    "no std": Words("std divides, and the model was trained without", "it divides by std itself", _CONVERTER),
+    "no std": Words("std divides, and the model was trained without", "it divides by std itself", _TRAINED),
     "no normalize": Words(
         "mean and std are applied, and the model was trained on 0..1 without them",
         "it applies mean and std itself, and gets values that have them already",
-        _CONVERTER,
+        _TRAINED,
     ),
     "raw": Words(
         "values are normalised, and the model was trained on bytes 0..255",
         "it normalises its input itself, and gets it normalised already",
-        _CONVERTER,
+        _TRAINED,
     ),
     "twice": Words(
         "values are normalised once, and the training did it twice",
         "it wants its input normalised twice",
-        _CONVERTER,
+        _TRAINED,
     ),
     "mean sign": Words(
         "the mean has the wrong sign: it is added, and has to be subtracted",

@@ -134,7 +134,8 @@ def _input_cause(judge: Judge, case: Case, samples: list[int], candidate: Candid
         return None
     key, rows = found
     words = cause_words.of_input(key)
-    return Cause(key, getattr(words, case.stage), words.fix, f"with that undone: {_said(rows)}")
+    said, fix = (words.pre, words.fix) if case.stage == "pre" else (words.model, cause_words.CONVERTER)
+    return Cause(key, said, fix, f"with that undone: {_said(rows)}")
 
 
 def _output_cause(judge: Judge, candidate: Candidate) -> Cause | None:

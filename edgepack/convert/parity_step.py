@@ -23,7 +23,10 @@ from edgepack.convert.evaluation import Evaluation
 from edgepack.convert.files import lay_out
 from edgepack.convert.layers import Layers
 from edgepack.convert.swaps import Recorded, Swapped, post_swap, pre_swap, recorded
-from edgepack.plan.step import Work
+from edgepack.manifest.project import Project
+from edgepack.model import arrays
+from edgepack.plan.step import Plan, Work
+from edgepack.store import Store
 
 STAGES = ("pre", "model", "post")
 NO_CAUSE = "none of the usual causes, tried one by one, mends it"
@@ -61,17 +64,24 @@ def run(work: Work) -> str:
         body = _clean(body)
         files["parity.json"].write_text(json.dumps(body, indent=1, sort_keys=True) + "\n")
         files["parity.html"].write_text(parity_page.page(body))
-        _to_dist(work, files)
+        _to_dist(work.project, work.choice.target.id, files)
         if error is not None:
             raise error
         work.store.put(work.step("parity").key, files, body)
     return _line(looked, body)
 
 
-def place(work: Work, suffix: str) -> Path:
+def place(project: Project, target: str, suffix: str) -> Path:
     """Where a report lies: ``dist/<name>@<target>.parity.<suffix>``."""
-    name = f"{work.project.manifest.name}@{work.choice.target.id}.parity.{suffix}"
-    return work.project.folder / "dist" / name
+    return project.folder / "dist" / f"{project.manifest.name}@{target}.parity.{suffix}"
+
+
+def laid_out(plan: Plan, target: str, store: Store) -> Mapping[str, Any]:
+    """A kept report, put into ``dist/`` again: somebody may have emptied it. Raises ToolError."""
+    choice = plan.choices[target]
+    result = Work(plan, choice, store, lambda _note: None, "parity").result("parity")
+    _to_dist(plan.project, target, {name: store.blob(o.sha256) for name, o in result.outputs.items()})
+    return result.report
 
 
 def _clean(value: Any) -> Any:
@@ -83,9 +93,9 @@ def _clean(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _to_dist(work: Work, files: Mapping[str, Path]) -> None:
+def _to_dist(project: Project, target: str, files: Mapping[str, Path]) -> None:
     for name, file in files.items():
-        dest = place(work, name.rpartition(".")[2])
+        dest = place(project, target, name.rpartition(".")[2])
         dest.parent.mkdir(exist_ok=True)
         beside = dest.with_name(f".{dest.name}.new")
         beside.write_bytes(file.read_bytes())
@@ -133,10 +143,11 @@ def _looked_into(
     said = diagnose.calibration(judge)
     warned: tuple[str, ...] = ()
     if said is not None and said["one_sided"]:
-        warned = (
-            f"the calibration data looks one-sided: {said['worst']:.0%} of what the golden inputs bring about "
-            f"in the model lies outside of its ranges ({said['expected']:.0%} would by chance)",
+        words = (
+            f"the calibration data looks one-sided: {said['worst']:.0%} of what the golden inputs bring "
+            f"about in the model lies outside of its ranges ({said['expected']:.0%} would by chance)"
         )
+        warned = (words,)
     return replace(looked, layers=inside, cause=cause, warnings=warned)
 
 
@@ -164,7 +175,10 @@ def _facts(work: Work) -> dict[str, Any]:
         },
         "trained_bytes": sum(output.size for output in work.result("prepare").outputs.values()),
         "quantisation": choice.options.quantisation.model_dump(mode="json", exclude_none=True),
-        "fed": dict(work.result("feed").report.get("counts", {})),
+        "fed": {
+            n.removesuffix(".npz"): arrays.count(work.store.blob(o.sha256))
+            for n, o in work.result("feed").outputs.items()
+        },
     }
 
 
@@ -206,7 +220,7 @@ def _error(judge: Judge, looked: Looked, body: Mapping[str, Any]) -> ConvertPari
     }[stage]
     cause = looked.cause
     why = f"{cause.words}; {cause.mended}" if cause else f"{looked.stages[stage].why}; {NO_CAUSE}"
-    see = f"see {place(work, 'html').relative_to(work.project.folder)}"
+    see = f"see {place(work.project, work.choice.target.id, 'html').relative_to(work.project.folder)}"
     return ConvertParityError(
         f"{work.choice.target.id}: {what}",
         where=f"stage {stage}; {work.project.manifest.model.golden} (edgepack.yaml:{line})",

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import onnx
 from edgepack_recipe import Request, tensors
-from graph import constants, node_name, shown
+from graph import WEIGHTED, constants, node_name, shown
 from near import distance
 from samples import session
 
@@ -48,6 +48,7 @@ def compare(both: Both, least: float) -> list[dict[str, Any]]:
     """A row a tensor that both have. fine: within the gate; fed: whether all that goes into it is."""
     graph = both.model.graph
     users = _users(graph)
+    makers = {name: node for node in graph.node for name in node.output}
     state: dict[str, bool] = {i.name: True for i in graph.input} | dict.fromkeys(constants(graph), True)
     rows = []
     for node in graph.node:
@@ -61,8 +62,19 @@ def compare(both: Both, least: float) -> list[dict[str, Any]]:
                 state[name] = fed
                 continue
             state[name] = row["cosine"] >= least
-            rows.append({**row, "node": node_name(node), "op": shown(node.op_type), "fed": fed})
+            layer = _layer(node, makers, both)
+            rows.append({**row, "node": node_name(layer), "op": shown(layer.op_type), "fed": fed})
     return rows
+
+
+def _layer(node: onnx.NodeProto, makers: Mapping[str, onnx.NodeProto], both: Both) -> onnx.NodeProto:
+    """The layer with weights that a tensor comes from, where the converted model shows nothing in between."""
+    at = node
+    while at.op_type not in WEIGHTED and at.input and at.input[0] not in both.converted:
+        if at.input[0] not in makers:
+            return node
+        at = makers[at.input[0]]
+    return at if at.op_type in WEIGHTED else node
 
 
 def _row(both: Both, name: str, users: Mapping[str, Sequence[onnx.NodeProto]]) -> dict[str, Any] | None:
