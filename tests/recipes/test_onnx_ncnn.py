@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Callable
@@ -31,12 +32,17 @@ def python() -> Path:
     return uv.environment(RECIPE / "requirements.txt", "3.11")
 
 
+@functools.cache
+def prepare(file: Path) -> dict[str, Any]:
+    return asked.convert("onnx", file)
+
+
 @pytest.fixture(scope="session")
 def convert() -> Convert:
     """Give a model file: it is prepared as in a build, then converted; the report, with ``folder`` added."""
 
     def call(file: Path, precision: str = "fp32", **rest: Any) -> dict[str, Any]:
-        prepared = asked.convert("onnx", file)
+        prepared = prepare(file)
         assert prepared["ok"], prepared
         return asked.convert("onnx-ncnn", prepared["folder"] / "model.onnx", precision, **rest)
 
@@ -183,7 +189,7 @@ def test_int8_computes_what_was_trained(
     lines = (report["folder"] / "model.param").read_text().splitlines()
     marked = [line.split()[0] for line in lines if re.search(r" 8=[12]\b", line)]
     assert len(marked) == report["quantised"]
-    wanted = asked.compute("onnx", asked.convert("onnx", LENET), data["seen"], ("*",))
+    wanted = asked.compute("onnx", prepare(LENET), data["seen"], ("*",))
     given = asked.compute("onnx-ncnn", report, data["seen"], ("*",))
     assert (given["logits"].argmax(1) == wanted["logits"].argmax(1)).all()
     for name, least in (("logits", 0.999), ("tap:pool1", 0.999), ("tap:relu3", 0.999)):
@@ -198,7 +204,7 @@ def test_tensors_inside_are_named_as_in_the_model(convert: Convert, tmp_path: Pa
     report = convert(model)
     assert {"act", "sum", "far", "near", "both"} <= set(report["taps"])
     assert "stem" not in report["taps"]
-    wanted = asked.compute("onnx", asked.convert("onnx", model), tmp_path / "in.npz", ("*",))
+    wanted = asked.compute("onnx", prepare(model), tmp_path / "in.npz", ("*",))
     given = asked.compute("onnx-ncnn", report, tmp_path / "in.npz", ("*",))
     assert {name.removeprefix("tap:") for name in given if name.startswith("tap:")} == set(report["taps"])
     for name, value in given.items():
