@@ -89,3 +89,15 @@ class Graph:
         )
         opset = helper.make_opsetid("", OPSET)
         return helper.make_model(graph, opset_imports=[opset], ir_version=IR, producer_name="edgepack")
+
+
+def rename(model: onnx.ModelProto, names: dict[str, str]) -> None:
+    """Tensors, old name → new, where no other tensor is called so already."""
+    graph = model.graph
+    taken = {n for node in graph.node for n in (*node.input, *node.output)} | {i.name for i in graph.input}
+    new = {old: name for old, name in names.items() if name not in taken}
+    for value in (*graph.output, *graph.value_info):
+        value.name = new.get(value.name, value.name)
+    for node in graph.node:
+        node.input[:] = [new.get(name, name) for name in node.input]
+        node.output[:] = [new.get(name, name) for name in node.output]
