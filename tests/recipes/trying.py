@@ -77,7 +77,7 @@ class Result:
         place = self.trial._fresh("computed")
         inputs = place.with_suffix(".npz")
         np.savez(inputs, allow_pickle=False, **data)
-        asked = running.Simulation(self.out, self.report, inputs, place, taps=taps)
+        asked = running.Simulation(self.out, self.report, inputs, place, taps=taps, trained=self.model)
         running.simulate(self.trial.recipe, asked, place.with_suffix(".log"), print)
         with np.load(place / "outputs.npz") as found:
             return {name: found[name] for name in found.files}

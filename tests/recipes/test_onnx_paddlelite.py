@@ -1,0 +1,97 @@
+"""recipes/onnx-paddlelite, for real: its own environment, x2paddle, Paddle Lite and ONNX Runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgepack.convert.errors import ConvertError, ModelError
+from edgepack.errors import EdgepackError
+
+from . import nets
+from .files import conv, node
+from .trying import Trial
+
+pytestmark = pytest.mark.heavy
+DATA = {"images": np.random.default_rng(3).random((4, 3, 32, 32), dtype=np.float32)}
+
+
+@pytest.fixture(scope="module")
+def trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
+    return Trial("onnx-paddlelite", tmp_path_factory.mktemp("paddlelite"))
+
+
+def test_lenet_by_paddle_itself_where_paddle_lite_cannot_here(trial: Trial) -> None:
+    digits = {"image": nets.digits()[:16]}
+    result = trial.convert(nets.LENET, target="aarch64")
+    report = result.report
+    assert report["files"] == ["model.nb"]
+    assert report["outputs"] == [{"name": "logits", "tensor": "logits", "shape": [1, 10]}]
+    assert report["operators"] == {"Conv": 2, "Flatten": 1, "Gemm": 3, "MaxPool": 2, "Relu": 4}
+    assert "matmul_v2" in report["warnings"][0]
+    assert "was not run" in report["warnings"][0]
+    assert result.least_cosine(digits)["logits"] >= 0.99999
+    assert not trial.recipe.about.reproducible
+
+
+def test_what_cannot_be_computed_here_in_its_precision_is_refused(trial: Trial) -> None:
+    refused = trial.refusal(nets.LENET, "w8", target="aarch64")
+    assert refused.what.startswith("nothing here can compute this model in w8")
+    assert "matmul_v2" in refused.why
+
+
+@pytest.mark.parametrize(
+    ("precision", "arch", "least"), [("fp32", "x86_64", 0.999999), ("w8", "armhf", 0.999)]
+)
+def test_branches(trial: Trial, tmp_path: Path, precision: str, arch: str, least: float) -> None:
+    result = trial.convert(nets.branches(tmp_path), precision, target=arch)
+    found = result.least_cosine(DATA)
+    assert set(found) == {"near", "far"}
+    assert least <= min(found.values())
+    assert bool(result.report["warnings"]) == (arch != "x86_64")
+
+
+def refused_models(folder: Path) -> dict[str, Path]:
+    made = {
+        "det": conv(node("Det", "c"), y=("y", 1, (1, 4))),
+        "dynamic": conv(node("Relu", "c"), x=("x", 1, ("batch", 3, 8, 8))),
+        "opset": conv(node("Relu", "c"), opset=99),
+    }
+    files = {name: folder / f"{name}.onnx" for name in [*made, "cut"]}
+    for name, model in made.items():
+        files[name].write_bytes(model.SerializeToString())
+    files["cut"].write_bytes(nets.LENET.read_bytes()[:100_000])
+    return files
+
+
+@pytest.mark.parametrize(
+    ("which", "kind", "words", "fix"),
+    [
+        ("det", ConvertError, "x2paddle has nothing for Det (node second)", "other operators"),
+        ("dynamic", ModelError, "the input x has no fixed shape: (batch, 3, 8, 8)", "fixed shape"),
+        ("opset", ModelError, "has opset 99; this recipe takes 7 to 15", "opset 13"),
+        ("cut", ModelError, "is cut off", "copy it again"),
+    ],
+)
+def test_what_users_are_told(
+    trial: Trial, tmp_path: Path, which: str, kind: type[EdgepackError], words: str, fix: str
+) -> None:
+    refused = trial.refusal(refused_models(tmp_path)[which], target="x86_64")
+    assert isinstance(refused, kind)
+    assert words in refused.what
+    assert fix in refused.fix
+
+
+def test_a_target_of_unknown_architecture(trial: Trial) -> None:
+    refused = trial.refusal(nets.LENET, target="some-board")
+    assert "some-board does not say" in refused.what
+    assert "aarch64" in refused.fix
+
+
+def test_the_program_and_the_declaration_agree_on_opsets(trial: Trial) -> None:
+    text = (trial.recipe.folder / "convert.py").read_text()
+    opsets = trial.recipe.about.opsets
+    assert opsets
+    assert f"OPSETS = ({opsets.min}, {opsets.max})" in text
