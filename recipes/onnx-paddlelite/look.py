@@ -1,7 +1,7 @@
 """What was made computes, in a process of its own because Paddle Lite aborts.
 
-``look.py ASKED.json ANSWER.json``: ASKED has ``model`` (ONNX), ``paddle`` (its folder), ``nb`` (for this host,
-or empty) and ``precision``; ANSWER is ``{"parity", "layers"}`` or ``{"error"}``.
+``look.py ASKED.json ANSWER.json``: ASKED has ``model`` (ONNX), ``paddle`` (its folder), ``nb`` (for this
+host, or empty) and ``precision``; ANSWER is ``{"parity", "layers"}`` or ``{"error"}``.
 """
 
 from __future__ import annotations
