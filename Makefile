@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 EDGEPACK := $(BIN)/edgepack -C examples/digits
 
-.PHONY: demo test test-lab test-recipes lint lock recipes recipes-slice refusals bench show-board plug-pulling clean
+.PHONY: demo test test-lab test-recipes lint lock recipes recipes-slice faults faults-slice refusals bench show-board plug-pulling clean
 
 $(VENV)/.complete: requirements/dev.txt requirements/uv.txt pyproject.toml
 	@echo "== the environment: $(VENV), from requirements/dev.txt (hash-pinned; about 20 s the first time)"
@@ -38,6 +38,12 @@ recipes: $(VENV)/.complete
 # Three of its cases, drawn by the commit; what they were is said.
 recipes-slice: $(VENV)/.complete
 	$(BIN)/python -m bench.recipes --slice 3 --seed $$(printf '%d' "0x$$(git rev-parse --short=7 HEAD)")
+
+faults: $(VENV)/.complete
+	$(BIN)/python -m bench.faults
+
+faults-slice: $(VENV)/.complete
+	$(BIN)/python -m bench.faults --slice 4 --seed $$(printf '%d' "0x$$(git rev-parse --short=7 HEAD)")
 
 lint: $(VENV)/.complete
 	$(BIN)/ruff check .

@@ -74,7 +74,8 @@ def _make(folder: Path, lock: Path, python: str, progress: Callable[[str], None]
     done = run(
         command(
             *(uv, "pip", "install", "--quiet", "--python", folder / "bin" / "python"),
-            *("--require-hashes", "--no-deps", "-r", lock),
+            # Recipes run without writing bytecode; what they import is compiled here, once.
+            *("--compile-bytecode", "--require-hashes", "--no-deps", "-r", lock),
             env={"UV_LINK_MODE": os.environ.get("UV_LINK_MODE", "hardlink")},
         )
     )

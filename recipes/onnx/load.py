@@ -40,7 +40,8 @@ def load(request: Request) -> dict[str, Any]:
 
 def spread(count: int, samples: int) -> list[int]:
     """``samples`` numbers below ``count``, evenly spread; all of them where there are no more."""
-    return sorted({round(i * (count - 1) / max(samples - 1, 1)) for i in range(min(samples, count))})
+    wanted = min(samples, count)
+    return [round(i * (count - 1) / max(wanted - 1, 1)) for i in range(wanted)]
 
 
 def _images(folder: Path, samples: int) -> tuple[Iterator[np.ndarray], int]:
