@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import onnx
 import overlay
 import toolkit
 from edgepack_recipe import Refused, Simulation, trained
@@ -29,7 +32,7 @@ def _outputs(simulation: Simulation, answers: dict[str, np.ndarray]) -> dict[str
     return found
 
 
-def _with_taps(simulation: Simulation, file: object) -> dict[str, np.ndarray]:
+def _with_taps(simulation: Simulation, file: Path) -> dict[str, np.ndarray]:
     """The model is made again, for a .bmodel has no tensors but its outputs; it must be the one that ships."""
     asked = simulation.report["asked"]
     if simulation.trained is None:
@@ -40,11 +43,14 @@ def _with_taps(simulation: Simulation, file: object) -> dict[str, np.ndarray]:
         tuple(asked["keep"]),
     )
     deployed = toolkit.deploy(again, simulation.work)
-    answers = toolkit.simulate(deployed.tree, simulation.model / str(simulation.report["files"][0]), simulation.inputs, simulation.work / "look")
+    answers = toolkit.simulate(deployed.tree, file, simulation.inputs, simulation.work / "look")
+    if file.read_bytes() != deployed.file.read_bytes():
+        raise Refused("parity", "the model that ships is not the one whose tensors are asked for", fix="build it anew")
     found = _outputs(simulation, answers)
     inside = toolkit.simulate(deployed.tree, deployed.mlir, simulation.inputs, simulation.work / "inside")
     names = toolkit.onnx_names(model)
-    shapes = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in model.graph.value_info}
+    whole = onnx.shape_inference.infer_shapes(onnx.load(str(model.file))).graph.value_info
+    shapes = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in whole}
     for theirs, array in inside.items():
         tensor = names.get(theirs)
         wanted = simulation.taps == ("*",) or tensor in simulation.taps

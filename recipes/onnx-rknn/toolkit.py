@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 from edgepack_recipe import Refused, step, tensors, trained
 
 HERE = Path(__file__).resolve().parent
@@ -110,8 +111,11 @@ def _dataset(asked: Asked, work: Path) -> None:
 
 def _shapes(model: trained.Trained, taps: tuple[str, ...]) -> dict[str, list[int]]:
     """ONNX tensors with their shapes, of those asked for; only what is float32 and whose shape is known."""
+    if not taps:
+        return {}
+    graph = onnx.shape_inference.infer_shapes(onnx.load(str(model.file))).graph
     found = {}
-    for value in (*model.graph.value_info, *model.graph.output):
+    for value in (*graph.value_info, *graph.output):
         kind = value.type.tensor_type
         shape = [d.dim_value for d in kind.shape.dim]
         if kind.elem_type == 1 and shape and all(shape) and (taps == ("*",) or value.name in taps):
