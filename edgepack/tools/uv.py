@@ -91,7 +91,7 @@ def _make(folder: Path, lock: Path, python: str, progress: Callable[[str], None]
 
 
 def _of_pyenv(version: str) -> Path | None:
-    """pyenv's newest Python of that version: its shims, which uv finds, answer for none that is switched off."""
+    """pyenv's newest Python of that version; its shims, which uv finds, answer for none switched off."""
     root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     found = [p for p in root.glob(f"versions/{version}.*/bin/python{version}") if os.access(p, os.X_OK)]
     return max(found, key=lambda p: [int(n) for n in re.findall(r"\d+", p.parts[-3])], default=None)
