@@ -62,11 +62,17 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--slice", type=int, default=0, help="only so many cases")
     parser.add_argument("--seed", type=int, default=0, help="which ones")
     parser.add_argument("--recipe", action="append", default=[], help="only this recipe")
+    parser.add_argument("--network", choices=["lenet", "shapes"], help="only this one")
     asked = parser.parse_args(words)
     known = recipes.load_all(None)
     with tempfile.TemporaryDirectory(prefix="edgepack-recipes-") as temporary:
         networks = {"lenet": known[PREPARE].folder / "check", **_detector(Path(temporary))}
-        every = [r for r in rows(known, list(networks)) if r.recipe.id in (asked.recipe or [r.recipe.id])]
+        every = [
+            row
+            for row in rows(known, list(networks))
+            if row.recipe.id in (asked.recipe or [row.recipe.id])
+            and row.network in (asked.network or row.network)
+        ]
         chosen = drawn(every, asked.slice, asked.seed) if asked.slice else every
         if asked.slice:
             names = "; ".join(f"{r.recipe.id} {r.case} ({r.network})" for r in chosen)
