@@ -94,8 +94,6 @@ OUTPUT: dict[str, Words] = {
     "output reversed": Words("", "the channels of its outputs are in reverse order", "see the converter"),
 }
 
-_SAME = {" before": "", " std": "", " memory": ""}
-
 
 def of_input(key: str) -> Words:
     """What a variant of ``recipes/onnx/variants.py`` means."""
@@ -105,7 +103,4 @@ def of_input(key: str) -> Words:
         said = f"another resize rule: the training resized by `{rule}`, {ours}"
         fix = f"resize as the training does: write `{rule}` in C++ of your own, or train again"
         return Words(said, said, fix)
-    plain = key
-    for ending in _SAME:
-        plain = plain.removesuffix(ending)
-    return INPUT[plain]
+    return INPUT[key] if key in INPUT else INPUT[key.rpartition(" ")[0]]

@@ -19,6 +19,7 @@ from edgepack.model import arrays
 from edgepack.plan.gates import Gates, gates_for
 
 SAMPLES = 4  # on which hypotheses are tried
+MENDED = 0.2  # of the largest value: what 8 bits may be off where a hypothesis is right
 
 
 @dataclass(frozen=True)
@@ -64,15 +65,17 @@ def pre_cause(judge: Judge, golden: Recorded, worst: int) -> Cause | None:
 
 def model_cause(judge: Judge, candidate: Candidate, layers: Layers | None, worst: int) -> Cause | None:
     """What is wrong with the converted model, the cheapest to try first."""
-    case = Case("model", judge.inputs, judge.wanted, judge.gates, _normalize(judge))
+    # 8 bits have no gate on errors to speak of, and half the input would do for a cosine: mended is nearer.
+    gates = Gates(judge.gates.cosine, min(judge.gates.max_abs, MENDED))
+    case = Case("model", judge.inputs, judge.wanted, gates, _normalize(judge))
     simulator = judge.recipe.about.simulator
     count = SAMPLES if simulator and simulator.kind == "runtime" else 1
     there = arrays.count(judge.inputs)
     return (
         _output_cause(judge, candidate)
         or _dead_layer(layers, judge.gates)
-        or _input_cause(judge, case, _samples(there, worst, count), candidate)
         or _calibration_cause(judge)
+        or _input_cause(judge, case, _samples(there, worst, count), candidate)
     )
 
 
