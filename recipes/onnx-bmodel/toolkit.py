@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -19,6 +20,9 @@ CALIBRATED = ("int8",)
 METHODS = {"kl": "use_kl", "minmax": "use_max", "percentile": "use_percentile9999", "mse": "use_mse"}
 CV18XX = ("cv183x", "cv182x", "cv181x", "cv180x")
 ACTIVATIONS = ("Relu", "LeakyRelu", "Sigmoid", "Clip", "PRelu", "BatchNormalization", "Add")
+BUILT = re.compile(rb"[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}\n")  # asctime(3)
+CVI_BUILT = re.compile(rb"(\x13\x00\x00\x00)\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
+CVI_HEADER = 48
 COMPLAINT = re.compile(r"error|assert|not support|not implement|unsupport|Exception", re.IGNORECASE)
 TIMEOUT_S = 1500
 
@@ -79,6 +83,7 @@ def deploy(asked: Asked, work: Path) -> Deployed:
         (folder / "layers").write_text("\n".join(["# layer mode", *lines]) + "\n")
         options += ["--quantize_table", "layers"] if kept else []
     _tool(asked, tree, folder, "model_deploy", *options, makes=deployed)
+    _without_time(folder / deployed)
     twin = next(iter(sorted(folder.glob("model_*_tpu.mlir"))), folder / "missing")
     return Deployed(folder / deployed, twin, tuple(kept), tree)
 
@@ -87,6 +92,24 @@ def _tool(asked: Asked, tree: overlay.Overlay, folder: Path, name: str, *options
     done = step(tree.tool(name), *options, cwd=folder, timeout_s=TIMEOUT_S, env=tree.environment)
     if done.code != 0 or not (folder / makes).is_file():
         raise _failed(asked, done.ended(f"tpu_mlir's {name}"), done.noise)
+
+
+def _without_time(file: Path) -> None:
+    """The moment of the build, which the file has in words, is set to one: the same bytes each time.
+
+    A .bmodel has it as asctime(3) does. A .cvimodel has it as ``2026-01-31 12:00:00``, in the description whose size
+    is at byte 8, and at byte 14 the MD5 of all that follows its header of 48 bytes: measured with 1.15.
+    """
+    data = bytearray(file.read_bytes())
+    if data[:8] == b"CviModel":
+        end = CVI_HEADER + int.from_bytes(data[8:12], "little")
+        if hashlib.md5(data[CVI_HEADER:]).digest() != data[14:30]:
+            return  # another layout: left as it is
+        data[CVI_HEADER:end] = CVI_BUILT.sub(rb"\g<1>1970-01-01 00:00:00", bytes(data[CVI_HEADER:end]))
+        data[14:30] = hashlib.md5(data[CVI_HEADER:]).digest()
+    else:
+        data[:65536] = BUILT.sub(b"Thu Jan  1 00:00:00 1970\n", bytes(data[:65536]))
+    file.write_bytes(data)
 
 
 def _calibrate(asked: Asked, tree: overlay.Overlay, folder: Path) -> None:

@@ -47,19 +47,20 @@ class Board:
     recipe: str
     folder: Path
     model: Path = LENET
+    samples: int = 16
 
     def convert(self, precision: str, chip: str | None, **more: Any) -> Converted:
         """Raises what ``edgepack.convert.recipe.convert`` raises."""
         out = self.folder / f"{chip}-{precision}"
         out.mkdir(parents=True)
         calibrated = more.pop("calibrated", precision not in ("fp32", "fp16", "bf16"))
-        calibration = digits(self.folder)[0] if calibrated else None
+        calibration = digits(self.folder, self.samples)[0] if calibrated else None
         request = Request(self.model, precision, out, chip=chip, calibration=calibration, **more)
         return convert(self.known, request, self.folder / "log.txt", lambda _line: None)
 
     def simulate(self, converted: Converted, chip: str | None, taps: tuple[str, ...] = ()) -> Arrays:
         """Outputs by name, and taps."""
-        calibration, inputs, _ = digits(self.folder)
+        calibration, inputs, _ = digits(self.folder, self.samples)
         model = next(iter(converted.files.values())).parent
         out = model / "simulated"
         out.mkdir(exist_ok=True)
@@ -73,14 +74,14 @@ class Board:
     def held(self, precision: str, chip: str | None, **more: Any) -> Held:
         """Converted, then computed by the recipe's simulator on the golden inputs."""
         converted = self.convert(precision, chip, **more)
-        return Held(converted, self.simulate(converted, chip), digits(self.folder)[2])
+        return Held(converted, self.simulate(converted, chip), digits(self.folder, self.samples)[2])
 
     @property
     def known(self) -> recipes.Recipe:
         return recipes.load_all(None)[self.recipe]
 
 
-def digits(folder: Path, samples: int = 16) -> tuple[Path, Path, NDArray[np.float32]]:
+def digits(folder: Path, samples: int) -> tuple[Path, Path, NDArray[np.float32]]:
     """``calibration.npz``, ``inputs.npz`` and what the trained model gives for these; prepared as in training."""
     calibration, inputs = folder / "calibration.npz", folder / "inputs.npz"
     with np.load(DIGITS / "data" / "golden.npz") as golden:
