@@ -9,24 +9,38 @@ from typing import Any
 
 WIDTH, HEIGHT = 860, 260
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 14, 34
+MOST = 40  # points that can be told apart
+WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 FLOOR = 1e-8  # below it fp32 itself is the error
 
 
 def section(body: Mapping[str, Any]) -> str:
     """Empty where nothing looked inside."""
-    rows = body["layers"]
+    rows = _chosen(body["layers"], body["first"])
     if not rows:
         simulator = body.get("simulator")
         if not simulator:
             return ""
         said = f"{escape(simulator['name'])} gives no intermediate tensors, so layers cannot be compared."
         return f'<section><h2>Layer by layer</h2><p class="note">{said}</p></section>'
+    only = "" if len(rows) == len(body["layers"]) else f", {len(rows)} of {len(body['layers'])} tensors"
     return (
         '<section><h2>Layer by layer</h2><p class="note">Distance of each tensor inside the converted model '
-        "from the trained one's: 1 − cosine, the lower the better. Layers in the model's order; the dashed "
-        "line is the gate that outputs are held to.</p>"
+        "from the trained one's: 1 − cosine, the lower the better. Layers in the model's order"
+        f"{only}; the dashed line is the gate that outputs are held to, layers are not.</p>"
         f'<div class="wide">{plot(rows, 1 - body["gates"]["cosine"], body["first"])}</div></section>'
     )
+
+
+def _chosen(
+    rows: Sequence[Mapping[str, Any]], first: Mapping[str, Any] | None
+) -> Sequence[Mapping[str, Any]]:
+    """All where they can be told apart; else the layers with weights, the last and the one at fault."""
+    if len(rows) <= MOST:
+        return rows
+    named = {rows[-1]["tensor"], first["tensor"] if first else None}
+    found = [row for row in rows if row["op"] in WEIGHTED or row["tensor"] in named]
+    return found if len(found) > 1 else rows
 
 
 def plot(rows: Sequence[Mapping[str, Any]], gate: float, first: Mapping[str, Any] | None) -> str:
@@ -40,7 +54,7 @@ def plot(rows: Sequence[Mapping[str, Any]], gate: float, first: Mapping[str, Any
     if len(points) > 1:
         line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
         parts.append(f'<polyline class="curve" points="{line}"/>')
-    parts += [_point(at, row, gate, first) for at, row in zip(points, rows, strict=True)]
+    parts += [_point(at, row, first) for at, row in zip(points, rows, strict=True)]
     parts.append(_names(scale, rows))
     return (
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="Error layer by layer">'
@@ -86,17 +100,15 @@ def _gate(scale: _Scale, gate: float) -> str:
     )
 
 
-def _point(
-    at: tuple[float, float], row: Mapping[str, Any], gate: float, first: Mapping[str, Any] | None
-) -> str:
+def _point(at: tuple[float, float], row: Mapping[str, Any], first: Mapping[str, Any] | None) -> str:
     guilty = first is not None and first["tensor"] == row["tensor"]
-    kind = "first" if guilty else ("over" if _error(row) > gate else "under")
+    kind = "first" if guilty else "under"
     told = "not a number" if row["cosine"] is None else f"cosine {row['cosine']:.6f}"
     title = f"{row['node']} ({row['op']}): {told}" + ("; first diverging layer" if guilty else "")
     radius = 6 if guilty else 3.5
     return (
-        f'<circle class="{kind}" cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="{radius}"><title>{escape(title)}</title>'
-        "</circle>"
+        f'<circle class="{kind}" cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="{radius}">'
+        f"<title>{escape(title)}</title></circle>"
     )
 
 
@@ -105,10 +117,12 @@ def _names(scale: _Scale, rows: Sequence[Mapping[str, Any]]) -> str:
     every = max(1, math.ceil(len(rows) / 10))
     y = HEIGHT - BOTTOM + 20
     return "".join(
-        f'<text x="{scale.x(i):.1f}" y="{y}" text-anchor="middle">{escape(_cut(str(rows[i]["node"])))}</text>'
+        f'<text x="{scale.x(i):.1f}" y="{y}" text-anchor="middle">{escape(_short(rows[i]))}</text>'
         for i in range(0, len(rows), every)
     )
 
 
-def _cut(name: str) -> str:
+def _short(row: Mapping[str, Any]) -> str:
+    """PyTorch names a node by its module and its operator: the module tells more."""
+    name = str(row["node"]).removesuffix(f"/{row['op']}")
     return name if len(name) <= 11 else "…" + name[-10:]

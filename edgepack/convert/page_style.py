@@ -27,7 +27,8 @@ margin:0 0 16px}
 dt{color:var(--soft);font-size:13px}
 dd{margin:0;font-size:22px;font-weight:600;font-variant-numeric:tabular-nums}
 dd small{display:block;font-size:12.5px;font-weight:400;color:var(--soft);line-height:1.4}
-.note{color:var(--soft);margin:0 0 10px;font-size:14px}
+.note{color:var(--soft);margin:0 0 10px;font-size:14px}section>.note:last-child{margin-bottom:0}
+td.good,td.bad{padding-left:18px}
 .good{color:var(--good)}.bad{color:var(--bad)}.open{color:var(--open)}
 .cause{border-color:var(--bad)}.cause p{margin:0 0 8px}.cause p:last-child{margin:0}
 .wide{overflow-x:auto}
@@ -43,15 +44,17 @@ code{font:13px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 .bar span{color:var(--soft);font-size:14px}.bar em{font-style:normal;text-align:right;
 font-variant-numeric:tabular-nums}
 .bar i{height:12px;border-radius:6px;background:var(--line);overflow:hidden}
-.bar b{display:block;height:100%;border-radius:6px;background:var(--blue)}.bar b.trained{background:var(--grey)}
+.bar b{display:block;height:100%;border-radius:6px;background:var(--blue)}
+.bar b.trained{background:var(--grey)}
 .stages{list-style:none;margin:0;padding:0}
 .stages li{display:grid;grid-template-columns:22px 1fr;gap:6px;margin:0 0 10px}.stages li:last-child{margin:0}
 .warned{margin:0;padding-left:20px}
 svg{display:block;width:100%;min-width:560px;height:auto}
 svg text{fill:var(--soft);font-size:11.5px}
-svg .grid{stroke:var(--line)}svg line.gate{stroke:var(--bad);stroke-dasharray:5 4}svg text.gate{fill:var(--bad)}
+svg .grid{stroke:var(--line)}svg line.gate{stroke:var(--bad);stroke-dasharray:5 4}
+svg text.gate{fill:var(--bad)}
 svg .curve{fill:none;stroke:var(--blue);stroke-width:1.5;opacity:.55}
-svg .under{fill:var(--blue)}svg .over{fill:var(--bad)}
+svg .under{fill:var(--blue)}
 svg .first{fill:var(--bad);stroke:var(--card);stroke-width:2}
 footer{color:var(--soft);font-size:13px;margin-top:22px}
 @media(max-width:520px){main{padding:24px 12px 36px}h1{font-size:23px}section,.figures{padding:14px}

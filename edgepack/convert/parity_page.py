@@ -46,7 +46,8 @@ def _head(body: Mapping[str, Any], title: str) -> str:
     }[body["ok"]]
     return (
         f'<header><p class="over">Parity report</p><h1>{escape(title)}</h1>'
-        f'<p class="verdict {kind}"><strong>{verdict}</strong> <span>{escape(_state(body))}</span></p></header>'
+        f'<p class="verdict {kind}"><strong>{verdict}</strong> '
+        f"<span>{escape(_state(body))}</span></p></header>"
     )
 
 
@@ -117,7 +118,7 @@ def _outputs(body: Mapping[str, Any]) -> str:
     rows = "".join(_output(name, row) for name, row in body["outputs"].items())
     return (
         "<section><h2>Outputs, beside the trained model</h2>"
-        f'<p class="note">{escape(body["stages"]["model"]["compared"]).replace("`", "")}; '
+        f'<p class="note">{_sentence(body["stages"]["model"]["compared"])[:-1]}; '
         f"{body['samples']} samples, the worst counts.</p>"
         '<div class="wide"><table><thead><tr><th>Output</th><th class="n">Cosine</th><th class="n">Gate</th>'
         '<th class="n">Largest error</th><th class="n">Gate</th><th class="n">Mean error</th><th></th></tr>'
@@ -143,22 +144,24 @@ def _task(body: Mapping[str, Any]) -> str:
     if not score:
         return ""
     kind, mark, _ = _MARKS[bool(score["ok"])]
+    wide = {name: max(0.0, min(1.0, score[name])) * 100 for name in ("trained", "converted")}
     bars = "".join(
-        f'<div class="bar"><span>{name}</span><i><b style="width:{max(0.0, min(1.0, score[name])) * 100:.2f}%"'
+        f'<div class="bar"><span>{name}</span><i><b style="width:{wide[name]:.2f}%"'
         f' class="{name}"></b></i><em>{percent(score[name])}</em></div>'
-        for name in ("trained", "converted")
+        for name in wide
     )
     fall = f"{score['drop'] * 100:.2f} points" if score["drop"] > 0 else "nothing"
     return (
         f"<section><h2>The task: {escape(score['metric'])}</h2>{bars}"
-        f'<p class="note"><span class="{kind}">{mark}</span> It loses {fall} on {score["of"]} held-out inputs; '
-        f"{score['max_drop'] * 100:g} points are allowed.</p></section>"
+        f'<p class="note"><span class="{kind}">{mark}</span> It loses {fall} on {score["of"]} held-out '
+        f"inputs and may lose {score['max_drop'] * 100:g}.</p></section>"
     )
 
 
 def _stages(body: Mapping[str, Any]) -> str:
     items = []
-    for name, stage in body["stages"].items():
+    for name in (name for name in _STAGES if name in body["stages"]):
+        stage = body["stages"][name]
         kind, mark, word = _MARKS[stage["ok"]]
         why = f"<br>{_sentence(stage['why'])}" if stage["why"] else ""
         compared = escape(stage["compared"]).replace("`", "")
@@ -214,7 +217,7 @@ def _foot(body: Mapping[str, Any]) -> str:
     return (
         f"<footer>Made by edgepack in {body['seconds']:g} s from {escape(body['model'])}: "
         f"{escape(files)} by recipe {escape(body['recipe'])}, for {escape(body['target'])}. "
-        "Cosine is the least over all samples; errors are absolute, gates on them a part of the largest value."
+        "Cosine is the least over all samples; errors are absolute, their gates a part of the largest value."
         "</footer>"
     )
 

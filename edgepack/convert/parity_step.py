@@ -183,6 +183,8 @@ def _facts(work: Work) -> dict[str, Any]:
 
 
 def _verdict(work: Work, looked: Looked) -> dict[str, Any]:
+    # Inner tensors have no gate of their own: where the outputs hold, none of them is at fault.
+    first = looked.layers.first if looked.layers and looked.fault == "model" else None
     found = looked.evaluation.as_dict() if looked.evaluation else {"samples": 0, "outputs": {}}
     ok = None if looked.evaluation is None and not looked.fault else looked.fault is None
     return {
@@ -192,7 +194,7 @@ def _verdict(work: Work, looked: Looked) -> dict[str, Any]:
         "fault": looked.fault,
         "cause": asdict(looked.cause) if looked.cause else None,
         "layers": [dict(row) for row in looked.layers.rows] if looked.layers else [],
-        "first": dict(looked.layers.first) if looked.layers and looked.layers.first else None,
+        "first": dict(first) if first else None,
         "warnings": [*work.result("feed").report.get("warnings", []), *looked.warnings],
         "stages": {name: stage.as_dict() for name, stage in looked.stages.items()},
     }
@@ -265,7 +267,7 @@ def _table(judge: Judge, body: Mapping[str, Any]) -> str:
 
 def _line(looked: Looked, body: Mapping[str, Any]) -> str:
     if looked.evaluation is None:
-        return f"{body['state']}: nothing here computes {body['conversion']['files'][0]}"
+        return f"{body['state']}: nothing on this host computes what {body['recipe']} writes"
     said = f"cosine {looked.evaluation.cosine:.6f}"
     score = looked.evaluation.score
     if score is not None:

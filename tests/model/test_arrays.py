@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,8 @@ VALUES = np.arange(5 * 2 * 3, dtype=np.float32).reshape(5, 2, 3)
 
 @pytest.fixture
 def npz(tmp_path: Path) -> Path:
-    np.savez(tmp_path / "all.npz", **{"a/b": VALUES, "other": np.arange(5)})
+    both: dict[str, Any] = {"a/b": VALUES, "other": np.arange(5)}
+    np.savez(tmp_path / "all.npz", **both)
     return tmp_path / "all.npz"
 
 

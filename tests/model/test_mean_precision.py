@@ -17,7 +17,7 @@ def box(place: tuple[float, float, float, float], score: float = 1.0, kind: str 
     return Box(kind, *place, score)
 
 
-CASES = {
+CASES: dict[str, tuple[list[list[Box]], list[list[Box]], float]] = {
     "all found": ([[box(A, 0.9), box(B, 0.8)]], [[box(A), box(B)]], 1.0),
     "half found": ([[box(A, 0.9)]], [[box(A), box(B)]], 0.5),
     "nothing found": ([[]], [[box(A)]], 0.0),
