@@ -108,19 +108,19 @@ def _look(judge: Judge) -> Looked:
     if golden is not None:
         work.progress("pre beside the golden outputs")
         stages["pre"] = pre_swap(judge, golden)
+        work.progress("post beside the golden records")
+        stages["post"] = post_swap(judge, golden)
     evaluation = candidate = None
     if judge.recipe.about.simulator is not None:
         candidate = Candidate(lay_out(work, "convert", judge.new()), work.result("convert").report)
-        evaluation = judge.evaluate(candidate.folder, candidate.report)
+        works = "post" not in stages or stages["post"].ok is not False
+        evaluation = judge.evaluate(candidate.folder, candidate.report, task=works)
         stages["model"] = Swapped(
             evaluation.ok,
             "the converted model beside the trained one, both on inputs from the shipped `pre`",
             evaluation.why,
             {output.tensor: output.as_dict() for output in evaluation.outputs},
         )
-    if golden is not None:
-        work.progress("post beside the golden records")
-        stages["post"] = post_swap(judge, golden)
     looked = Looked(stages, evaluation)
     return _looked_into(judge, looked, golden, candidate)
 
@@ -196,7 +196,7 @@ def _verdict(work: Work, looked: Looked) -> dict[str, Any]:
         "layers": [dict(row) for row in looked.layers.rows] if looked.layers else [],
         "first": dict(first) if first else None,
         "warnings": [*work.result("feed").report.get("warnings", []), *looked.warnings],
-        "stages": {name: stage.as_dict() for name, stage in looked.stages.items()},
+        "stages": {name: looked.stages[name].as_dict() for name in STAGES if name in looked.stages},
     }
 
 

@@ -61,12 +61,17 @@ def reorder_outputs(made: digits.Digits) -> None:
     (own / "convert.py").write_text(SPOILS.format(fault=REORDER))
 
 
+def misread_outputs(made: digits.Digits) -> None:
+    made.rewrite("src/post.cpp", "decode_head(outputs[i]", "decode_head(outputs[(i + 1) % heads.size()]")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("seed", "stage", "words"),
     [
         (swap_channels, "pre", "red and blue are swapped (RGB/BGR)"),
         (reorder_outputs, "model", "the outputs are in another order"),
+        (misread_outputs, "post", "`post` takes the outputs in another order"),
     ],
 )
 def test_it_is_named(made: digits.Digits, seed: object, stage: str, words: str) -> None:
