@@ -1,4 +1,5 @@
-"""ONNX to Sophgo's .bmodel and .cvimodel by tpu_mlir, computed by the chip's simulator and held to ONNX Runtime."""
+"""ONNX to Sophgo's .bmodel and .cvimodel by tpu_mlir, computed by the chip's simulator and held to ONNX
+Runtime."""
 
 from __future__ import annotations
 
@@ -50,7 +51,7 @@ def convert(request: Request) -> dict[str, Any]:
         ],
         "outputs": [
             {"name": name, "tensor": t.name, "shape": list(t.shape)}
-            for name, t in zip(answers, model.outputs)
+            for name, t in zip(answers, model.outputs, strict=True)
         ],
         "layers": [],
         "operators": model.counts(),
@@ -69,7 +70,9 @@ def convert(request: Request) -> dict[str, Any]:
 
 def _samples(request: Request, model: trained.Trained) -> Path:
     """Inputs for a first look: of the calibration data, or random ones."""
-    found = request.calibration and [s for _, s in zip(range(SAMPLES), tensors.samples(request.calibration))]
+    found = request.calibration and [
+        s for _, s in zip(range(SAMPLES), tensors.samples(request.calibration), strict=False)
+    ]
     chosen = found or list(trained.draws(model, SAMPLES))
     file = request.work / "look.npz"
     tensors.save(file, tensors.stacked(chosen))

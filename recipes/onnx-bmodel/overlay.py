@@ -1,7 +1,9 @@
 """tpu_mlir as it can be run: links to the installed package, less the C library that it brings along.
 
-Its ``lib/third_party`` holds a glibc, which no other one's loader can use (``GLIBC_2.36 not found``), and its tools
-put a link to the chip's simulator among the installed libraries. So each work folder gets a tree of links of its own,
+Its ``lib/third_party`` holds a glibc, which no other one's loader can use (``GLIBC_2.36 not found``), and
+its tools
+put a link to the chip's simulator among the installed libraries. So each work folder gets a tree of links
+of its own,
 where the host's C library stands in the place of the bundled one; the installed package is never written to.
 """
 
@@ -29,7 +31,13 @@ class Overlay:
         """The variables that the package's own entry points set, for this tree."""
         root = self.root
         path = [root / "bin", root / "python" / "tools", Path(sys.executable).parent, "/usr/bin", "/bin"]
-        python = [HERE / "no_torch", HERE, HERE.parent / "kit", root / "python", root / "customlayer" / "python"]
+        python = [
+            HERE / "no_torch",
+            HERE,
+            HERE.parent / "kit",
+            root / "python",
+            root / "customlayer" / "python",
+        ]
         return {
             "PATH": _joined(path),
             "PYTHONPATH": _joined(python),

@@ -1,4 +1,5 @@
-"""A converted model on the simulator of its chip; the tensors between the layers by tpu_mlir's interpreter."""
+"""A converted model on the simulator of its chip; the tensors between the layers by tpu_mlir's
+interpreter."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ def _outputs(simulation: Simulation, answers: dict[str, np.ndarray]) -> dict[str
 
 
 def _with_taps(simulation: Simulation, file: Path) -> dict[str, np.ndarray]:
-    """The model is made again, for a .bmodel has no tensors but its outputs; it must be the one that ships."""
+    """The model is made again, for a .bmodel has no tensors but its outputs; it must be the one that
+    ships."""
     asked = simulation.report["asked"]
     if simulation.trained is None:
         raise Refused("converter-failed", "its tensors need the ONNX model that this was made of")
@@ -45,7 +47,9 @@ def _with_taps(simulation: Simulation, file: Path) -> dict[str, np.ndarray]:
     deployed = toolkit.deploy(again, simulation.work)
     answers = toolkit.simulate(deployed.tree, file, simulation.inputs, simulation.work / "look")
     if file.read_bytes() != deployed.file.read_bytes():
-        raise Refused("parity", "the model that ships is not the one whose tensors are asked for", fix="build it anew")
+        raise Refused(
+            "parity", "the model that ships is not the one whose tensors are asked for", fix="build it anew"
+        )
     found = _outputs(simulation, answers)
     inside = toolkit.simulate(deployed.tree, deployed.mlir, simulation.inputs, simulation.work / "inside")
     names = toolkit.onnx_names(model)

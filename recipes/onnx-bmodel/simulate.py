@@ -1,6 +1,7 @@
 """Computes with tpu_mlir's simulators, in its tree of links: ``simulate.py MODEL INPUTS.npz ANSWERS.npz``.
 
-MODEL is a .bmodel, a .cvimodel or a _tpu.mlir, which gives all tensors; INPUTS and ANSWERS hold (N, …) by name. The
+MODEL is a .bmodel, a .cvimodel or a _tpu.mlir, which gives all tensors; INPUTS and ANSWERS hold (N, …) by
+name. The
 names are tpu_mlir's own, with the outputs' first, in the model's order, where it is no _tpu.mlir.
 """
 

@@ -52,7 +52,8 @@ class Asked:
 
 @dataclass(frozen=True)
 class Deployed:
-    """file: the model; mlir: its twin for the interpreter, with a name for each tensor; kept: as far as it went."""
+    """file: the model; mlir: its twin for the interpreter, with a name for each tensor; kept: as far as it
+    went."""
 
     file: Path
     mlir: Path
@@ -97,7 +98,8 @@ def _tool(asked: Asked, tree: overlay.Overlay, folder: Path, name: str, *options
 def _without_time(file: Path) -> None:
     """The moment of the build, which the file has in words, is set to one: the same bytes each time.
 
-    A .bmodel has it as asctime(3) does. A .cvimodel has it as ``2026-01-31 12:00:00``, in the description whose size
+    A .bmodel has it as asctime(3) does. A .cvimodel has it as ``2026-01-31 12:00:00``, in the description
+    whose size
     is at byte 8, and at byte 14 the MD5 of all that follows its header of 48 bytes: measured with 1.15.
     """
     data = bytearray(file.read_bytes())
@@ -128,7 +130,18 @@ def _calibrate(asked: Asked, tree: overlay.Overlay, folder: Path) -> None:
     method = METHODS[asked.quantisation.get("method", "kl")]
     options = ("--data_list", "samples", "--input_num", str(len(files)), "--cali_method", method)
     _tool(
-        *(asked, tree, folder, "run_calibration", "model.mlir", *options, "--chip", asked.chip, "-o", "table"),
+        *(
+            asked,
+            tree,
+            folder,
+            "run_calibration",
+            "model.mlir",
+            *options,
+            "--chip",
+            asked.chip,
+            "-o",
+            "table",
+        ),
         makes="table",
     )
 
@@ -139,7 +152,8 @@ def onnx_names(model: trained.Trained) -> dict[str, str]:
 
 
 def _kept(asked: Asked, mlir: str) -> dict[str, str]:
-    """Node → the layer that computes it, for those that there are: an activation is fused into what is before it."""
+    """Node → the layer that computes it, for those that there are: an activation is fused into what is
+    before it."""
     layers = set(re.findall(r'loc\("([^"]*)"\)', mlir))
     readers: dict[str, list[object]] = {}
     for node in asked.model.graph.node:
@@ -179,10 +193,14 @@ def simulate(tree: overlay.Overlay, model: Path, inputs: Path, work: Path) -> di
 def named(model: trained.Trained, answers: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Outputs by ONNX name, (N, …): tpu_mlir keeps their order, and appends operator and type to the name."""
     if len(answers) != len(model.outputs):
-        raise Refused("converter-failed", f"the converted model has {len(answers)} outputs, not {len(model.outputs)}")
+        raise Refused(
+            "converter-failed", f"the converted model has {len(answers)} outputs, not {len(model.outputs)}"
+        )
     found = {}
     for output in model.outputs:
-        theirs = [name for name in answers if re.fullmatch(re.escape(output.name) + "_[A-Za-z]+(_[a-z0-9]+)?", name)]
+        theirs = [
+            name for name in answers if re.fullmatch(re.escape(output.name) + "_[A-Za-z]+(_[a-z0-9]+)?", name)
+        ]
         if len(theirs) != 1:
             said = f"none of {', '.join(answers)} is the output {output.name}"
             raise Refused("converter-failed", "tpu_mlir lost an output", said)

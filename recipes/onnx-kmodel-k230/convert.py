@@ -68,7 +68,9 @@ def convert(request: Request) -> dict[str, Any]:
         "operators": model.counts(),
         "parity": parity,
         "tool": {"name": "nncase", "version": version("nncase")},
-        "warnings": [] if done["fixed_addresses"] else ["this host's container makes the file's gaps differ each time"],
+        "warnings": []
+        if done["fixed_addresses"]
+        else ["this host's container makes the file's gaps differ each time"],
         "kept": [],
     }
 
@@ -86,7 +88,9 @@ def dotnet() -> dict[str, str]:
     return {"DOTNET_ROOT": str(Path(program).resolve().parent)}
 
 
-def session(folder: Path, model: trained.Trained, environment: dict[str, str], **asked: Any) -> dict[str, Any]:
+def session(
+    folder: Path, model: trained.Trained, environment: dict[str, str], **asked: Any
+) -> dict[str, Any]:
     """A run of ``session.py``: what it says when it is done. Raises Refused."""
     names = {"input_names": [t.name for t in model.inputs], "output_names": [t.name for t in model.outputs]}
     (folder / "asked.json").write_text(json.dumps({**asked, **names}))
@@ -110,7 +114,9 @@ def _calibration(request: Request, model: trained.Trained) -> str:
 
 def _samples(request: Request, model: trained.Trained, count: int) -> Path:
     """Inputs for a first look: of the calibration data, or random ones."""
-    found = request.calibration and [s for _, s in zip(range(count), tensors.samples(request.calibration))]
+    found = request.calibration and [
+        s for _, s in zip(range(count), tensors.samples(request.calibration), strict=False)
+    ]
     file = request.work / "look.npz"
     tensors.save(file, tensors.stacked(found or list(trained.draws(model, count))))
     return file

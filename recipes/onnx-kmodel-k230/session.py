@@ -1,6 +1,7 @@
 """nncase 2 in a process of its own: ``session.py ASKED.json``, in a folder that holds the model.
 
-With ``target`` it makes ``model.kmodel`` of ``model.onnx``; then its simulator computes ``kmodel`` on ``inputs`` into
+With ``target`` it makes ``model.kmodel`` of ``model.onnx``; then its simulator computes ``kmodel`` on
+``inputs`` into
 ``answers.npz``. ``done.json`` is written last: nncase ends with exit code 0 on many failures.
 """
 

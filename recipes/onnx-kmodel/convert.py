@@ -24,7 +24,9 @@ def convert(request: Request) -> dict[str, Any]:
     """The report, with ``model.kmodel`` in ``out``. Raises Refused."""
     chip = request.chip
     if chip not in FLOAT:
-        raise Refused("converter-failed", "a kmodel of nncase 1.9 is for k210 or k510", fix="name a target with one")
+        raise Refused(
+            "converter-failed", "a kmodel of nncase 1.9 is for k210 or k510", fix="name a target with one"
+        )
     if request.precision not in ("int8", FLOAT[chip]):
         what = f"nncase has no {request.precision} for {chip}"
         raise Refused("converter-failed", what, fix=f"use int8 or {FLOAT[chip]}")
@@ -66,7 +68,9 @@ def convert(request: Request) -> dict[str, Any]:
         "operators": model.counts(),
         "parity": parity,
         "tool": {"name": "nncase", "version": version("nncase")},
-        "warnings": [] if done["fixed_addresses"] else ["this host's container makes the file's gaps differ each time"],
+        "warnings": []
+        if done["fixed_addresses"]
+        else ["this host's container makes the file's gaps differ each time"],
         "kept": [],
     }
 
@@ -97,7 +101,9 @@ def _calibration(request: Request, model: trained.Trained) -> str | None:
 
 def _samples(request: Request, model: trained.Trained, count: int) -> Path:
     """Inputs for a first look: of the calibration data, or random ones."""
-    found = request.calibration and [s for _, s in zip(range(count), tensors.samples(request.calibration))]
+    found = request.calibration and [
+        s for _, s in zip(range(count), tensors.samples(request.calibration), strict=False)
+    ]
     file = request.work / "look.npz"
     tensors.save(file, tensors.stacked(found or list(trained.draws(model, count))))
     return file

@@ -1,7 +1,9 @@
 """nncase 1.9 in a process of its own: ``session.py ASKED.json``, in a folder that holds the model.
 
-ONNX Runtime may not be loaded beside it: the two C++ libraries that they bring along clash (``std::bad_cast``).
-With ``target`` it makes ``model.kmodel`` of ``model.onnx``; then its simulator computes ``kmodel`` on ``inputs`` into
+ONNX Runtime may not be loaded beside it: the two C++ libraries that they bring along clash
+(``std::bad_cast``).
+With ``target`` it makes ``model.kmodel`` of ``model.onnx``; then its simulator computes ``kmodel`` on
+``inputs`` into
 ``answers.npz``. ``done.json`` is written last: nncase ends with exit code 0 on many failures.
 """
 

@@ -17,7 +17,9 @@ SAMPLES = 4
 def convert(request: Request) -> dict[str, Any]:
     """The report, with ``model.rknn`` in ``out``. Raises Refused."""
     if request.chip is None:
-        raise Refused("converter-failed", "a model in rknn is for one chip", fix="name a target with a Rockchip NPU")
+        raise Refused(
+            "converter-failed", "a model in rknn is for one chip", fix="name a target with a Rockchip NPU"
+        )
     if request.precision != "fp16" and request.precision not in DTYPES:
         what = f"rknn-toolkit2 has no {request.precision}"
         raise Refused("converter-failed", what, fix="use fp16, or one of: " + ", ".join(DTYPES))
@@ -45,7 +47,9 @@ def convert(request: Request) -> dict[str, Any]:
     return {
         "files": ["model.rknn"],
         "inputs": [_input(number, tensor) for number, tensor in enumerate(model.inputs)],
-        "outputs": [{"name": f"out{n}", "tensor": t.name, "shape": list(t.shape)} for n, t in enumerate(model.outputs)],
+        "outputs": [
+            {"name": f"out{n}", "tensor": t.name, "shape": list(t.shape)} for n, t in enumerate(model.outputs)
+        ],
         "layers": [],
         "operators": model.counts(),
         "parity": parity,
@@ -64,7 +68,9 @@ def convert(request: Request) -> dict[str, Any]:
 
 def _samples(request: Request, model: trained.Trained) -> Path:
     """Inputs for a first look: of the calibration data, or random ones."""
-    found = request.calibration and [s for _, s in zip(range(SAMPLES), tensors.samples(request.calibration))]
+    found = request.calibration and [
+        s for _, s in zip(range(SAMPLES), tensors.samples(request.calibration), strict=False)
+    ]
     chosen = found or list(trained.draws(model, SAMPLES))
     file = request.work / "look.npz"
     tensors.save(file, tensors.stacked(chosen))

@@ -1,4 +1,5 @@
-"""Stands where rknn-toolkit2 imports PyTorch, which it needs for PyTorch models and for its `gdq` algorithm alone."""
+"""Stands where rknn-toolkit2 imports PyTorch, which it needs for PyTorch models and for its `gdq`
+algorithm alone."""
 
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ class _Absent:
 
 class _Module(types.ModuleType):
     def __getattr__(self, name: str) -> type[_Absent]:
-        if name.startswith("__") or name.islower() and name != "no_grad":
+        if name.startswith("__") or (name.islower() and name != "no_grad"):
             raise AttributeError(f"{self.__name__}.{name}: PyTorch is not here")
         return _Absent
 

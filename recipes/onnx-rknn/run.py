@@ -1,6 +1,7 @@
 """A converted model on rknn-toolkit2's simulator.
 
-The simulator does not load a .rknn ("RKNN model that loaded by 'load_rknn' not support inference on the simulator"):
+The simulator does not load a .rknn ("RKNN model that loaded by 'load_rknn' not support inference on the
+simulator"):
 the model is built once more from what it was made of, and its bytes must be those of the file that ships.
 """
 

@@ -1,7 +1,9 @@
 """rknn-toolkit2 from the first call to the last, in a process of its own: ``session.py ASKED.json``.
 
-The current folder holds ``model.onnx`` and, for a quantised model, ``dataset.txt``; ``model.rknn`` is written to
-it. With inputs, ``answers.npz`` is what the simulator computes: it only works on a model that was built in the same
+The current folder holds ``model.onnx`` and, for a quantised model, ``dataset.txt``; ``model.rknn`` is
+written to
+it. With inputs, ``answers.npz`` is what the simulator computes: it only works on a model that was built in
+the same
 process. ``done.json`` is written last; a process that ends without it has failed, whatever its exit code.
 """
 
@@ -19,7 +21,9 @@ from edgepack_recipe.steady import with_fixed_addresses
 from no_torch import stand_in
 
 ROW = re.compile(r"^\[\w+] (\S+) +(?:[\d.]+|nan) \|")
-REWRITTEN = r"(?:[-_](?:mm|rs|tp|conv|sq|usq|bn|reshape|rsh|sp))+"  # what the toolkit appends to a tensor's name
+REWRITTEN = (
+    r"(?:[-_](?:mm|rs|tp|conv|sq|usq|bn|reshape|rsh|sp))+"  # what the toolkit appends to a tensor's name
+)
 Names = dict[str, list[str]]
 
 
@@ -52,10 +56,11 @@ def _must(code: int, what: str) -> None:
         raise SystemExit(f"rknn-toolkit2: {what} returned {code}")
 
 
-def _hybrid(RKNN: Any, rknn: Any, keep: Names) -> tuple[Any, Names]:
+def _hybrid(new: Any, rknn: Any, keep: Names) -> tuple[Any, Names]:
     """Quantised, but for the tensors that the nodes in ``keep`` make: those stay float16.
 
-    keep: ONNX node → its outputs. The toolkit fuses and renames; a node that it has no tensor of is left out of
+    keep: ONNX node → its outputs. The toolkit fuses and renames; a node that it has no tensor of is left
+    out of
     what is returned.
     """
     _must(rknn.hybrid_quantization_step1(dataset="dataset.txt"), "hybrid_quantization_step1")
@@ -64,7 +69,12 @@ def _hybrid(RKNN: Any, rknn: Any, keep: Names) -> tuple[Any, Names]:
     known = re.findall(r"^    (\S.*):$", text.partition("quantize_parameters:")[2], re.MULTILINE)
     found: Names = {}
     for node, tensors in keep.items():
-        own = [k for k in known for t in tensors if re.fullmatch(re.escape(t) + f"(?:{REWRITTEN})?", k.strip("'\""))]
+        own = [
+            k
+            for k in known
+            for t in tensors
+            if re.fullmatch(re.escape(t) + f"(?:{REWRITTEN})?", k.strip("'\""))
+        ]
         if own:
             found[node] = own
     chosen = "".join(f"\n    {tensor}: float16" for tensors in found.values() for tensor in tensors)
@@ -73,7 +83,7 @@ def _hybrid(RKNN: Any, rknn: Any, keep: Names) -> tuple[Any, Names]:
         raise SystemExit(f"rknn-toolkit2: {config} has no {empty}")
     config.write_text(text.replace(empty, f"custom_quantize_layers:{chosen}" if chosen else empty))
     stem = config.name[: -len(".quantization.cfg")]
-    again = RKNN(verbose=False)
+    again = new(verbose=False)
     done = again.hybrid_quantization_step2(f"{stem}.model", f"{stem}.data", config.name)
     _must(done, "hybrid_quantization_step2")
     return again, found
@@ -96,7 +106,8 @@ def _samples(asked: dict[str, Any]) -> list[list[np.ndarray]]:
 
 
 def _taps(rknn: Any, asked: dict[str, Any]) -> dict[str, np.ndarray]:
-    """``tap:<tensor>``, (N, …): what the simulator has between the layers, under the name that ONNX has for it.
+    """``tap:<tensor>``, (N, …): what the simulator has between the layers, under the name that ONNX has
+    for it.
 
     A tensor in the middle of a fused layer has no number in the toolkit's own table, and is not given.
     """

@@ -1,4 +1,5 @@
-"""What ``convert.py`` and ``run.py`` have in common: a session of rknn-toolkit2, and what is wrong when it fails."""
+"""What ``convert.py`` and ``run.py`` have in common: a session of rknn-toolkit2, and what is wrong when it
+fails."""
 
 from __future__ import annotations
 
@@ -9,7 +10,6 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -21,7 +21,9 @@ ALGORITHMS = {"minmax": "normal", "kl": "kl_divergence", "mmse": "mmse"}
 METHODS = {"per-channel": "channel", "per-tensor": "layer"}
 COMPLAINT = re.compile(r"^E |Error:|\berror:|unsupport|not support", re.IGNORECASE)
 HARMLESS = re.compile(r"Unkown op target|rknn-toolkit2 version")
-OPERATOR = re.compile(r"[Uu]nsupport(?:ed)? (?:onnx )?op[^:]*: *'?(\w+)|Not support '?(\w+)'? op|op_type: *(\w+) is not")
+OPERATOR = re.compile(
+    r"[Uu]nsupport(?:ed)? (?:onnx )?op[^:]*: *'?(\w+)|Not support '?(\w+)'? op|op_type: *(\w+) is not"
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ class Asked:
 
 @dataclass(frozen=True)
 class Built:
-    """file: the .rknn; answers: what was computed; fixed: its bytes can be had again; kept: as far as it went."""
+    """file: the .rknn; answers: what was computed; fixed: its bytes can be had again; kept: as far as it
+    went."""
 
     file: Path
     answers: Mapping[str, np.ndarray]
@@ -82,7 +85,11 @@ def build(asked: Asked, work: Path, inputs: Path | None, taps: tuple[str, ...] =
         raise _failed(asked.model, done.ended("rknn-toolkit2"), done.noise) from None
     file = work / "model.rknn"
     if not file.is_file() or file.read_bytes()[:4] != b"RKNN":
-        raise Refused("converter-failed", "rknn-toolkit2 says that it is done, and wrote no model", detail=done.noise[-1500:])
+        raise Refused(
+            "converter-failed",
+            "rknn-toolkit2 says that it is done, and wrote no model",
+            detail=done.noise[-1500:],
+        )
     answers = tensors.load(work / "answers.npz") if inputs else {}
     return Built(file, answers, bool(said["fixed_addresses"]), said["kept"])
 
@@ -102,7 +109,9 @@ def _dataset(asked: Asked, work: Path) -> None:
         files = []
         for place, value in enumerate(asked.model.inputs):
             if value.name not in sample:
-                raise Refused("unsupported-input", f"the calibration data has nothing for the input {value.name}")
+                raise Refused(
+                    "unsupported-input", f"the calibration data has nothing for the input {value.name}"
+                )
             files.append(f"calibration-{number}-{place}.npy")
             np.save(str(work / files[-1]), sample[value.name])
         lines.append(" ".join(files))
@@ -129,6 +138,10 @@ def _failed(model: trained.Trained, ended: str, noise: str) -> Refused:
     complaint = "\n".join(dict.fromkeys(lines))
     words = set(re.findall(r"\w+", complaint))
     named = [f"{op} (node {', '.join(nodes[:5])})" for op, nodes in model.operators.items() if op in words]
-    kind = "unsupported-operator" if named and re.search("support", complaint, re.IGNORECASE) else "converter-failed"
+    kind = (
+        "unsupported-operator"
+        if named and re.search("support", complaint, re.IGNORECASE)
+        else "converter-failed"
+    )
     what = f"rknn-toolkit2 cannot convert {'; '.join(named)}" if kind == "unsupported-operator" else ended
     return Refused(kind, what, detail=f"{(complaint or noise)[-1500:]}\n[{ended}]")

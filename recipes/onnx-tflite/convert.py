@@ -40,10 +40,12 @@ def convert(request: Request) -> dict[str, Any]:
     wanted = [model.run(feeds) for feeds in tensors.samples(samples)]
     found = [_place(computed, t, wanted) for t in model.outputs]
     if len({place.name for place in found}) != len(computed.answers):
-        raise Refused("converter-failed", "onnx2tf lost an output", "there are: " + ", ".join(computed.answers))
+        raise Refused(
+            "converter-failed", "onnx2tf lost an output", "there are: " + ", ".join(computed.answers)
+        )
     outputs = {
         t.name: litert.arranged(computed.answers[place.name], t.shape, place.channels_last)
-        for t, place in zip(model.outputs, found)
+        for t, place in zip(model.outputs, found, strict=True)
     }
     pairs = [
         ({name: array[number : number + 1] for name, array in outputs.items()}, reference)
@@ -62,7 +64,7 @@ def convert(request: Request) -> dict[str, Any]:
                 "channels_last": place.channels_last,
                 "onnx_shape": list(t.shape),
             }
-            for t, place in zip(model.outputs, found)
+            for t, place in zip(model.outputs, found, strict=True)
         ],
         "layers": computed.said["layers"],
         "operators": model.counts(),
@@ -110,7 +112,8 @@ class Place:
 
 
 def _place(computed: litert.Computed, tensor: trained.Tensor, wanted: list[dict[str, np.ndarray]]) -> Place:
-    """By name and shape where they tell; otherwise by the values: integer files call their outputs ``output_0`` and
+    """By name and shape where they tell; otherwise by the values: integer files call their outputs
+    ``output_0`` and
     so on, and a shape like (1, 8, 8, 8) reads the same in both layouts. Raises Refused."""
     moved = (tensor.shape[0], *tensor.shape[2:], *tensor.shape[1:2])
     named = [tensor.name] if tensor.name in computed.answers else list(computed.answers)
@@ -134,7 +137,9 @@ def _place(computed: litert.Computed, tensor: trained.Tensor, wanted: list[dict[
 
 def _samples(request: Request, model: trained.Trained) -> Path:
     """Inputs for a first look: of the calibration data, or random ones."""
-    found = request.calibration and [s for _, s in zip(range(SAMPLES), tensors.samples(request.calibration))]
+    found = request.calibration and [
+        s for _, s in zip(range(SAMPLES), tensors.samples(request.calibration), strict=False)
+    ]
     file = request.work / "look.npz"
     tensors.save(file, tensors.stacked(found or list(trained.draws(model, SAMPLES))))
     return file
@@ -148,9 +153,13 @@ def _input(tensor: trained.Tensor, shape: list[int]) -> dict[str, Any]:
 def _failed(model: trained.Trained, ended: str, noise: str) -> Refused:
     """onnx2tf's own complaint, with the model's nodes that it is about."""
     complaint = "\n".join(dict.fromkeys(line for line in noise.splitlines() if COMPLAINT.search(line)))
-    words = set(re.findall(r"\w+", complaint))
-    named = [f"{op} (node {', '.join(nodes[:5])})" for op, nodes in model.operators.items() if op in words]
+    at = re.search(r"onnx_op_name: (\S+)", noise)
+    named = [
+        f"{op} (node {at.group(1)})" for op, nodes in model.operators.items() if at and at.group(1) in nodes
+    ]
     detail = f"{(complaint or noise)[-1500:]}\n[{ended}]"
-    if named and re.search("support|implement", complaint, re.IGNORECASE):
-        return Refused("unsupported-operator", f"onnx2tf cannot convert {'; '.join(named)}", detail=detail)
+    if named:
+        fix = "write that part of the model with other operators, or move it into your own post code"
+        what = f"onnx2tf cannot convert {named[0]}"
+        return Refused("unsupported-operator", what, "onnx2tf stopped there", fix, detail)
     return Refused("converter-failed", ended, detail=detail)

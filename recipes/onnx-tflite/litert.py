@@ -18,7 +18,8 @@ QUIET = {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONE
 
 @dataclass(frozen=True)
 class Computed:
-    """said: the file's own inputs, outputs and operators; answers: (N, …) as TFLite has them, with its batch."""
+    """said: the file's own inputs, outputs and operators; answers: (N, …) as TFLite has them, with its
+    batch."""
 
     said: Mapping[str, Any]
     answers: Mapping[str, np.ndarray]
@@ -39,5 +40,9 @@ def compute(model: Path, inputs: Path, names: Sequence[str], work: Path) -> Comp
 
 def arranged(array: np.ndarray, shape: Sequence[int], channels_last: bool) -> np.ndarray:
     """(N, 1, …) of TFLite as (N, …) of ONNX's ``shape``."""
-    own = array.reshape(len(array), *array.shape[2:]) if array.shape[1:2] == (1,) and len(shape) > 1 else array
-    return np.ascontiguousarray(np.moveaxis(own, -1, 1) if channels_last else own.reshape(len(own), *shape[1:]))
+    own = (
+        array.reshape(len(array), *array.shape[2:]) if array.shape[1:2] == (1,) and len(shape) > 1 else array
+    )
+    return np.ascontiguousarray(
+        np.moveaxis(own, -1, 1) if channels_last else own.reshape(len(own), *shape[1:])
+    )

@@ -1,4 +1,5 @@
-"""onnx2tf in a process of its own: ``session.py ASKED.json``, in a folder with ``model.onnx``; writes ``out/``."""
+"""onnx2tf in a process of its own: ``session.py ASKED.json``, in a folder with ``model.onnx``; writes
+``out/``."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-# onnx2tf looks for this file, of random images, in the current folder, and fetches it from the network otherwise
+# onnx2tf looks for this file, of random images, in the current folder, and fetches it from the network
+# otherwise
 PICTURES = "calibration_image_sample_data_20x128x128x3_float32.npy"
 
 
@@ -32,7 +34,8 @@ def main(asked: dict[str, Any]) -> None:
 
 
 def _calibration(asked: dict[str, Any]) -> list[list[Any]]:
-    """A file an input, channels last as TFLite has them; the mean and scale that leave the values as they are."""
+    """A file an input, channels last as TFLite has them; the mean and scale that leave the values as they
+    are."""
     found = []
     with np.load(asked["calibration"], allow_pickle=False) as arrays:
         for number, name in enumerate(asked["input_names"]):

@@ -1,4 +1,4 @@
-"""The digits model and its data for recipes into chips' formats: converted, simulated, and held to what was trained."""
+"""The digits model and its data for chips' recipes: converted, simulated, held to what was trained."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Board:
 
 
 def digits(folder: Path, samples: int) -> tuple[Path, Path, NDArray[np.float32]]:
-    """``calibration.npz``, ``inputs.npz`` and what the trained model gives for these; prepared as in training."""
+    """``calibration.npz``, ``inputs.npz``, and what the trained model gives for these."""
     calibration, inputs = folder / "calibration.npz", folder / "inputs.npz"
     with np.load(DIGITS / "data" / "golden.npz") as golden:
         raw, wanted = golden["input"], golden["output.logits"]

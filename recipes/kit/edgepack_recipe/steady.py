@@ -1,4 +1,5 @@
-"""The same bytes from run to run, of tools that write uninitialised memory or addresses into what they make."""
+"""The same bytes from run to run, of tools that write uninitialised memory or addresses into what they
+make."""
 
 from __future__ import annotations
 
@@ -23,3 +24,4 @@ def with_fixed_addresses() -> bool:
         return False
     os.environ.update({"PYTHONHASHSEED": "0", "STEADY": "1"})
     os.execv(sys.executable, [sys.executable, *sys.argv])
+    raise AssertionError("execv came back")
