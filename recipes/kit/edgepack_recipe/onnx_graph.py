@@ -95,8 +95,9 @@ def rename(model: onnx.ModelProto, names: dict[str, str]) -> None:
     """Tensors, old name → new, where no other tensor is called so already."""
     graph = model.graph
     taken = {n for node in graph.node for n in (*node.input, *node.output)} | {i.name for i in graph.input}
+    taken |= {tensor.name for tensor in graph.initializer}
     new = {old: name for old, name in names.items() if name not in taken}
-    for value in (*graph.output, *graph.value_info):
+    for value in (*graph.input, *graph.output, *graph.value_info):
         value.name = new.get(value.name, value.name)
     for node in graph.node:
         node.input[:] = [new.get(name, name) for name in node.input]
