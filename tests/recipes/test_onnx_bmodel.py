@@ -36,7 +36,7 @@ def test_the_ways_to_find_ranges(tmp_path: Path, method: str) -> None:
 
 @pytest.mark.parametrize("chip", ["bm1684", "cv181x"])
 def test_kept_layers_stay_in_floating_point(tmp_path: Path, chip: str) -> None:
-    keep = ("conv1", "dense1", "dense2")
+    keep = ("conv1", "conv2", "dense1", "dense2", "dense3")
     whole = Board("onnx-bmodel", tmp_path / "whole", samples=4).held("int8", chip)
     mixed = Board("onnx-bmodel", tmp_path / "mixed", samples=4).held("int8", chip, keep=keep)
     assert mixed.converted.report["kept"] == sorted(keep), "an activation is fused into what is before it"
