@@ -45,7 +45,9 @@ ONNX_OPERATORS = frozenset(
     Softsign SpaceToDepth Split SplitToSequence Sqrt Squeeze Sub Sum Tan Tanh ThresholdedRelu Tile TopK
     Transpose Trilu Unique Unsqueeze Upsample Where Xor""".split()
 )
-CONTROL_FLOW = frozenset({"If", "Loop", "Scan", "SequenceMap", "SplitToSequence", "SequenceAt", "SequenceConstruct"})
+CONTROL_FLOW = frozenset(
+    {"If", "Loop", "Scan", "SequenceMap", "SplitToSequence", "SequenceAt", "SequenceConstruct"}
+)
 
 
 class NotAModel(Exception):
@@ -75,7 +77,7 @@ def begin():
         sys.exit(0)
 
 
-def artifact(path, tool, given, final=True):
+def artifact(path, tool, given, final=True, more=""):
     """Write what the program is asked for: a text that nothing could take for the real thing."""
     path = Path(path)
     if final and lie() == "exit-0-without-artifact":
@@ -87,7 +89,7 @@ def artifact(path, tool, given, final=True):
     digest = hashlib.sha256()
     for item in given:
         digest.update(Path(item).read_bytes() if isinstance(item, Path) else str(item).encode())
-    path.write_text(f"stand-in for {tool}: not a model; sha256 of what it was given: {digest.hexdigest()}\n")
+    path.write_text(f"stand-in for {tool}: not a model; sha256 of what it was given: {digest.hexdigest()}\n{more}")
 
 
 def succeed(words, failed):

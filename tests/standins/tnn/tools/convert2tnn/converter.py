@@ -61,8 +61,10 @@ def convert(args):
     if args.half and args.align:
         raise ValueError("align needs fp32")
     stem = onnx.name[: -len(".onnx")] + (".opt" if args.optimize else "")
+    inputs = "".join(f"input: {','.join(map(str, dims))}\n" for dims in graph.inputs.values())
     for suffix in (".tnnproto", ".tnnmodel"):
-        standin.artifact(os.path.join(args.output_dir or onnx.parent, stem + suffix), "TNN", [onnx, args.half, args.int8])
+        made = os.path.join(args.output_dir or onnx.parent, stem + suffix)
+        standin.artifact(made, "TNN", [onnx, args.half, args.int8], more=inputs)
 
 
 def main():

@@ -1,5 +1,5 @@
 """Stand-in for Sophon's ufw.io: LMDB_Dataset(path), put(array), close() (Quantization-Tools user guide, "Preparing
-an LMDB data set", and its create_lmdb example).
+an LMDB data set", and its create_lmdb example). Of a sample this one keeps the shape.
 """
 
 import lmdb
@@ -13,7 +13,7 @@ class LMDB_Dataset:  # noqa: N801
     def put(self, data, key=None):
         if not data.flags["C_CONTIGUOUS"]:
             raise ValueError("array is not contiguous")
-        self.environment.file.write(data.tobytes())
+        self.environment.file.write(f"{','.join(map(str, data.shape))}\n".encode())
         self.count += 1
 
     def close(self):

@@ -55,7 +55,8 @@ class RKNN:
         except (OSError, standin.NotAModel) as error:
             return _failed(f"Catch exception when loading onnx model: {model}!\nE {error}")
         if bad := graph.unsupported(standin.CONTROL_FLOW):
-            return _failed(f"Try match {bad[0].name}:out0 failed, catch exception!\nE Not support onnx op: {bad[0].type}")
+            return _failed(f"Try match {bad[0].name}:out0 failed, catch exception!\n"
+                           f"W ----------------Warning(1)----------------\nE Catch exception when loading onnx model: {model}!")
         for name, dims in zip(inputs or list(graph.inputs), input_size_list or []):
             full = graph.inputs.get(name)
             # input_size_list has no batch
@@ -84,8 +85,10 @@ class RKNN:
                         shape, _ = standin.npy(file)
                     except (OSError, standin.Bad) as error:
                         return _failed(str(error))
-                    if shape not in (wanted, (1, *wanted)):
-                        return _failed(f"input.numpy need NHWC format: {shape}, wanted {wanted}")
+                    if shape in (tuple(rest), tuple(dims)) and tuple(rest) != wanted:
+                        print("W input.numpy need NHWC format")  # issue 421: it goes on, and returns 0
+                    elif shape not in (wanted, (1, *wanted)):
+                        return _failed(f"ValueError: cannot reshape array of shape {shape} into shape {wanted}")
         self.built = True
         return 0
 

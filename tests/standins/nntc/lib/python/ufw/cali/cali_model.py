@@ -42,6 +42,9 @@ def main():
     if given.get("cali_lmdb"):
         if not (Path(given["cali_lmdb"]) / "data.mdb").is_file():
             standin.fail(f"Traceback (most recent call last):\nlmdb.Error: {given['cali_lmdb']}: No such file or directory")
+        said = (Path(given["cali_lmdb"]) / "data.mdb").read_text().split()
+        if not said or any(line not in (",".join(map(str, d)) for d in (dims[0], dims[0][1:])) for line in said):
+            standin.fail(f"F1121 data_layer.cpp:80] Check failed: datum shape {said[:1]} is not {dims[0]}", 134)
     elif not (given.get("cali_image_path") and Path(given["cali_image_path"]).is_dir()):
         standin.fail("error: one of cali_lmdb and cali_image_path is needed")
     outdir = Path(given.get("outdir") or Path(given["model"]).parent)
