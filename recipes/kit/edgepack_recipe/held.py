@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from .refused import Refused
 
-Run = Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
 COSINE = {"fp32": 0.9999, "fp16": 0.999, "bf16": 0.999}
 # A single number's cosine is always 1 or -1, so the difference is held as well, relative to
 # max(1, |reference|max): half precision has 11 significant bits, and rounding adds up over layers.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
@@ -18,7 +18,9 @@ from .refused import Refused
 
 NAME = "model.onnx"
 MAX_BYTES = (1 << 31) - 1  # protobuf's limit
-Feeds = Mapping[str, np.ndarray]
+
+if TYPE_CHECKING:  # Python 3.8, which MXNet needs, has no such types when it runs
+    Feeds = Mapping[str, np.ndarray]
 
 
 def write(model: onnx.ModelProto, out: Path) -> Path:
