@@ -1,0 +1,74 @@
+"""The shipped targets: each fact says where it stands, and recipes write for what each promises."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from edgepack.catalog import recipes, targets
+from edgepack.catalog.recipes import Recipe
+from edgepack.catalog.targets import Target
+
+ALL = list(targets.load_all(None))
+CHIPS = [target for target in ALL if target.chip]
+RECIPES = recipes.load_all(None)
+# A page, a file of the project's own, or a document with its name and place.
+SOURCE = re.compile(r"https?://[\w.-]+\.[a-z]+(/|$|[ ),;])|\brecipes/[\w-]+/recipe\.yaml\b")
+
+
+def _writers(runtime: str, chip: str | None) -> list[Recipe]:
+    """The recipes whose results that runtime loads on that chip."""
+    known = (recipe for recipe in RECIPES.values() if recipe.about.loads_on)
+    return [
+        recipe
+        for recipe in known
+        if recipe.about.loads_on and recipe.about.loads_on.runtime == runtime
+        if not recipe.about.chips or recipe.chip(chip)
+    ]
+
+
+@pytest.mark.parametrize("target", ALL, ids=lambda t: t.id)
+def test_every_fact_says_where_it_stands(target: Target) -> None:
+    for name, fact in target.about.facts.known().items():
+        assert SOURCE.search(fact.source), f"{name}: {fact.source}"
+
+
+@pytest.mark.parametrize("target", ALL, ids=lambda t: t.id)
+def test_every_runtime_has_a_recipe_that_writes_for_the_target(target: Target) -> None:
+    without = [runtime for runtime in target.about.runtimes if not _writers(runtime, target.chip)]
+    assert not without
+    assert len(set(target.about.runtimes)) == len(target.about.runtimes)
+
+
+@pytest.mark.parametrize("target", ALL, ids=lambda t: t.id)
+def test_the_first_runtimes_recipe_writes_the_default_precision(target: Target) -> None:
+    first = _writers(target.about.runtimes[0], target.chip)
+    written = {precision for recipe in first for precision in recipe.precisions_for(target.chip)}
+    assert target.about.precision in written
+
+
+@pytest.mark.parametrize("target", CHIPS, ids=lambda t: t.id)
+def test_a_chip_is_known_by_name_to_a_recipe_of_one_of_its_runtimes(target: Target) -> None:
+    writers = [recipe for runtime in target.about.runtimes for recipe in _writers(runtime, target.chip)]
+    assert any(recipe.chip(target.chip) for recipe in writers)
+
+
+@pytest.mark.parametrize("target", CHIPS, ids=lambda t: t.id)
+def test_facts_that_go_by_precision_name_precisions(target: Target) -> None:
+    tops = target.about.facts.model_dump().get("tops", {"value": {}})["value"]
+    for name, number in tops.items():
+        assert re.fullmatch(r"[a-z0-9-]+", name)
+        assert isinstance(number, float)
+        assert number > 0
+
+
+@pytest.mark.parametrize("target", ALL, ids=lambda t: t.id)
+def test_a_verification_names_a_simulator_that_a_recipe_of_the_chip_has(target: Target) -> None:
+    known = {
+        recipe.about.simulator.name
+        for runtime in target.about.runtimes
+        for recipe in _writers(runtime, target.chip)
+        if recipe.about.simulator and recipe.about.simulator.kind == "simulator"
+    }
+    assert {seen.name for seen in target.about.verified if seen.how == "simulator"} <= known
