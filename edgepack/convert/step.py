@@ -30,7 +30,8 @@ def run_import(work: Work) -> str:
 
 
 def run_prepare(work: Work) -> str:
-    """The ONNX model checked and made whole (``prepare``), then what is asked to be done to it (``adapt``)."""
+    """The ONNX model checked and made whole (``prepare``), then what is asked to be done to it
+    (``adapt``)."""
     recipe = work.choice.recipe_at(work.slot)
     with _model(work) as (model, _), _out() as out:
         asked = prepare_options(work.choice, work.project, work.slot)

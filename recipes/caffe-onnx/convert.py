@@ -18,8 +18,9 @@ from prototxt import Message
 
 DEPLOY = "give the deploy.prototxt, which begins with input_shape or a layer of the type Input"
 TRAINING = {
-    "Data", "ImageData", "HDF5Data", "MemoryData", "WindowData", "DummyData", "AnnotatedData", "Accuracy", "Silence",
-    "SoftmaxWithLoss", "EuclideanLoss", "HingeLoss", "SigmoidCrossEntropyLoss", "MultinomialLogisticLoss",
+    "Data", "ImageData", "HDF5Data", "MemoryData", "WindowData", "DummyData", "AnnotatedData", "Accuracy",
+    "Silence", "SoftmaxWithLoss", "EuclideanLoss", "HingeLoss", "SigmoidCrossEntropyLoss",
+    "MultinomialLogisticLoss",
 }  # fmt: skip
 LAYERS: dict[str, Callable[[Net, Layer], Any]] = {
     **dict.fromkeys(pointwise.ONES, pointwise.one),
@@ -131,7 +132,8 @@ def add(net: Net, layer: Layer) -> None:
         raise Refused(
             "unsupported-operator",
             f"{layer.place}: this layer cannot be converted",
-            fix=f"end the prototxt before it and do that part in your own post code; known: {', '.join(LAYERS)}",
+            fix="end the prototxt before it and do that part in your own post code; "
+            f"known: {', '.join(LAYERS)}",
         )
     made = LAYERS[layer.kind](net, layer)
     tensors = made if isinstance(made, list) else [made] * len(layer.tops)

@@ -18,7 +18,7 @@ def slices(net: Net, layer: Layer) -> list[str]:
     axis = int(said.get("axis", said.get("slice_dim", 1)))
     size, count = net.shape(bottom)[axis], len(layer.tops)
     points = [0, *(int(p) for p in said.all("slice_point")), size]
-    sizes = [after - before for before, after in zip(points, points[1:])]  # noqa: B905 - Python 3.8
+    sizes = [after - before for before, after in zip(points, points[1:])]  # noqa: B905, RUF007 - Python 3.8
     if len(points) == 2:
         sizes = [size // count] * count
     if len(sizes) != count or sum(sizes) != size or min(sizes) < 1:

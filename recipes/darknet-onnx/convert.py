@@ -65,7 +65,8 @@ def warnings(sections: list[Section]) -> list[str]:
     heads = [layer for layer in sections if layer.kind in ("yolo", "gaussian_yolo", "region", "detection")]
     if not heads:
         return []
-    return [
+    told = (
         f"{len(heads)} outputs are raw heads: anchors, sigmoid and boxes are for your own post "
         f"(anchors and classes are in the cfg, line {heads[0].line})"
-    ]
+    )
+    return [told]

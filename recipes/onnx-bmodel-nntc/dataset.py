@@ -1,7 +1,8 @@
 """Writes calibration samples as the LMDB data set that Sophon's tools read. ``dataset.py LIST FOLDER``
 
-Runs in the toolkit's own Python; ufw.io.LMDB_Dataset by Sophon's Quantization-Tools user guide. Its name must not be
-lmdb.py: a script's folder comes first where modules are looked for, and ufw.io imports the package lmdb.
+Runs in the toolkit's own Python; ufw.io.LMDB_Dataset by Sophon's Quantization-Tools user guide. Its name must
+not be lmdb.py: a script's folder comes first where modules are looked for, and ufw.io imports the package
+lmdb.
 """
 
 import sys

@@ -1,8 +1,8 @@
 """The usual mistakes on the way to a model's input, each undone: the same inputs as they would have to be.
 
 Options: ``inputs``, an ``.npz`` with one input, (N, C, H, W) or other; ``samples``, which of them;
-``normalize``, the manifest's ``{scale, mean, std}`` or None; ``raw``, the golden vectors where `pre` is resize and normalize
-alone, and ``size`` then.
+``normalize``, the manifest's ``{scale, mean, std}`` or None; ``raw``, the golden vectors where `pre` is
+resize and normalize alone, and ``size`` then.
 """
 
 from __future__ import annotations

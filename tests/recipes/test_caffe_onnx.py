@@ -82,10 +82,12 @@ def test_the_size_and_the_border_of_every_pooling(trial: Trial, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("prototxt", "lost", "kind", "what", "words"),
     [
-        (caffe.DEPLOY.replace('"TanH"', '"Frob"'), "", ConvertError, "first_tanh (Frob), line 25", "deploy|post"),
+        (caffe.DEPLOY.replace('"TanH"', '"Frob"'), "", ConvertError, "first_tanh (Frob), line 25",
+         "deploy|post"),
         (caffe.DEPLOY, "body", ModelError, "layer body (Convolution), line 10 has no weights", "0 weights"),
         (caffe.DEPLOY.replace("num_output: 7", "num_output: 9"), "", ModelError, "[9, 648]", "[7, 648]"),
-        (caffe.DEPLOY.replace('input: "data"', ""), "", ModelError, "no shape for its input", "deploy.prototxt"),
+        (caffe.DEPLOY.replace('input: "data"', ""), "", ModelError, "no shape for its input",
+         "deploy.prototxt"),
         (caffe.DEPLOY.replace('bottom: "sum" top: "pool"', 'bottom: "sun" top: "pool"'), "", ModelError,
          "layer pool (Pooling), line 15 reads sun", "no layer before"),
         (caffe.DEPLOY[:-3], "", ModelError, "no Caffe prototxt", "it ends within"),

@@ -67,12 +67,14 @@ LAYERS = darknet.CLASSIFIER
     ("layers", "tail", "kind", "what", "words"),
     [
         (LAYERS + "[lstm]\noutput=3\n", b"", ConvertError, "layer 6 [lstm], line 28", "convolutional"),
-        (LAYERS.replace("=relu", "=gelu"), b"", ConvertError, "layer 1 [convolutional], line 14: activation=gelu", "mish"),
+        (LAYERS.replace("=relu", "=gelu"), b"", ConvertError,
+         "layer 1 [convolutional], line 14: activation=gelu", "mish"),
         (LAYERS.replace("size=3", "size=3\nxnor=1", 1), b"", ConvertError, "xnor=1 cannot be converted", ""),
         (LAYERS.replace("filters=12", "filters=13"), b"", ModelError, "ends before", "another cfg"),
         (LAYERS, bytes(8), ModelError, "net.weights does not belong to net.cfg", "2 of its"),
         (LAYERS + "[route]\nlayers=9\n", b"", ModelError, "no layer 9 before layer 6 [route]", ""),
-        (LAYERS.replace("filters=8", "filters=eight"), b"", ModelError, "filters=eight is no whole number", "layer 0"),
+        (LAYERS.replace("filters=8", "filters=eight"), b"", ModelError, "filters=eight is no whole number",
+         "layer 0"),
         ("hello, world\n", b"", ModelError, "net.cfg is no Darknet cfg", "line 6"),
     ],
 )  # fmt: skip

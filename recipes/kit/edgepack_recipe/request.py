@@ -44,8 +44,8 @@ class Request:
 class Simulation:
     """Compute the converted model on ``inputs``, an ``.npz`` with float32 (N, ...) by ONNX input name.
 
-    taps: ONNX tensors wanted besides the outputs; ``("*",)`` is all that there are. trained, calibration: what
-    ``convert`` was given, for tools whose simulator does not load what they wrote.
+    taps: ONNX tensors wanted besides the outputs; ``("*",)`` is all that there are. trained, calibration:
+    what ``convert`` was given, for tools whose simulator does not load what they wrote.
     """
 
     model: Path
