@@ -120,8 +120,8 @@ groups=1
 
 
 def write(folder: Path, layers: str, counts: list[tuple[str, int, int]], seed: int = 5) -> tuple[Path, Path]:
-    """``net.cfg`` and ``net.weights``. counts: for each layer with weights, in order, ``norm`` or ``bias``, its
-    outputs, and how many weights an output has."""
+    """``net.cfg`` and ``net.weights``. counts: for each layer with weights, in order, ``norm`` or ``bias``,
+    its outputs, and how many weights an output has."""
     rng = np.random.default_rng(seed)
     parts: list[np.ndarray] = []
     for kind, out, inside in counts:

@@ -1,7 +1,7 @@
 """The test network of mxnet-onnx, seed 14: ``make_mxnet.py FOLDER``.
 
-Run in the recipe's environment (Python 3.8). Writes ``mxnet-symbol.json``, ``mxnet-0000.params``, and ``mxnet.npz``:
-two inputs and what MXNet itself computes on them.
+Run in the recipe's environment (Python 3.8). Writes ``mxnet-symbol.json``, ``mxnet-0000.params``, and
+``mxnet.npz``: two inputs and what MXNet itself computes on them.
 """
 
 import sys

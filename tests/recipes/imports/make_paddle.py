@@ -1,7 +1,7 @@
 """The test network of paddle-onnx, seed 13: ``make_paddle.py FOLDER``.
 
-Run in the recipe's environment. Writes ``paddle.json`` and ``paddle.pdiparams``, and ``paddle.npz``: two inputs and
-what Paddle itself computes on them.
+Run in the recipe's environment. Writes ``paddle.json`` and ``paddle.pdiparams``, and ``paddle.npz``: two
+inputs and what Paddle itself computes on them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The test networks of savedmodel-onnx and tflite-onnx, seed 12: ``make_tensorflow.py FOLDER``.
 
-Run in the recipe's environment. Writes ``tensorflow/saved_model.pb`` with its variables, ``tensorflow.tflite``,
-and ``tensorflow.npz``: two inputs and what TensorFlow itself computes on them.
+Run in the recipe's environment. Writes ``tensorflow/saved_model.pb`` with its variables,
+``tensorflow.tflite``, and ``tensorflow.npz``: two inputs and what TensorFlow itself computes on them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The test networks of torchscript-onnx and torch-exported-onnx, seed 11: ``make_torch.py KIT FOLDER``.
 
-Run in the recipe's environment; KIT is ``recipes/kit``. Writes ``torch.pt``, ``torch.pt2``, ``torch.npz`` (two inputs
-and what PyTorch itself computes on them), and files that are no networks.
+Run in the recipe's environment; KIT is ``recipes/kit``. Writes ``torch.pt``, ``torch.pt2``, ``torch.npz``
+(two inputs and what PyTorch itself computes on them), and files that are no networks.
 """
 
 from __future__ import annotations
