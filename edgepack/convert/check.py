@@ -140,7 +140,15 @@ def _parity(recipe: Recipe, case: Case, bench: Bench, folder: Path, converted: C
     for name, file in converted.files.items():
         (model / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, model / name)
-    asked = Simulation(model, converted.report, own / INPUTS, simulated, chip=case.chip)
+    asked = Simulation(
+        model,
+        converted.report,
+        own / INPUTS,
+        simulated,
+        chip=case.chip,
+        trained=bench.folder / MODEL,
+        calibration=bench.folder / INPUTS,
+    )
     outputs = simulate(runner, asked, bench.log, bench.progress).files["outputs.npz"]
     options = {"given": str(outputs), "wanted": str((own / OUTPUTS).resolve())}
     request = Request(bench.folder / MODEL, "fp32", near, options=options)

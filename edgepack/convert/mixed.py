@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from edgepack.convert.errors import ConvertParityError
 from edgepack.convert.recipe import Converted
 
 
@@ -55,14 +54,16 @@ class Search:
     def run(self) -> Converted:
         """The conversion with the fewest kept layers that holds; its report has the search in ``search``.
 
-        Without any kept layer where that holds, or where none may be kept: the gate itself is the parity
-        stage's. Raises ConvertParityError with all numbers where keeping ``limit`` does not help.
+        Without any kept layer where that holds, where none may be kept, and where keeping ``limit`` does not
+        help: then something else may be wrong, and what it is, is for the parity stage to say.
         """
         plain, score = self._try(())
         if score.ok or self.limit == 0:
             return plain
         ranking = [node for node in self.rank() if node not in self.given]
         holds, fails = self._grow(ranking)
+        if holds is None:
+            return Converted(plain.files, {**plain.report, "search": self._in_vain()})
         converted = self._shrink(ranking, holds, fails)
         return Converted(converted.files, {**converted.report, "search": self._bought()})
 
@@ -74,8 +75,8 @@ class Search:
         self.progress(f"{len(nodes)} layers kept: {score}")
         return converted, score
 
-    def _grow(self, ranking: Sequence[str]) -> tuple[tuple[int, Converted], int]:
-        """How many kept layers hold, doubling; and the last number that did not."""
+    def _grow(self, ranking: Sequence[str]) -> tuple[tuple[int, Converted] | None, int]:
+        """How many kept layers hold, doubling, None where none do; and the last number that did not."""
         most, fails, count = min(self.limit, len(ranking)), 0, 1
         while most and fails < most:
             count = min(max(count, 1), most)
@@ -83,7 +84,7 @@ class Search:
             if score.ok:
                 return (count, converted), fails
             fails, count = count, count * 2
-        raise self._in_vain(most)
+        return None, fails
 
     def _shrink(self, ranking: Sequence[str], holds: tuple[int, Converted], fails: int) -> Converted:
         """The least number between one that failed and one that held, by halving."""
@@ -110,12 +111,5 @@ class Search:
             "tried": [tried.as_dict() for tried in self.tried],
         }
 
-    def _in_vain(self, most: int) -> ConvertParityError:
-        rows = [f"{len(t.kept):>3} kept: {t.score}" for t in self.tried]
-        return ConvertParityError(
-            "8 bits are not enough for this model, and keeping its most sensitive layers does not help",
-            why=f"with up to {most} layers in floating point the gates still fail",
-            fix="calibrate with more and more varied data, try another method of calibration, raise "
-            "`quantisation.search`, or use fp16",
-            detail="\n".join(rows),
-        )
+    def _in_vain(self) -> Mapping[str, Any]:
+        return {"kept": list(self.given), "tried": [tried.as_dict() for tried in self.tried]}

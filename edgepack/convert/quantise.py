@@ -38,7 +38,7 @@ def with_search(work: Work, recipe: Recipe, request: Request, once: Convert) -> 
             progress=work.progress,
         )
         found = search.run()
-        # The search ends with another try than the best where halving went one too far.
+        # The search may end with another try than the one that it settles on, whose files are gone then.
         kept = tuple(found.report.get("search", {}).get("kept", request.keep))
         if search.tried[-1].kept == kept:
             return found

@@ -177,10 +177,6 @@ def test_the_reports_say_how_good_it_is(
     assert report["largest_right"] == sum(row["label"] == row["reference"] for row in labels)
 
 
-UNDERTRAINED = "trained for 1300 small steps only, mAP@0.5 0.57: train it longer, then take this mark away"
-
-
-@pytest.mark.xfail(strict=True, reason=UNDERTRAINED)
 def test_the_detector_is_good(
     train: Training, truths: list[NDArray[np.float64]], found: list[NDArray[np.float32]]
 ) -> None:

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 PROJECT = Path(__file__).resolve().parent.parent
 SEED = 3
 SPLITS = {"train": 0, "choose": 1, "val": 2, "calib": 3}  # scenes.scene(SEED, split, number)
-SCENES, EPOCHS, BATCH, RATE, THREADS = 1500, 7, 8, 2.5e-3, 2
+SCENES, EPOCHS, BATCH, RATE, THREADS = 4000, 12, 16, 3e-3, 1
 
 Floats = NDArray[np.float32]
 
