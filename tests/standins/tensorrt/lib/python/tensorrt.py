@@ -2,7 +2,7 @@
 
 docs.nvidia.com/deeplearning/tensorrt, Python API: Logger, Builder, OnnxParser, IInt8Calibrator
 (get_batch_size, get_batch → device addresses, read_ and write_calibration_cache). There is no GPU here, so
-libcudart's cudaMalloc and cudaMemcpy (CUDA runtime API, memory management) are stood in for as well: host memory.
+libcudart's cudaMalloc and cudaMemcpy (CUDA runtime API, memory management) are stood in for as well.
 """
 
 import ctypes
@@ -38,7 +38,9 @@ class _Cudart:
 
 
 _real_cdll = ctypes.CDLL
-ctypes.CDLL = lambda name, *a, **k: _Cudart if str(name).startswith("libcudart") else _real_cdll(name, *a, **k)
+ctypes.CDLL = lambda name, *a, **k: (
+    _Cudart if str(name).startswith("libcudart") else _real_cdll(name, *a, **k)
+)
 
 
 class Logger:
@@ -101,8 +103,12 @@ class OnnxParser:
                 self.errors = ["In node -1 (importModel): INVALID_PROTOBUF: Failed to parse ONNX model"]
                 return False
         if bad := graph.unsupported():
-            self.errors = [f"In node 0 (importFallbackPluginImporter): UNSUPPORTED_NODE: Assertion failed: creator && "
-                           f"Plugin not found, are the plugin name, version, and namespace correct? {bad[0].type}"]
+            self.errors = [
+                (
+                    "In node 0 (importFallbackPluginImporter): UNSUPPORTED_NODE: "
+                    f"Assertion failed: creator && Plugin not found: {bad[0].type}"
+                )
+            ]
             return False
         self.network.graph = graph
         return True
@@ -135,7 +141,7 @@ class Builder:
         calibrator.read_calibration_cache()
         batches = 0
         while (given := calibrator.get_batch(list(inputs))) is not None:
-            for address, (name, dims) in zip(given, inputs.items()):
+            for address, (name, dims) in zip(given, inputs.items(), strict=False):
                 if len(_MEMORY[address]) != 4 * math.prod(dims) // dims[0] * calibrator.get_batch_size():
                     print(f"[E] a batch of {name} has the wrong size")
                     return None

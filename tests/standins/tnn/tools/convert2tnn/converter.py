@@ -1,11 +1,11 @@
-"""Stand-in for TNN's `converter.py onnx2tnn`, from github.com/Tencent/TNN (BSD 3-Clause), tools/convert2tnn:
-utils/args_parser.py (the arguments), onnx_converter/onnx2tnn.py (what is written, and where it must be
-started: it calls ../onnx2tnn/onnx-converter), utils/checker.py, converter.py: every exception is caught there,
-said, and ends in exit code 0.
+"""Stand-in for TNN's `converter.py onnx2tnn`, from github.com/Tencent/TNN (BSD 3-Clause), tools/convert2tnn.
+
+utils/args_parser.py: the arguments; onnx_converter/onnx2tnn.py: what is written, and where it must be
+started, as it calls ../onnx2tnn/onnx-converter; utils/checker.py; converter.py: every exception is caught
+there, said, and ends in exit code 0.
 """
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -39,7 +39,9 @@ def parser():
 def check_dims(graph, said):
     """checker.check_onnx_dim, onnx2tnn.check_input_names"""
     if graph.dynamic() and said is None:
-        standin.fail("You should use -in to specify input's name and shape. e.g.: -in name:1,3,32,32", CONVERT_FAILED)
+        standin.fail(
+            "You should use -in to specify input's name and shape. e.g.: -in name:1,3,32,32", CONVERT_FAILED
+        )
     if said is not None:
         names = [text.rpartition(":")[0] for text in said]
         if len(names) != len(graph.inputs):
@@ -63,7 +65,7 @@ def convert(args):
     stem = onnx.name[: -len(".onnx")] + (".opt" if args.optimize else "")
     inputs = "".join(f"input: {','.join(map(str, dims))}\n" for dims in graph.inputs.values())
     for suffix in (".tnnproto", ".tnnmodel"):
-        made = os.path.join(args.output_dir or onnx.parent, stem + suffix)
+        made = Path(args.output_dir or onnx.parent) / (stem + suffix)
         standin.artifact(made, "TNN", [onnx, args.half, args.int8], more=inputs)
 
 
@@ -76,7 +78,7 @@ def main():
     print("Converter ONNX to TNN Model...\n")
     try:
         convert(args)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - as the real one does
         print(f"{LOST}{type(error).__name__}: {error}")
         sys.exit(0)
     standin.succeed("Converter ONNX to TNN model succeed!\n", LOST)

@@ -25,6 +25,8 @@ def convert(model):
     standin.begin()
     graph = standin.Graph(model)
     if bad := graph.unsupported(standin.CONTROL_FLOW):
-        raise NotImplementedError(f"Converter is not implemented (OperationDescription(domain='{bad[0].domain}', "
-                                  f"operation_type='{bad[0].type}', version={graph.opset}))")
+        raise NotImplementedError(
+            f"Converter is not implemented (OperationDescription(domain='{bad[0].domain}', "
+            f"operation_type='{bad[0].type}', version={graph.opset}))"
+        )
     return GraphModule(graph, Path(model))

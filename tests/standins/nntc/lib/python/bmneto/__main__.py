@@ -9,8 +9,23 @@ from pathlib import Path
 sys.path.insert(0, str(next(f for f in Path(__file__).resolve().parents if (f / "standin.py").is_file())))
 import standin
 
-OPTIONS = ("model", "input_names", "shapes", "outdir", "target", "net_name", "opt", "dyn", "cmp", "mode", "descs",
-           "enable_profile", "output_names", "list_ops", "v")
+OPTIONS = (
+    "model",
+    "input_names",
+    "shapes",
+    "outdir",
+    "target",
+    "net_name",
+    "opt",
+    "dyn",
+    "cmp",
+    "mode",
+    "descs",
+    "enable_profile",
+    "output_names",
+    "list_ops",
+    "v",
+)
 TARGETS = {"BM1682", "BM1684", "BM1684X"}  # BM1684X: SophonSDK 22.12, sophon-demo's scripts
 BANNER = "#" * 38
 DONE = f"{BANNER}\n# Store bmodel of BMCompiler.\n{BANNER}"
@@ -40,11 +55,17 @@ def check(model, shapes):
     except (OSError, standin.NotAModel) as error:
         standin.fail(f"Traceback (most recent call last):\nonnx load failed: {model}: {error}")
     if bad := graph.unsupported(standin.CONTROL_FLOW):
-        standin.fail(f"[Error] op type {bad[0].type} is not supported\nTraceback (most recent call last):\nNotImplementedError: {bad[0].type}")
+        standin.fail(
+            f"[Error] op type {bad[0].type} is not supported\n"
+            f"Traceback (most recent call last):\nNotImplementedError: {bad[0].type}"
+        )
     if len(shapes) != len(graph.inputs) or any(
-        len(s) != len(d) or any(f > 0 and f != g for f, g in zip(d, s)) for s, d in zip(shapes, graph.inputs.values())
+        len(s) != len(d) or any(f > 0 and f != g for f, g in zip(d, s, strict=False))
+        for s, d in zip(shapes, graph.inputs.values(), strict=False)
     ):
-        standin.fail(f"Traceback (most recent call last):\nAssertionError: shapes {shapes} do not fit {graph.inputs}")
+        standin.fail(
+            f"Traceback (most recent call last):\nAssertionError: shapes {shapes} do not fit {graph.inputs}"
+        )
     return graph
 
 
@@ -59,7 +80,9 @@ def main():
     if given.get("opt", "1") not in ("0", "1", "2"):
         standin.fail("error: opt must be 0, 1 or 2")
     check(given["model"], dims_of(given["shapes"]))
-    standin.artifact(Path(given["outdir"]) / "compilation.bmodel", "bmneto", [Path(given["model"]), given.get("target")])
+    standin.artifact(
+        Path(given["outdir"]) / "compilation.bmodel", "bmneto", [Path(given["model"]), given.get("target")]
+    )
     standin.succeed(DONE, "[FATAL] compile failed")
 
 

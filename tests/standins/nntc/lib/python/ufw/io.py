@@ -1,5 +1,7 @@
-"""Stand-in for Sophon's ufw.io: LMDB_Dataset(path), put(array), close() (Quantization-Tools user guide, "Preparing
-an LMDB data set", and its create_lmdb example). Of a sample this one keeps the shape.
+"""Stand-in for Sophon's ufw.io: LMDB_Dataset(path), put(array), close().
+
+Quantization-Tools user guide, "Preparing an LMDB data set", and its create_lmdb example. Of a sample this
+one keeps the shape.
 """
 
 import lmdb

@@ -1,9 +1,9 @@
 """Stand-in for RKNN-Toolkit 1.7's `rknn.api.RKNN`: methods return 0, and -1 where they failed.
 
-The signature of config: Rockchip's "RKNNToolkit2 API Difference With Toolkit1.6" (its Toolkit1 half). Uses of
-load_onnx, build, export_rknn and of their codes: rockchip-linux/rknn-toolkit, examples; airockchip/rknn_model_zoo
-examples/yolov5/python/convert.py (platforms rk1808, rv1109, rv1126: u8 or fp). Samples: issue 421, `input.numpy
-need NHWC format`; several inputs: a line has their files apart by spaces.
+The signature of config: Rockchip's "RKNNToolkit2 API Difference With Toolkit1.6" (its Toolkit1 half). Uses
+of load_onnx, build, export_rknn and of their codes: rockchip-linux/rknn-toolkit, examples;
+airockchip/rknn_model_zoo examples/yolov5/python/convert.py (platforms rk1808, rv1109, rv1126: u8 or fp).
+Samples: issue 421, `input.numpy need NHWC format`; several inputs: a line has their files apart by spaces.
 """
 
 import sys
@@ -13,8 +13,14 @@ sys.path.insert(0, str(next(f for f in Path(__file__).resolve().parents if (f / 
 import standin
 
 PLATFORMS = {"rk1806", "rk1808", "rk3399pro", "rv1109", "rv1126"}
-DTYPES = {"asymmetric_affine-u8", "asymmetric_quantized-u8", "dynamic_fixed_point-8", "dynamic_fixed_point-16",
-          "dynamic_fixed_point-i8", "dynamic_fixed_point-i16"}
+DTYPES = {
+    "asymmetric_affine-u8",
+    "asymmetric_quantized-u8",
+    "dynamic_fixed_point-8",
+    "dynamic_fixed_point-16",
+    "dynamic_fixed_point-i8",
+    "dynamic_fixed_point-i16",
+}
 ALGORITHMS = {"normal", "mmse", "kl_divergence"}
 
 
@@ -29,16 +35,49 @@ class RKNN:
         self.graph = self.path = None
         self.said, self.built = {}, False
 
-    def config(self, batch_size=100, caffe_mean_file=None, dtype="float32", epochs=-1, force_gray=None,
-               input_fitting="scale", input_normalization=None, mean_file=None, model_data_format="zone",
-               model_quantize=None, optimize="Default", quantized_dtype="asymmetric_affine-u8",
-               quantized_moving_alpha=0.01, quantized_algorithm="normal", quantized_divergence_nbins=1024,
-               mmse_epoch=3, random_brightness=None, random_contrast=None, random_crop=None, random_flip=None,
-               random_mirror=None, reorder_channel=None, restart=False, samples=-1, need_horizontal_merge=False,
-               deconv_merge=True, conv_mul_merge=True, quantized_hybrid=False, output_optimize=0,
-               remove_tensorflow_output_permute=False, optimization_level=3, target_platform=None, mean_values=None,
-               std_values=None, channel_mean_value=None, force_builtin_perm=False, do_sparse_network=True,
-               merge_dequant_layer_and_output_node=False, quantize_input_node=False, inputs_scale_range=None):
+    def config(
+        self,
+        batch_size=100,
+        caffe_mean_file=None,
+        dtype="float32",
+        epochs=-1,
+        force_gray=None,
+        input_fitting="scale",
+        input_normalization=None,
+        mean_file=None,
+        model_data_format="zone",
+        model_quantize=None,
+        optimize="Default",
+        quantized_dtype="asymmetric_affine-u8",
+        quantized_moving_alpha=0.01,
+        quantized_algorithm="normal",
+        quantized_divergence_nbins=1024,
+        mmse_epoch=3,
+        random_brightness=None,
+        random_contrast=None,
+        random_crop=None,
+        random_flip=None,
+        random_mirror=None,
+        reorder_channel=None,
+        restart=False,
+        samples=-1,
+        need_horizontal_merge=False,
+        deconv_merge=True,
+        conv_mul_merge=True,
+        quantized_hybrid=False,
+        output_optimize=0,
+        remove_tensorflow_output_permute=False,
+        optimization_level=3,
+        target_platform=None,
+        mean_values=None,
+        std_values=None,
+        channel_mean_value=None,
+        force_builtin_perm=False,
+        do_sparse_network=True,
+        merge_dequant_layer_and_output_node=False,
+        quantize_input_node=False,
+        inputs_scale_range=None,
+    ):
         platforms = [target_platform] if isinstance(target_platform, str) else target_platform or ["rk1808"]
         if not set(platforms) <= PLATFORMS:
             return _failed(f"Unsupported target platform: {target_platform}, supports: {sorted(PLATFORMS)}")
@@ -55,12 +94,19 @@ class RKNN:
         except (OSError, standin.NotAModel) as error:
             return _failed(f"Catch exception when loading onnx model: {model}!\nE {error}")
         if bad := graph.unsupported(standin.CONTROL_FLOW):
-            return _failed(f"Try match {bad[0].name}:out0 failed, catch exception!\n"
-                           f"W ----------------Warning(1)----------------\nE Catch exception when loading onnx model: {model}!")
-        for name, dims in zip(inputs or list(graph.inputs), input_size_list or []):
+            return _failed(
+                f"Try match {bad[0].name}:out0 failed, catch exception!\n"
+                "W ----------------Warning(1)----------------\n"
+                f"E Catch exception when loading onnx model: {model}!"
+            )
+        for name, dims in zip(inputs or list(graph.inputs), input_size_list or [], strict=False):
             full = graph.inputs.get(name)
             # input_size_list has no batch
-            if full is None or len(dims) != len(full) - 1 or any(f > 0 and f != d for f, d in zip(full[1:], dims)):
+            if (
+                full is None
+                or len(dims) != len(full) - 1
+                or any(f > 0 and f != d for f, d in zip(full[1:], dims, strict=False))
+            ):
                 return _failed(f"input {name} {dims} does not fit the model's {graph.inputs}")
             graph.inputs[name] = [1, *dims]
         if graph.dynamic():
@@ -77,9 +123,11 @@ class RKNN:
             for line in filter(None, Path(dataset).read_text().splitlines()):
                 files = line.split()
                 if len(files) != len(self.graph.inputs):
-                    return _failed(f"{len(files)} files in a line, and the model has {len(self.graph.inputs)} inputs")
-                for file, dims in zip(files, self.graph.inputs.values()):
-                    n, *rest = dims
+                    return _failed(
+                        f"{len(files)} files in a line, and the model has {len(self.graph.inputs)} inputs"
+                    )
+                for file, dims in zip(files, self.graph.inputs.values(), strict=False):
+                    _n, *rest = dims
                     wanted = (*rest[1:], rest[0]) if len(rest) == 3 else tuple(rest)
                     try:
                         shape, _ = standin.npy(file)
@@ -88,7 +136,9 @@ class RKNN:
                     if shape in (tuple(rest), tuple(dims)) and tuple(rest) != wanted:
                         print("W input.numpy need NHWC format")  # issue 421: it goes on, and returns 0
                     elif shape not in (wanted, (1, *wanted)):
-                        return _failed(f"ValueError: cannot reshape array of shape {shape} into shape {wanted}")
+                        return _failed(
+                            f"ValueError: cannot reshape array of shape {shape} into shape {wanted}"
+                        )
         self.built = True
         return 0
 

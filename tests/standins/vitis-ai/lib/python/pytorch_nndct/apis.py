@@ -1,6 +1,8 @@
-"""Stand-in for vai_q_pytorch, from AMD's UG1414 (Vitis AI user guide), "vai_q_pytorch usage": torch_quantizer(
-quant_mode, module, input_args, state_dict_file, output_dir, bitwidth, device, quant_config_file, target),
-quant_model, export_quant_config in calib, export_xmodel(output_dir, deploy_check) in test, with a batch of 1.
+"""Stand-in for vai_q_pytorch, from AMD's UG1414 (Vitis AI user guide), "vai_q_pytorch usage".
+
+torch_quantizer(quant_mode, module, input_args, state_dict_file, output_dir, bitwidth, device,
+quant_config_file, target), quant_model, export_quant_config in calib, export_xmodel(output_dir, deploy_check)
+in test, with a batch of 1.
 """
 
 from pathlib import Path
@@ -9,13 +11,25 @@ import standin
 
 
 class torch_quantizer:  # noqa: N801
-    def __init__(self, quant_mode, module, input_args=None, state_dict_file=None, output_dir="quantize_result",
-                 bitwidth=None, device=None, quant_config_file=None, target=None):
+    def __init__(
+        self,
+        quant_mode,
+        module,
+        input_args=None,
+        state_dict_file=None,
+        output_dir="quantize_result",
+        bitwidth=None,
+        device=None,
+        quant_config_file=None,
+        target=None,
+    ):
         if quant_mode not in ("calib", "test", "float"):
             raise ValueError(f"[VAIQ_ERROR][QUANTIZER_TORCH_BAD_MODE]: {quant_mode}")
         self.mode, self.module, self.folder, self.runs = quant_mode, module, Path(output_dir), 0
         if quant_mode == "test" and not (self.folder / "quant_info.json").is_file():
-            raise RuntimeError("[VAIQ_ERROR][QUANTIZER_TORCH_NO_CALIB_RESULT]: Quantization calibration is not done.")
+            raise RuntimeError(
+                "[VAIQ_ERROR][QUANTIZER_TORCH_NO_CALIB_RESULT]: Quantization calibration is not done."
+            )
         self.folder.mkdir(parents=True, exist_ok=True)
 
     @property

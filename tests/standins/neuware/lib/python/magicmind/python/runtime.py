@@ -1,8 +1,9 @@
-"""Stand-in for Cambricon MagicMind's Python API, from Cambricon's magicmind_cloud samples: gen_model.py (Network,
-Parser, BuilderConfig.parse_from_string, Calibrator, Builder.build_model, serialize_to_file), calibrator.py
-(CalibDataInterface), buildin/python_common/model_process.py (precision_mode, weight_quant_granularity,
-activation_quant_algo; archs: mtp_372, tp_322, mtp_592, and mtp_220, mtp_270, mtp_290 in its table of clusters; a
-sample builds for mtp_270).
+"""Stand-in for Cambricon MagicMind's Python API, from Cambricon's magicmind_cloud samples.
+
+gen_model.py: Network, Parser, BuilderConfig.parse_from_string, Calibrator, Builder.build_model,
+serialize_to_file; calibrator.py: CalibDataInterface; buildin/python_common/model_process.py: precision_mode,
+weight_quant_granularity, activation_quant_algo, and the archs: mtp_372, tp_322, mtp_592, and in its table of
+clusters mtp_220, mtp_270, mtp_290; a sample builds for mtp_270.
 """
 
 import enum
@@ -13,11 +14,21 @@ from pathlib import Path
 sys.path.insert(0, str(next(f for f in Path(__file__).resolve().parents if (f / "standin.py").is_file())))
 import standin
 
+__path__ = [str(Path(__file__).with_name("runtime_modules"))]  # a module with modules in it
 ARCHS = {"mtp_220", "mtp_270", "mtp_290", "tp_322", "mtp_322", "mtp_372", "mtp_592"}
-MODES = {"force_float32", "force_float16", "qint16_mixed_float16", "qint8_mixed_float16", "qint16_mixed_float32",
-         "qint8_mixed_float32"}
-CHOICES = {"precision_mode": MODES, "weight_quant_granularity": {"per_tensor", "per_axis"},
-           "activation_quant_algo": {"symmetric", "asymmetric"}}
+MODES = {
+    "force_float32",
+    "force_float16",
+    "qint16_mixed_float16",
+    "qint8_mixed_float16",
+    "qint16_mixed_float32",
+    "qint8_mixed_float32",
+}
+CHOICES = {
+    "precision_mode": MODES,
+    "weight_quant_granularity": {"per_tensor", "per_axis"},
+    "activation_quant_algo": {"symmetric", "asymmetric"},
+}
 
 
 class Code(enum.Enum):
@@ -81,7 +92,9 @@ class _Tensor:
 
     def set_dimension(self, dims):
         full = self.network.graph.inputs[self.name]
-        if len(full) != len(dims.dims) or any(f > 0 and f != d for f, d in zip(full, dims.dims)):
+        if len(full) != len(dims.dims) or any(
+            f > 0 and f != d for f, d in zip(full, dims.dims, strict=False)
+        ):
             return _bad(f"{dims.dims} does not fit {full}")
         self.network.graph.inputs[self.name] = dims.dims
         return Status.OK()
@@ -141,7 +154,7 @@ class Calibrator:
     def calibrate(self, network, config):
         if len(self.data) != len(network.graph.inputs):
             return _bad(f"{len(self.data)} sets for {len(network.graph.inputs)} inputs")
-        for data, dims in zip(self.data, network.graph.inputs.values()):
+        for data, dims in zip(self.data, network.graph.inputs.values(), strict=False):
             count = 0
             data.reset()
             while data.next().ok():
@@ -188,4 +201,8 @@ class Builder:
         if network.graph.dynamic() and not config.said.get("graph_shape_mutable", True):
             print("[ERROR] graph_shape_mutable is false, and a shape is open")
             return None
-        return None if not said.get("precision_mode") else _Model([network.path, json.dumps(config.said, sort_keys=True)])
+        return (
+            None
+            if not said.get("precision_mode")
+            else _Model([network.path, json.dumps(config.said, sort_keys=True)])
+        )
