@@ -32,6 +32,7 @@ STARTS_PROGRAMS = {
     "edgepack/sandbox/children.py": "the box's own processes: they live on when edgepack and a client go",
     "recipes/onnx-ncnn/convert.py": "runs in the recipe's own environment, where there is no edgepack",
     "recipes/kit/edgepack_recipe/steps.py": "the same, for all recipes",
+    "recipes/onnx-tnn/start.py": "runs in the toolkit's Python, and its converter wants a folder of its own",
 }
 # Known places that packages come from. Whose are asked is the user's affair, never ours.
 REGISTRIES = (
