@@ -24,14 +24,13 @@ PRINTS = {
     "edgepack/cli/screen.py": "the one place for what users see",
     "edgepack/cli/main.py": "--version answers before the screen is imported; a broken pipe is closed",
     "edgepack/cli/quick.py": "a build with nothing to do answers before the screen is imported",
-    "recipes/onnx-ncnn/convert.py": "a program of its own: what it says is noise that edgepack logs",
     "recipes/kit/edgepack_recipe/steps.py": "hands on to that log what a recipe's own step said",
 }
 STARTS_PROGRAMS = {
     "edgepack/tools/runner.py": "the one place",
     "edgepack/sandbox/children.py": "the box's own processes: they live on when edgepack and a client go",
-    "recipes/onnx-ncnn/convert.py": "runs in the recipe's own environment, where there is no edgepack",
-    "recipes/kit/edgepack_recipe/steps.py": "the same, for all recipes",
+    "recipes/kit/edgepack_recipe/steps.py": "runs in a recipe's own environment, where there is no edgepack",
+    "recipes/kit/edgepack_recipe/steady.py": "there too: becomes itself once more, with fixed addresses",
     "recipes/onnx-tnn/start.py": "runs in the toolkit's Python, and its converter wants a folder of its own",
 }
 # Known places that packages come from. Whose are asked is the user's affair, never ours.
