@@ -1,7 +1,8 @@
 """The weights in a ``.caffemodel``: protobuf's wire format, of which only the blobs are read.
 
-Field numbers: src/caffe/proto/caffe.proto. NetParameter: layers 2 (V1), layer 100. LayerParameter: name 1, blobs 7.
-V1LayerParameter: name 4, blobs 6. BlobProto: num … width 1–4, data 5, shape 7, double_data 8. BlobShape: dim 1.
+Field numbers: src/caffe/proto/caffe.proto. NetParameter: layers 2 (V1), layer 100. LayerParameter: name 1,
+blobs 7. V1LayerParameter: name 4, blobs 6. BlobProto: num … width 1–4, data 5, shape 7, double_data 8.
+BlobShape: dim 1.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""A Caffe network on its way to ONNX: which tensor a blob is at the moment, and what the layers need to know."""
+"""A Caffe network on its way to ONNX: which tensor a blob is at the moment, and what the layers need to
+know."""
 
 from __future__ import annotations
 
@@ -10,8 +11,10 @@ from edgepack_recipe.onnx_graph import Graph
 from prototxt import Message
 
 V1 = {  # V1LayerParameter.LayerType in caffe.proto, where the new name is not the old one capitalised
-    "ABSVAL": "AbsVal", "BNLL": "BNLL", "ELTWISE": "Eltwise", "HDF5_DATA": "HDF5Data", "IMAGE_DATA": "ImageData",
-    "INNER_PRODUCT": "InnerProduct", "LRN": "LRN", "RELU": "ReLU", "PRELU": "PReLU", "SOFTMAX_LOSS": "SoftmaxWithLoss",
+    "ABSVAL": "AbsVal", "BNLL": "BNLL", "ELTWISE": "Eltwise", "HDF5_DATA": "HDF5Data",
+    "IMAGE_DATA": "ImageData",
+    "INNER_PRODUCT": "InnerProduct", "LRN": "LRN", "RELU": "ReLU", "PRELU": "PReLU",
+    "SOFTMAX_LOSS": "SoftmaxWithLoss",
     "TANH": "TanH", "EUCLIDEAN_LOSS": "EuclideanLoss", "HINGE_LOSS": "HingeLoss", "MEMORY_DATA": "MemoryData",
 }  # fmt: skip
 

@@ -1,4 +1,5 @@
-"""Each of Darknet's layers as ONNX operators. Facts: Darknet's source, file by layer (src/<layer>_layer.c)."""
+"""Each of Darknet's layers as ONNX operators. Facts: Darknet's source, file by layer
+(src/<layer>_layer.c)."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ ONES = {
 }
 # What changes the result and is not handled: refused where it is set
 REFUSED = {
-    "convolutional": ("binary", "xnor", "bin_output", "share_index", "antialiasing", "deform", "stretch", "sway",
+    "convolutional": ("binary", "xnor", "bin_output", "share_index", "antialiasing", "deform",
+                      "stretch", "sway",
                       "rotate", "assisted_excitation", "flipped"),
     "maxpool": ("maxpool_depth", "antialiasing"),
     "shortcut": ("weights_type",),

@@ -1,7 +1,7 @@
 """Darknet's ``.weights``: a header, then float32 numbers in the order of the layers.
 
-Header (``load_weights_upto`` in Darknet's src/parser.c): int32 major, minor, revision, then the number of images seen
-in training: 8 bytes from version 0.2 on, 4 before.
+Header (``load_weights_upto`` in Darknet's src/parser.c): int32 major, minor, revision, then the number of
+images seen in training: 8 bytes from version 0.2 on, 4 before.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class Weights:
             raise Refused(
                 "not-a-model",
                 f"{self.name} ends before the weights of {layer.place}",
-                f"{count:,} numbers are needed and {self.left:,} are left: it is cut off, holds only the first "
-                "layers (as those to train on from do), or belongs to another cfg",
+                f"{count:,} numbers are needed and {self.left:,} are left: it is cut off, holds only the "
+                "first layers (as those to train on from do), or belongs to another cfg",
                 "give the .weights file of the finished training of this very cfg",
             )
         found = self.numbers[self.at : self.at + count].reshape(shape)

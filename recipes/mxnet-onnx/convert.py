@@ -1,7 +1,7 @@
 """MXNet's symbol and parameters to ONNX by MXNet's own exporter, held to MXNet itself.
 
-The exporter forgets that ``fix_gamma``, which is BatchNorm's default, means a gamma of 1 whatever the file says; here
-the file is set right before. The contract: docs/design/recipes.md.
+The exporter forgets that ``fix_gamma``, which is BatchNorm's default, means a gamma of 1 whatever the file
+says; here the file is set right before. The contract: docs/design/recipes.md.
 """
 
 from __future__ import annotations
@@ -94,7 +94,9 @@ def load(model: Path, weights: Path) -> tuple[Any, dict[str, Any]]:
         params = mx.nd.load(str(weights))
     except Exception as bad:  # noqa: BLE001
         what = f"MXNet does not load {weights.name}"
-        raise Refused("not-a-model", what, "it is cut off or damaged", "copy it again", str(bad)[:1500]) from None
+        raise Refused(
+            "not-a-model", what, "it is cut off or damaged", "copy it again", str(bad)[:1500]
+        ) from None
     if not isinstance(params, dict):
         raise Refused("not-a-model", f"{weights.name} holds no names", "its arrays are of no layer")
     known = set(symbol.list_auxiliary_states())
@@ -114,13 +116,20 @@ def set_gamma(nodes: list[dict[str, Any]], params: dict[str, Any]) -> None:
                 gamma[:] = 1
 
 
-def inputs(nodes: list[dict[str, Any]], params: dict[str, Any], options: dict[str, Any]) -> dict[str, list[int]]:
+def inputs(
+    nodes: list[dict[str, Any]], params: dict[str, Any], options: dict[str, Any]
+) -> dict[str, list[int]]:
     """Shapes of the variables that no parameter fills, labels aside. Raises Refused."""
     said = {name: list(shape) for name, shape in (options.get("shapes") or {}).items()}
     found = {}
     for node in nodes:
         name = node["name"]
-        if node["op"] != "null" or "arg:" + name in params or "aux:" + name in params or name.endswith("label"):
+        if (
+            node["op"] != "null"
+            or "arg:" + name in params
+            or "aux:" + name in params
+            or name.endswith("label")
+        ):
             continue
         written = (node.get("attrs") or node.get("attr") or {}).get("__shape__", "")
         try:
@@ -140,7 +149,9 @@ def without_labels(symbol: Any, shapes: dict[str, list[int]], params: dict[str, 
     import mxnet as mx
 
     missing = [
-        n for n in symbol.list_arguments() if n.endswith("label") and n not in shapes and "arg:" + n not in params
+        n
+        for n in symbol.list_arguments()
+        if n.endswith("label") and n not in shapes and "arg:" + n not in params
     ]
     if not missing:
         return symbol
@@ -176,5 +187,7 @@ def export(symbol: Any, params: dict[str, Any], shapes: dict[str, list[int]], fi
     del model.graph.input[:]
     model.graph.input.extend(kept)
     for entry in model.opset_import:
-        entry.version = OPSET  # its translations are those of 12 and 13; the stamp is the onnx package's newest
+        entry.version = (
+            OPSET  # its translations are those of 12 and 13; the stamp is the onnx package's newest
+        )
     return model

@@ -19,7 +19,10 @@ from edgepack_recipe.onnx_graph import rename
 
 OPSET = 13
 HERE = Path(__file__).resolve().parent
-AGAIN = "paddle.jit.save(net, 'model', input_spec=[paddle.static.InputSpec([1, 3, 224, 224], 'float32', 'image')])"
+AGAIN = (
+    "paddle.jit.save(net, 'model', "
+    "input_spec=[paddle.static.InputSpec([1, 3, 224, 224], 'float32', 'image')])"
+)
 
 
 def convert(request: Request) -> dict[str, Any]:

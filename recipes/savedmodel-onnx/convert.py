@@ -20,7 +20,9 @@ def convert(request: Request) -> dict[str, Any]:
     """The report of a success, with ``model.onnx`` in ``out``. Raises Refused."""
     if not (request.model / "saved_model.pb").is_file():
         what = f"{request.model.name} is no SavedModel"
-        raise Refused("not-a-model", what, "there is no saved_model.pb in it", "name the folder in model.file")
+        raise Refused(
+            "not-a-model", what, "there is no saved_model.pb in it", "name the folder in model.file"
+        )
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
     import numpy as np
     import tensorflow as tf
@@ -68,7 +70,9 @@ def load(folder: Path) -> Any:
     except Exception as bad:  # noqa: BLE001 - of many kinds
         what = f"TensorFlow does not load {folder.name}"
         fix = "copy it again, with its folder variables"
-        raise Refused("not-a-model", what, "a file of it is damaged or missing", fix, str(bad)[:1500]) from None
+        raise Refused(
+            "not-a-model", what, "a file of it is damaged or missing", fix, str(bad)[:1500]
+        ) from None
     if SIGNATURE not in loaded.signatures:
         known = ", ".join(loaded.signatures) or "none"
         what = f"{folder.name} has no signature {SIGNATURE}"

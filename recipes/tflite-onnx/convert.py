@@ -74,7 +74,9 @@ def load(file: Path, work: Path) -> Any:
     if done.code:
         what = f"TensorFlow Lite does not load {file.name}"
         fix = "copy it again; operators of TensorFlow's own (Flex) cannot be converted"
-        raise Refused("not-a-model", what, f"{done.ended('it')}: cut off, or not its own", fix, done.noise[-1500:])
+        raise Refused(
+            "not-a-model", what, f"{done.ended('it')}: cut off, or not its own", fix, done.noise[-1500:]
+        )
     return tf.lite.Interpreter(model_path=str(file), num_threads=2)
 
 

@@ -1,4 +1,5 @@
-"""An exported PyTorch program (``torch.export.save``) to ONNX by PyTorch's own exporter, held to PyTorch itself.
+"""An exported PyTorch program (``torch.export.save``) to ONNX by PyTorch's own exporter, held to PyTorch
+itself.
 
 Nothing in the file is unpickled but tensors. The contract: docs/design/recipes.md.
 """

@@ -1,8 +1,8 @@
 """What a PyTorch file is, told without running anything in it.
 
-A TorchScript archive is a zip with ``code/`` and ``data.pkl``; ``torch.save`` writes a zip without ``code/`` whose
-pickle may start any program when it is loaded. So nothing here unpickles: ``traced_inputs.pkl``, which tracing
-leaves in a TorchScript archive, is read by an unpickler that knows tensors and nothing else.
+A TorchScript archive is a zip with ``code/`` and ``data.pkl``; ``torch.save`` writes a zip without ``code/``
+whose pickle may start any program when it is loaded. So nothing here unpickles: ``traced_inputs.pkl``, which
+tracing leaves in a TorchScript archive, is read by an unpickler that knows tensors and nothing else.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import Any
 from edgepack_recipe import Refused
 
 HOW = (
-    "in the training code: model.eval(); torch.jit.trace(model, torch.zeros(1, 3, 224, 224)).save('model.pt'), with "
-    "your own input shape, or torch.onnx.export to an .onnx file"
+    "in the training code: model.eval(); torch.jit.trace(model, torch.zeros(1, 3, 224, 224))"
+    ".save('model.pt'), with your own input shape, or torch.onnx.export to an .onnx file"
 )
 MAX_TEXT = 1 << 20
 CLASSES = 200_000  # bytes of data.pkl that are looked through for the names of classes
@@ -27,7 +27,8 @@ CLASSES = 200_000  # bytes of data.pkl that are looked through for the names of 
 
 @dataclass(frozen=True)
 class Asked:
-    """Input shapes by name, in the order of ``forward``; output names; where they are said. Empty: not said."""
+    """Input shapes by name, in the order of ``forward``; output names; where they are said. Empty: not
+    said."""
 
     inputs: dict[str, list[int]]
     outputs: list[str]
@@ -79,8 +80,8 @@ def _pickled(file: Path, archive: zipfile.ZipFile) -> Refused:
     modules = sorted(c for c in classes if c.startswith("torch.nn.modules"))
     if own or modules:
         why = (
-            f"it is a pickled module ({', '.join((own or modules)[:3])}): its code is only in the Python files of "
-            "the training, and loading it can start any program"
+            f"it is a pickled module ({', '.join((own or modules)[:3])}): its code is only in the Python "
+            "files of the training, and loading it can start any program"
         )
     else:
         why = "it is a state_dict: names and numbers, but nothing says how they are connected"

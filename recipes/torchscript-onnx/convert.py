@@ -1,8 +1,8 @@
 """TorchScript to ONNX by PyTorch's own exporter, held to PyTorch itself.
 
-The input's shape is not part of a TorchScript module. It comes from the option ``shapes``, from ``edgepack.json``
-among the archive's extra files, from what the module was traced with, or from Ultralytics' ``config.txt``. The
-contract: docs/design/recipes.md.
+The input's shape is not part of a TorchScript module. It comes from the option ``shapes``, from
+``edgepack.json`` among the archive's extra files, from what the module was traced with, or from Ultralytics'
+``config.txt``. The contract: docs/design/recipes.md.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from edgepack_recipe import Refused, Request, imported, no_cuda
 
 OPSET = 17
 SHAPE = (
-    "save it with torch.jit.trace, which keeps the shape, or say it: torch.jit.save(model, file, _extra_files="
-    '{"edgepack.json": \'{"inputs": {"image": [1, 3, 224, 224]}}\'})'
+    "save it with torch.jit.trace, which keeps the shape, or say it: torch.jit.save(model, file, "
+    '_extra_files={"edgepack.json": \'{"inputs": {"image": [1, 3, 224, 224]}}\'})'
 )
 
 

@@ -17,7 +17,9 @@ pytestmark = pytest.mark.heavy
 OUTPUTS = {"near": [1, 16, 16, 6], "classes": [1, 5]}
 
 
-@pytest.mark.parametrize(("recipe", "file"), [("savedmodel-onnx", "tensorflow"), ("tflite-onnx", "tensorflow.tflite")])
+@pytest.mark.parametrize(
+    ("recipe", "file"), [("savedmodel-onnx", "tensorflow"), ("tflite-onnx", "tensorflow.tflite")]
+)
 def test_as_tensorflow_computes_it(tmp_path: Path, recipe: str, file: str) -> None:
     trial = Trial(recipe, tmp_path)
     result = trial.convert(NETS / file)

@@ -1,9 +1,10 @@
 """Stands in for the CUDA libraries that the registries' PyTorch is linked to, so that it runs without them.
 
 PyTorch's wheel for x86_64 Linux names some 15 CUDA libraries (4 GB) that the loader wants before it loads the
-first byte, though nothing computed on a processor calls them. Here each gets an empty library of its name, and one
-more defines every symbol of theirs as a function that returns 100, which is CUDA's ``cudaErrorNoDevice``: PyTorch
-then finds no device, as on any machine without one. Layouts: the System V ABI, ``elf.h``, gABI chapters 4 and 5.
+first byte, though nothing computed on a processor calls them. Here each gets an empty library of its name,
+and one more defines every symbol of theirs as a function that returns 100, which is CUDA's
+``cudaErrorNoDevice``: PyTorch then finds no device, as on any machine without one. Layouts: the System V ABI,
+``elf.h``, gABI chapters 4 and 5.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ SHT_DYNAMIC, SHT_DYNSYM = 6, 11
 
 
 def stand_in(work: Path) -> None:
-    """Before ``import torch``: load the stand-ins, written to ``work``. Does nothing where PyTorch has no CUDA."""
+    """Before ``import torch``: load the stand-ins, written to ``work``. Does nothing where PyTorch has no
+    CUDA."""
     found = importlib.util.find_spec("torch")
     if found is None or found.origin is None:
         return

@@ -60,7 +60,9 @@ def converted(make: Callable[[Path], Any], file: Path) -> onnx.ModelProto:
 
 
 def failed(words: str) -> Refused:
-    missing = re.search(r"Unsupported op(?:s|erator)?:? (?:Counter\()?\W*([\w.]+)|op (\w+)\W+ not (?:im|su)", words)
+    missing = re.search(
+        r"Unsupported op(?:s|erator)?:? (?:Counter\()?\W*([\w.]+)|op (\w+)\W+ not (?:im|su)", words
+    )
     kind = "unsupported-operator" if missing else "converter-failed"
     what = f"tf2onnx has nothing for {missing[1] or missing[2]}" if missing else "tf2onnx refused the model"
     return Refused(kind, what, detail=words[-1500:])
@@ -71,7 +73,7 @@ def finish(
 ) -> dict[str, Any]:
     """The report. shapes, outputs: as TensorFlow has them, in the order of the ONNX model's; run: TensorFlow
     itself. Raises Refused."""
-    import tensorflow
+    import tensorflow as tf
     import tf2onnx
 
     given = [value.name for value in model.graph.input]
@@ -94,11 +96,13 @@ def finish(
     pairs = []
     for feeds in imported.draws(nchw):
         back = {
-            theirs: np.ascontiguousarray(np.moveaxis(feeds[mine], 1, 3)) if feeds[mine].ndim == 4 else feeds[mine]
+            theirs: np.ascontiguousarray(np.moveaxis(feeds[mine], 1, 3))
+            if feeds[mine].ndim == 4
+            else feeds[mine]
             for mine, theirs in zip(own, shapes, strict=True)
         }
         found = run(back)
         pairs.append((feeds, {mine: found[theirs] for mine, theirs in zip(told, outputs, strict=True)}))
     warnings = [f"{name}: (N, H, W, C) became (N, C, H, W)" for name in own if len(nchw[name]) == 4]
     report = imported.report(file, ("tf2onnx", tf2onnx.__version__), pairs, warnings)
-    return {**report, "held_to": f"TensorFlow {tensorflow.__version__}"}
+    return {**report, "held_to": f"TensorFlow {tf.__version__}"}

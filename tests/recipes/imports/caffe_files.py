@@ -36,7 +36,7 @@ layer { name: "dense" type: "InnerProduct" bottom: "pool2" top: "dense" inner_pr
 layer { name: "drop" type: "Dropout" bottom: "dense" top: "dense" dropout_param { dropout_ratio: 0.5 } }
 layer { name: "loss" type: "SoftmaxWithLoss" bottom: "dense" bottom: "label" top: "loss" include { phase: TRAIN } }
 layer { name: "prob" type: "Softmax" bottom: "dense" top: "prob" }
-"""  # noqa: E501
+"""  # noqa: E501 - a line a layer  # noqa: E501
 
 OLD = """name: "old"
 input: "data" input_dim: 10 input_dim: 3 input_dim: 16 input_dim: 16
