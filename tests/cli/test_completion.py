@@ -25,7 +25,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
         (("dep",), "deploy"),
         (("deploy", "b"), "box-07"),
         (("build", "--for", "b"), "box-07"),
-        (("build", "ras"), "raspberry-pi-4"),
+        (("build", "x86_64-"), "x86_64-openvino"),
         (("targets", "ris"), "riscv64"),
         (("sandbox", "u"), "up"),
         (("deploy", "--dr"), "--dry-run"),
