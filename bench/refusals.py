@@ -146,18 +146,21 @@ def _converted_wrongly(scene: Scene, what: str, change: Change) -> Refusal:
     shutil.copytree(digits.EXAMPLE.parents[1] / "recipes" / "onnx-ncnn", recipe)
     hook = _HOOK.format(at=change.at)
     convert = recipe / "convert.py"
-    convert.write_text(convert.read_text().replace('if __name__ == "__main__":', hook))
+    convert.write_text(convert.read_text() + hook)
     try:
         return scene.tried(what, "build: golden vectors", "build", "--for", NODE)
     finally:
         shutil.rmtree(recipe.parent)
 
 
-_HOOK = """def _spoil() -> None:
-    import atexit, json, pathlib, struct
+# What is compared, and what is kept: ``launch.py PROGRAM REQUEST`` ends after the recipe's own check.
+_HOOK = """
+
+def _spoil() -> None:
+    import atexit, struct, sys
 
     def late() -> None:
-        file = pathlib.Path(json.loads(pathlib.Path(sys.argv[1]).read_text())["out"]) / "model.bin"
+        file = Path(json.loads(Path(sys.argv[2]).read_text())["out"]) / "model.bin"
         data = bytearray(file.read_bytes())
         struct.pack_into("<f", data, {at}, -struct.unpack_from("<f", data, {at})[0])
         file.write_bytes(data)
@@ -165,8 +168,8 @@ _HOOK = """def _spoil() -> None:
     atexit.register(late)
 
 
-if __name__ == "__main__":
-    _spoil()"""
+_spoil()
+"""
 
 
 def _changed_in_the_cache(scene: Scene, what: str, change: Change) -> Refusal:

@@ -49,11 +49,11 @@ def test_a_good_manifest_has_no_problems() -> None:
             "did you mean `precision`?",
         ),
         (
-            GOOD.replace("x86_64: {}", "x86_64: {precision: int4}"),
+            GOOD.replace("x86_64: {}", "x86_64: {precision: int3}"),
             4,
             "targets.x86_64.precision",
-            "'fp32' or 'fp16'",
-            None,
+            "this must be 'fp32', 'fp16',",
+            "did you mean `int4`?",
         ),
         (GOOD + "name: twice\n", 5, "name", "`name` stands twice; the first one is on line 1", None),
         (

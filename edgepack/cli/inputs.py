@@ -22,7 +22,7 @@ def remember(args: argparse.Namespace, report: BuildReport, said: str, since_ns:
 
 def _looked_at(args: argparse.Namespace, report: BuildReport) -> Iterator[Path]:
     """Files by their bytes, folders because a file that appears in one may win over another."""
-    from edgepack.catalog import paths
+    from edgepack.catalog import paths, recipes
     from edgepack.manifest.project import named_files
     from edgepack.plan.snapshot import source_tree, weight_files
 
@@ -34,7 +34,7 @@ def _looked_at(args: argparse.Namespace, report: BuildReport) -> Iterator[Path]:
     for place, name in named_files(project.manifest):
         if fed or place[:2] not in _FED:
             yield from _tree(project.file(name))
-    yield from weight_files(project).values()
+    yield from weight_files(project, recipes.load_all(project.folder)).values()
     for found in source_tree(project.folder):
         yield from found
     for choice in report.plan.choices.values():

@@ -76,7 +76,7 @@ def take(
     folder = project.folder
     known = StatDigests(folder / ".edgepack" / "digests.json")
     files = {name: _digest(project, known, path, name) for path, name in named_files(project.manifest)}
-    weights = {name: known.digest(path) for name, path in weight_files(project).items()}
+    weights = {name: known.digest(path) for name, path in weight_files(project, known_recipes).items()}
     sources = digest_of({str(p.relative_to(folder)): known.digest(p) for p in source_tree(folder)[0]})
     known.save()
     chosen = {t: _target(project, t) for t in target_ids}
@@ -118,17 +118,24 @@ def _digest(project: Project, known: StatDigests, path: Place, name: str) -> str
         raise project.document.wrong(problem) from None
 
 
-def weight_files(project: Project) -> dict[str, Path]:
-    """Files beside the model that hold weights of it, by path in the project. Raises ExternalDataError."""
+def weight_files(project: Project, known: Mapping[str, Recipe]) -> dict[str, Path]:
+    """Files beside the model that may hold weights of it, by path in the project. Raises ExternalDataError.
+
+    Of ONNX those that it names; of formats in two files all beside it that a recipe would take for the
+    second, also where the manifest does not name one.
+    """
     model = project.manifest.model.file
+    place, folder = project.file(model), PurePosixPath(model).parent
     if PurePosixPath(model).suffix.lower() != ".onnx":
-        return {}
+        ends = tuple(end for recipe in known.values() for end in recipe.about.weights)
+        beside = sorted(place.parent.iterdir()) if ends and place.is_file() else []
+        return {str(folder / p.name): p for p in beside if p.is_file() and p.name.lower().endswith(ends)}
     try:
-        found = external.files(project.file(model))
+        found = external.files(place)
     except ExternalDataError as error:
         error.where = f"{model} (edgepack.yaml:{project.document.line(('model', 'file'))})"
         raise
-    return {str(PurePosixPath(model).parent / name): path for name, path in found.items()}
+    return {str(folder / name): path for name, path in found.items()}
 
 
 def _target(project: Project, target_id: str) -> Target:

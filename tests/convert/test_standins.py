@@ -20,6 +20,7 @@ from edgepack.convert import sdk, sdk_find
 from edgepack.convert.errors import ConvertError, ModelError
 from edgepack.convert.recipe import Request
 from edgepack.convert.sdk_words import declared_precision
+from tests import digits
 from tests.standins import models, toolkits
 from tests.standins.models import LENET
 
@@ -349,7 +350,9 @@ def project(tmp_path: Path) -> Path:
 def edgepack(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """A command as a user runs it, on a host without a toolkit."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("EDGEPACK_SDK_")}
+    kept = folder.parent / "kept"  # what was converted with a toolkit is not converted again without
     env |= {"XDG_CONFIG_HOME": str(folder.parent / "config"), "PYTHONPATH": str(ROOT)}
+    env["EDGEPACK_CACHE"] = str(kept if kept.is_dir() else digits.fresh_cache(kept))
     argv = [sys.executable, "-m", "edgepack", *words, "-C", str(folder)]
     return subprocess.run(argv, capture_output=True, text=True, check=False, env=env)
 
