@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shutil
 import sys
 from dataclasses import dataclass
@@ -96,6 +97,7 @@ def _fresh(case: Case, project: Path) -> None:
     head, _, tail = text.partition("\ntargets:\n")
     rest = tail.partition("\n\n")[2].partition("\n")[2]  # the project's own gates are for fp32 programs
     asked = f"{{runtime: {case.toolkit}, precision: {case.precision}, quantisation: {{search: 0}}}}"
+    head = re.sub(r"\n  calibration:.*", "", head)  # this case has another
     model = "model:\n  calibration: {data: calibration/, samples: 64}"
     text = f"{head.replace('model:', model, 1)}\ntargets:\n  x86_64: {asked}\n{rest}"
     (project / "edgepack.yaml").write_text(text)
