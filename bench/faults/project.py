@@ -111,12 +111,27 @@ def _calibrate(case: Case, project: Path) -> None:
     val = project / "data" / "val"
     rows = [line.split(",") for line in (val / "labels.csv").read_text().splitlines()[1:]]
     if case.fault == "calibration":
-        labels = sorted({label for _, label, _ in rows})
-        rows = [row for row in rows if row[1] == labels[int(case.at * len(labels))]]
+        of_one = _of_one_class(val, rows)
+        labels = sorted(of_one)
+        rows = of_one[labels[int(case.at * len(labels))]]
     else:
         random.Random(case.at).shuffle(rows)
     for file, _, _ in rows[:64]:
         shutil.copyfile(val / file, place / file)
+
+
+def _of_one_class(val: Path, rows: list[list[str]]) -> dict[str, list[list[str]]]:
+    """Class → the images that hold it and no other; a scene of several shapes has several classes."""
+    classes: dict[str, set[str]] = {file: {label} for file, label, _ in rows}
+    boxes = val / "boxes.csv"
+    for line in boxes.read_text().splitlines()[1:] if boxes.is_file() else []:
+        file, label, *_ = line.split(",")
+        classes[file].add(label)
+    found: dict[str, list[list[str]]] = {}
+    for row in rows:
+        if len(classes[row[0]]) == 1:
+            found.setdefault(row[1], []).append(row)
+    return found
 
 
 def _spoil(case: Case, project: Path) -> None:
