@@ -37,7 +37,7 @@ recipes: $(VENV)/.complete
 
 # Three of its cases, drawn by the commit; what they were is said.
 recipes-slice: $(VENV)/.complete
-	$(BIN)/python -m bench.recipes --slice 3 --seed $$(printf '%d' "0x$$(git rev-parse --short=7 HEAD)")
+	$(BIN)/python -m bench.recipes --network lenet --slice 3 --seed $$(printf '%d' "0x$$(git rev-parse --short=7 HEAD)")
 
 faults: $(VENV)/.complete
 	$(BIN)/python -m bench.faults
