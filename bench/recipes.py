@@ -37,7 +37,10 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "proof" / "recipes.md"
 SHAPES = ROOT / "examples" / "shapes"
 # Refused in words, as it must be on this host: for people to read in the table, not for a slice to draw.
-REFUSED = {("onnx-paddlelite", "w8", "lenet"): "Paddle Lite for x86 lacks an operator of this network"}
+REFUSED = {
+    ("onnx-paddlelite", precision, "lenet"): "Paddle Lite for x86 lacks an operator of this network"
+    for precision in ("fp32", "w8")
+}
 HEAD = """# Every chip converts, and proves it
 
 Written by `{command}` at commit {commit}, {date}. Parity is the least cosine of all outputs and samples
