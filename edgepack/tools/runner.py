@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -183,13 +184,40 @@ def _spawn(cmd: Command, *, merged: bool = False) -> Iterator[subprocess.Popen[b
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the command's whole process group: first asked, then made to."""
+    """End the command's whole process group, first asked, then made to; and all else of its session."""
     for sign in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, sign)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=2)
+            break
+    _end_session(process.pid)
+
+
+def _end_session(session: int) -> None:
+    """End what is left of a command's session. A build tool may give its children process groups of their
+    own; one that was stopped, or began while its parent was ended, would hold our pipe open for ever."""
+    for _ in range(5):
+        left = [pid for pid in _pids() if _session_of(pid) == session]
+        if not left:
             return
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.02)
+
+
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()] if Path("/proc").is_dir() else []
+
+
+def _session_of(pid: int) -> int | None:
+    """The session of a process that has not ended: proc(5), `stat`, whose second field may hold anything."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return int(fields[3]) if fields[0] != "Z" else None
 
 
 def stop_all() -> None:
