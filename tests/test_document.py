@@ -53,7 +53,7 @@ def test_a_good_manifest_has_no_problems() -> None:
             4,
             "targets.x86_64.precision",
             "this must be 'fp32', 'fp16',",
-            "did you mean `int4`?",
+            None,
         ),
         (GOOD + "name: twice\n", 5, "name", "`name` stands twice; the first one is on line 1", None),
         (
