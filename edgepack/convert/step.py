@@ -12,6 +12,7 @@ from typing import Any
 
 from edgepack.catalog.recipes import Recipe
 from edgepack.convert import sdk, sdk_box, sdk_find
+from edgepack.convert.files import laid_out
 from edgepack.convert.quantise import searches, with_search
 from edgepack.convert.recipe import Converted, Request, convert
 from edgepack.convert.rescue import with_rescue
@@ -128,17 +129,6 @@ def _model(work: Work) -> Iterator[tuple[Path, Path | None]]:
     with laid_out(work, before[-1]) as folder:
         files = sorted(p for p in folder.rglob("*") if p.is_file())
         yield files[0] if len(files) == 1 else folder, None
-
-
-@contextlib.contextmanager
-def laid_out(work: Work, slot: str) -> Iterator[Path]:
-    """A folder with the files that a slot's step left, by their names."""
-    with tempfile.TemporaryDirectory(prefix="edgepack-model-") as temporary:
-        for name, output in work.result(slot).outputs.items():
-            place = Path(temporary) / name
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(work.store.blob(output.sha256), place)
-        yield Path(temporary)
 
 
 @contextlib.contextmanager
