@@ -12,6 +12,8 @@ Without ``--slice`` all of it, into docs/proof/recipes.md; with it, N cases draw
 from __future__ import annotations
 
 import argparse
+import importlib.util
+import math
 import random
 import shutil
 import sys
@@ -36,6 +38,7 @@ from edgepack.tools.runner import command, run
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "proof" / "recipes.md"
 SHAPES = ROOT / "examples" / "shapes"
+GOLDEN = 8  # of its golden pictures: simulators take seconds for each
 # Refused in words, as it must be on this host: for people to read in the table, not for a slice to draw.
 REFUSED = {
     ("onnx-paddlelite", precision, "lenet"): "Paddle Lite for x86 lacks an operator of this network"
@@ -120,11 +123,10 @@ def drawn(every: Sequence[Row], count: int, seed: int) -> list[Row]:
     here = [row for row in here if (row.recipe.id, row.case.precision, row.network) not in REFUSED]
     random.Random(seed).shuffle(here)
     first = {row.recipe.id: row for row in reversed(here)}
-    return (
-        (list(first.values()) + here)[:count]
-        if count > len(first)
-        else random.Random(seed).sample(list(first.values()), count)
-    )
+    ones = list(first.values())
+    if count <= len(ones):
+        return random.Random(seed).sample(ones, count)
+    return [*ones, *(row for row in here if row is not first[row.recipe.id])][:count]
 
 
 def _shown(row: Row, known: dict[str, Recipe], networks: dict[str, Path], temporary: Path) -> Shown:
@@ -143,11 +145,11 @@ def _detector(temporary: Path) -> dict[str, Path]:
     shutil.copyfile(model, folder / check.MODEL)
     session = ort.InferenceSession(str(model))
     (wanted,) = session.get_inputs()
-    # The network's own kind of input, without its compiled `pre`: what matters here is one and the same.
-    raw = np.load(SHAPES / "data" / "golden.npz")["input"][:8]
-    inputs = np.stack([_nearest(image, wanted.shape[2], wanted.shape[3]) for image in raw])
+    inputs = _prepared(np.load(SHAPES / "data" / "golden.npz")["input"][:GOLDEN])
     names = [output.name for output in session.get_outputs()]
     made = [session.run(names, {wanted.name: inputs[i : i + 1]}) for i in range(len(inputs))]
+    pictures = [_picture(file) for file in sorted((SHAPES / "data" / "calib").glob("*.ppm"))]
+    np.savez(folder / check.CALIBRATION, **{wanted.name: _prepared(np.stack(pictures))})
     np.savez(folder / check.INPUTS, **{wanted.name: inputs})
     np.savez(
         folder / check.OUTPUTS,
@@ -156,10 +158,24 @@ def _detector(temporary: Path) -> dict[str, Path]:
     return {"shapes": folder}
 
 
-def _nearest(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    rows_ = (np.arange(height) * image.shape[0] // height).astype(int)
-    columns = (np.arange(width) * image.shape[1] // width).astype(int)
-    return ((image[rows_][:, columns].astype(np.float32) / 255 - 0.45) / 0.225).transpose(2, 0, 1)
+def _prepared(pictures: np.ndarray) -> np.ndarray:
+    """uint8 (N, H, W, 3) → float32 (N, 3, 160, 160), by the pipeline that the detector was trained with."""
+    spec = importlib.util.spec_from_file_location("shapes_pipeline", SHAPES / "train" / "pipeline.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    prepared: np.ndarray = module.prepare(pictures)
+    return prepared.astype(np.float32)
+
+
+def _picture(file: Path) -> np.ndarray:
+    """A binary PPM with 8 bits, as examples/shapes writes them: uint8 (H, W, 3)."""
+    data = file.read_bytes()
+    magic, width, height, most = data.split(maxsplit=4)[:4]
+    assert (magic, most) == (b"P6", b"255")
+    shape = int(height), int(width), 3
+    return np.frombuffer(data[-math.prod(shape) :], np.uint8).reshape(shape)
 
 
 def _line(row: Row, result: Shown) -> str:

@@ -18,6 +18,7 @@ from edgepack.plan.gates import gates_for
 
 # In recipes/onnx/check: a trained LeNet-5, inputs of its own, and what ONNX Runtime makes of them.
 MODEL, INPUTS, OUTPUTS = "model.onnx", "inputs.npz", "outputs.npz"
+CALIBRATION = "calibration.npz"  # where a network has inputs besides; else its inputs
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ class Bench:
     """What a check works with.
 
     prepare: ``recipes/onnx``, the reference; keys: the manifest's `sdk:`; network: a folder with
-    ``model.onnx``, ``inputs.npz`` and ``outputs.npz``, where it is to be another than the shipped one.
+    ``model.onnx``, ``inputs.npz``, ``outputs.npz`` and perhaps ``calibration.npz``, where it is to be another
+    than the shipped one.
     """
 
     prepare: Recipe
@@ -62,6 +64,11 @@ class Bench:
     @property
     def folder(self) -> Path:
         return self.network or self.prepare.folder / "check"
+
+    @property
+    def calibration(self) -> Path:
+        own = self.folder / CALIBRATION
+        return own if own.is_file() else self.folder / INPUTS
 
 
 def cases(recipe: Recipe) -> Iterator[Case]:
@@ -116,7 +123,7 @@ def _convert(recipe: Recipe, case: Case, bench: Bench, folder: Path) -> Converte
         chip=case.chip,
         target="check",
         options={"arch": "x86_64"},
-        calibration=bench.folder / INPUTS if declared and declared.calibration else None,
+        calibration=bench.calibration if declared and declared.calibration else None,
     )
     if recipe.about.run == "sdk":
         toolkit = sdk_find.find(recipe, bench.keys)
@@ -147,7 +154,7 @@ def _parity(recipe: Recipe, case: Case, bench: Bench, folder: Path, converted: C
         simulated,
         chip=case.chip,
         trained=bench.folder / MODEL,
-        calibration=bench.folder / INPUTS,
+        calibration=bench.calibration,
     )
     outputs = simulate(runner, asked, bench.log, bench.progress).files["outputs.npz"]
     options = {"given": str(outputs), "wanted": str((own / OUTPUTS).resolve())}
