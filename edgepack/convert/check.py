@@ -34,7 +34,11 @@ class Case:
 
 @dataclass(frozen=True)
 class Shown:
-    """What came of a case. state: in the words for proof; cosine: the least of all outputs and samples."""
+    """What came of a case.
+
+    state: in the words for proof; cosine: the least of all outputs and samples; seconds, peak_mb: the
+    converter's, processor time where its tool tells it.
+    """
 
     case: Case
     ok: bool
@@ -87,7 +91,7 @@ def check(recipe: Recipe, case: Case, bench: Bench) -> Shown:
             converted = _convert(recipe, case, bench, folder)
             size = sum(file.stat().st_size for file in converted.files.values())
             peak = int(converted.report.get("peak_mb") or 0)
-            seconds = time.monotonic() - began
+            seconds = float(converted.report.get("cpu_s") or time.monotonic() - began)
             if recipe.about.simulator is None and recipe.about.to != "onnx":
                 return Shown(
                     case, True, "by contract only", None, size, seconds, peak, "nothing here runs it"
