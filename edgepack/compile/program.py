@@ -17,7 +17,7 @@ from edgepack.compile import elf
 from edgepack.compile.diagnostics import Origin, compile_error
 from edgepack.compile.errors import CompileError
 from edgepack.compile.inputs import drop_stale, remember
-from edgepack.compile.render import USER_PRESETS, ProgramSpec, entries, render_program
+from edgepack.compile.render import USER_PRESETS, ProgramSpec, entries, render_program, template_names
 from edgepack.compile.toolchains.toolchain import Toolchain
 from edgepack.tools.runner import command, run, run_lines
 
@@ -82,7 +82,7 @@ def build_program(
     for another architecture than ``spec.arch``, InputError for a spec that cannot be a program.
     """
     places = Places(project.resolve(), build.resolve(), runtime.resolve(), log.resolve())
-    render_program(spec, places.source, _template(places.project))
+    render_program(spec, places.source, _templates(spec, places.project))
     _configure(spec, places, toolchain, progress)
     drop_stale(places.build, "CMakeFiles/user.dir/**/*.o")
     objects = (*OBJECTS, *(["user"] if spec.sources() else []))
@@ -108,17 +108,22 @@ def build_blocks(
 
     What it can be asked: templates/program/src/blocks.cpp. Raises as ``build_program`` does.
     """
-    render_program(spec, places.source, _template(places.project))
+    render_program(spec, places.source, _templates(spec, places.project))
     _configure(spec, places, toolchain, progress)
     drop_stale(places.build, "CMakeFiles/user.dir/**/*.o")
     _ninja(spec, places, toolchain, ("blocks",), progress)
     return places.build / "blocks"
 
 
-def _template(project: Path) -> Path:
-    """The template that wins: the project's own, then the user's, then the shipped one."""
-    return next(
-        found for layer in paths.layers("templates", project) if (found := layer / "program").is_dir()
+def _templates(spec: ProgramSpec, project: Path) -> tuple[Path, ...]:
+    """The templates that win, each: the project's own, then the user's, then the shipped one."""
+    return tuple(
+        next(
+            place
+            for layer in paths.layers("templates", project)
+            if (place := layer / Path(name).name).is_dir()
+        )
+        for name in template_names(spec.form)
     )
 
 

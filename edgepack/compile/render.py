@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -14,9 +14,11 @@ from edgepack.errors import EdgepackError, InputError
 from edgepack.plan.gates import Gates
 
 TEMPLATE = "templates/program"
+SDK_TEMPLATE = "templates/sdk"  # rendered beside it, for the form `sdk`
 USER_PRESETS = "CMakeUserPresets.json"  # beside the rendered files, but of this machine: not rendered
 
 _SUFFIX = ".j2"
+_SEMANTIC = re.compile(r"(\d{1,6})\.(\d{1,6})\.(\d{1,6})(?![\d.])", re.ASCII)
 _ENTRY = re.compile(r"[A-Za-z_]\w*(::[A-Za-z_]\w*)*", re.ASCII)
 _RESERVED = ("status.json", "status.json.tmp", ".lock")  # what the program itself keeps in its data folder
 _CPP = (".cpp", ".cc", ".cxx")
@@ -78,6 +80,15 @@ class ProgramSpec:
     sink: str = "results.jsonl"
     precision: str = "fp32"
     num_threads: int = 1
+    form: str = "app"
+
+    @property
+    def release(self) -> tuple[int, int, int]:
+        """Major, minor and patch of the version: what a library's soname and its package are made of."""
+        numbers = _SEMANTIC.match(self.version)
+        if numbers is None:
+            raise InputError(f"the version {self.version} is not like 1.2.0", where="edgepack.yaml")
+        return int(numbers[1]), int(numbers[2]), int(numbers[3])
 
     def sources(self) -> tuple[str, ...]:
         """The project's own C++ files, each once, in the order of their first use."""
@@ -119,14 +130,16 @@ def entries(spec: ProgramSpec) -> tuple[Entry, ...]:
     return tuple(found.values())
 
 
-def render_program(spec: ProgramSpec, dest: Path, template: Path | None = None) -> None:
-    """Write the C++ project of ``spec`` into ``dest``.
+def render_program(spec: ProgramSpec, dest: Path, templates: Sequence[Path] = ()) -> None:
+    """Write the C++ project of ``spec`` into ``dest``, from the templates that are its own, else the shipped.
 
     Only files whose content changes are touched, and files that no template makes any more are removed:
     a build tool that looks at times then does nothing. Raises InputError for a spec that cannot be a program.
     """
     check(spec)
-    wanted = _rendered(spec, template or paths.data(TEMPLATE))
+    wanted: dict[str, bytes] = {}
+    for template in templates or [paths.data(name) for name in template_names(spec.form)]:
+        wanted |= _rendered(spec, template)
     for relative, content in wanted.items():
         path = dest / relative
         if path.is_file() and path.read_bytes() == content:
@@ -137,6 +150,11 @@ def render_program(spec: ProgramSpec, dest: Path, template: Path | None = None) 
         relative = path.relative_to(dest).as_posix()
         if path.is_file() and relative not in wanted and relative != USER_PRESETS:
             path.unlink()
+
+
+def template_names(form: str) -> tuple[str, ...]:
+    """The folders that a form's C++ project is rendered from."""
+    return (TEMPLATE, SDK_TEMPLATE) if form == "sdk" else (TEMPLATE,)
 
 
 def check(spec: ProgramSpec) -> None:
@@ -214,7 +232,18 @@ def _environment(template: Path) -> Any:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    for quoting in (cpp_string, number, numbers, integer, integers, entry, comment, cmake_string, cmake_path):
+    for quoting in (
+        cpp_string,
+        number,
+        numbers,
+        integer,
+        integers,
+        entry,
+        comment,
+        cmake_string,
+        cmake_path,
+        c_name,
+    ):
         environment.filters[quoting.__name__] = quoting
     return environment
 
@@ -261,6 +290,14 @@ def entry(value: str) -> str:
     if not _ENTRY.fullmatch(value):
         raise InputError(f"{value!r} is not the name of a C++ function")
     return value
+
+
+def c_name(value: str) -> str:
+    """A project's name as the start of C names: ``box-counter`` → ``box_counter``."""
+    name = value.replace("-", "_")
+    if not _ENTRY.fullmatch(name):
+        raise InputError(f"{value!r} cannot be made a C name")
+    return name
 
 
 def comment(value: str) -> str:
