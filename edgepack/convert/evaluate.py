@@ -114,6 +114,17 @@ class Judge:
         self, folder: Path, report: Mapping[str, Any], inputs: Path, taps: tuple[str, ...] = ()
     ) -> Path:
         """The same of a converted one, by what its recipe computes it with."""
+        return self.run_made(self.trained / "model.onnx", folder, report, inputs, taps)
+
+    def run_made(
+        self,
+        model: Path,
+        folder: Path,
+        report: Mapping[str, Any],
+        inputs: Path,
+        taps: tuple[str, ...] = (),
+    ) -> Path:
+        """The same of what was made of another model: of the beginning of the trained one."""
         calibration = self.fed / "calibration.npz"
         asked = Simulation(
             folder,
@@ -122,7 +133,7 @@ class Judge:
             self.new(),
             chip=self.work.choice.target.chip,
             taps=taps,
-            trained=self.trained / "model.onnx",
+            trained=model,
             calibration=calibration if calibration.is_file() else None,
         )
         return self._simulated(self.recipe, asked)

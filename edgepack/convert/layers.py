@@ -16,19 +16,27 @@ ALL = ("*",)
 
 @dataclass(frozen=True)
 class Layers:
-    """rows: a tensor each, in the model's order; first: the first that is off though its inputs are not."""
+    """rows: a tensor each, in the model's order; first: the first that is off though its inputs are not.
+
+    how: taps, or cutting; note: what is to be known of how it was found, empty for taps.
+    """
 
     rows: Sequence[Mapping[str, Any]]
     first: Mapping[str, Any] | None
+    how: str = "taps"
+    note: str = ""
 
     def told(self) -> str:
-        """The first diverging layer in words; empty where there is none."""
+        """The first diverging layer in words; the note alone where there is none."""
         if self.first is None:
-            return ""
+            return self.note
         row = self.first
-        said = f"`{row['node']}` ({row['op']}), tensor `{row['tensor']}`: cosine {row['cosine']:.5f}"
+        cosine = f"cosine {row['cosine']:.5f}" if row["cosine"] is not None else "not computed"
+        said = f"`{row['node']}` ({row['op']}), tensor `{row['tensor']}`: {cosine}"
         alone = row.get("alone")
-        return said + (f"; alone it takes the outputs to {alone:.5f}" if alone is not None else "")
+        if alone is not None:
+            said += f"; alone it takes the outputs to {alone:.5f}"
+        return f"{said}\n  {self.note}" if self.note else said
 
 
 def look(judge: Judge, folder: Path, report: Mapping[str, Any], worst: int) -> Layers | None:

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edgepack.convert import diagnose, layers, parity_page
+from edgepack.convert import cutting, diagnose, layers, parity_page
 from edgepack.convert.diagnose import Candidate, Cause
 from edgepack.convert.errors import ConvertParityError
 from edgepack.convert.evaluate import Judge, open_judge
@@ -133,6 +133,8 @@ def _looked_into(
     worst = min(evaluation.outputs, key=lambda row: row.cosine).worst if evaluation else 0
     if candidate is not None:
         inside = layers.look(judge, candidate.folder, candidate.report, worst)
+        if inside is None and looked.fault == "model":
+            inside = cutting.first(judge, candidate.folder, candidate.report, worst)
     if looked.fault == "pre" and golden is not None:
         rows = looked.stages["pre"].rows or {}
         cause = diagnose.pre_cause(judge, golden, min(rows.values(), key=lambda row: row["cosine"])["worst"])
@@ -195,6 +197,7 @@ def _verdict(work: Work, looked: Looked) -> dict[str, Any]:
         "cause": asdict(looked.cause) if looked.cause else None,
         "layers": [dict(row) for row in looked.layers.rows] if looked.layers else [],
         "first": dict(first) if first else None,
+        "looked": {"how": looked.layers.how, "note": looked.layers.note} if looked.layers else None,
         "warnings": [*work.result("feed").report.get("warnings", []), *looked.warnings],
         "stages": {name: looked.stages[name].as_dict() for name in STAGES if name in looked.stages},
     }
@@ -234,8 +237,8 @@ def _error(judge: Judge, looked: Looked, body: Mapping[str, Any]) -> ConvertPari
 
 def _first(judge: Judge, body: Mapping[str, Any]) -> str:
     simulator = judge.recipe.about.simulator
-    if body["first"]:
-        return Layers((), body["first"]).told()
+    if body["first"] or (body["looked"] and body["looked"]["note"]):
+        return Layers((), body["first"], **body["looked"]).told()
     if simulator is not None and not simulator.taps:
         return f"not known: {simulator.name} gives no intermediate tensors"
     return "none of those that can be compared"

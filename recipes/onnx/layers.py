@@ -1,7 +1,8 @@
 """Tensors inside both models, layer by layer: where the converted one first goes its own way.
 
 Options: ``trained`` and ``converted``, ``.npz`` of outputs and taps on the same samples; ``inputs``, those
-samples; ``least``, the cosine that an output must have.
+samples; ``least``, the cosine that an output must have. ``found``, where it is given: the tensor at fault, as
+was found by cutting the model there, "" for none; each tensor is then held to its own namesake alone.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class Both:
     feeds: Mapping[str, np.ndarray]
     trained: Mapping[str, np.ndarray]
     converted: Mapping[str, np.ndarray]
+    cut: bool = False  # each tensor was an output, so no layer has taken in the one after it
 
 
 def layers(request: Request) -> dict[str, Any]:
@@ -38,10 +40,12 @@ def layers(request: Request) -> dict[str, Any]:
     files = [tensors.load(Path(options[name])) for name in ("trained", "converted")]
     trained, converted = ({n.removeprefix(TAP): a for n, a in found.items()} for found in files)
     feeds = tensors.load(Path(options["inputs"]))
-    both = Both(onnx.load(str(request.model)), feeds, trained, converted)
-    rows = compare(both, float(options["least"]))
+    found, least = options.get("found"), float(options["least"])
+    both = Both(onnx.load(str(request.model)), feeds, trained, converted, cut=found is not None)
+    rows = compare(both, least)
+    named = first(both, rows, least) if found is None else _named(both, rows, str(found))
     (request.out / "layers.json").write_text("{}\n")
-    return {"files": ["layers.json"], "layers": rows, "first": first(both, rows, float(options["least"]))}
+    return {"files": ["layers.json"], "layers": rows, "first": named}
 
 
 def compare(both: Both, least: float) -> list[dict[str, Any]]:
@@ -85,7 +89,7 @@ def _row(both: Both, name: str, users: Mapping[str, Sequence[onnx.NodeProto]]) -
         return None
     found, held_to = distance(given, wanted), name
     after = users.get(name, ())
-    if len(after) == 1 and len(after[0].output) == 1:
+    if not both.cut and len(after) == 1 and len(after[0].output) == 1:
         taken_in = both.trained.get(after[0].output[0])
         if taken_in is not None and taken_in.size == given.size:
             other = distance(given, taken_in)
@@ -122,6 +126,11 @@ def first(both: Both, rows: Sequence[Mapping[str, Any]], least: float) -> dict[s
         if alone is not None and alone < least:
             return {**row, "alone": alone}
     return {**suspects[0], "alone": None} if suspects else None
+
+
+def _named(both: Both, rows: Sequence[Mapping[str, Any]], found: str) -> dict[str, Any] | None:
+    row = next((row for row in rows if row["tensor"] == found), None)
+    return None if row is None else {**row, "alone": put_in(both, found)}
 
 
 def put_in(both: Both, name: str) -> float | None:

@@ -63,16 +63,16 @@ def find(model: onnx.ModelProto, at: str) -> Cut:
     """Raises Refused where one side would be empty, or the second needs the model's own inputs."""
     graph = model.graph
     maker = {name: number for number, node in enumerate(graph.node) for name in node.output if name}
-    alive = _depending_on_inputs(graph)
+    alive = depending_on_inputs(graph)
     before: set[int] = set()
     waiting = [at]
     while waiting:
         number = maker.get(waiting.pop())
         if number is not None and number not in before:
             before.add(number)
-            waiting.extend(_used(graph.node[number]))
+            waiting.extend(used(graph.node[number]))
     after = [n for n in range(len(graph.node)) if n not in before]
-    used_after = {name for n in after for name in _used(graph.node[n])}
+    used_after = {name for n in after for name in used(graph.node[n])}
     computed_before = {name for n in before for name in graph.node[n].output if name in alive}
     crossing = [at, *sorted((used_after & computed_before) - {at}, key=lambda name: maker[name])]
     what = f"the model cannot be split at {shown(at)}"
@@ -114,18 +114,18 @@ def _compare(whole: onnx.ModelProto, first: onnx.ModelProto, second: onnx.ModelP
                 raise Refused("parity", what, f"{shown(name)}: {wrong}")
 
 
-def _depending_on_inputs(graph: onnx.GraphProto) -> set[str]:
+def depending_on_inputs(graph: onnx.GraphProto) -> set[str]:
     alive = {i.name for i in graph.input}
     for node in graph.node:
-        if alive.intersection(_used(node)):
+        if alive.intersection(used(node)):
             alive.update(name for name in node.output if name)
     return alive
 
 
-def _used(node: onnx.NodeProto) -> list[str]:
+def used(node: onnx.NodeProto) -> list[str]:
     """Tensors that a node takes, those of inner graphs with it."""
     names = [name for name in node.input if name]
     for attribute in node.attribute:
         for inner in (attribute.g, *attribute.graphs):
-            names.extend(name for each in inner.node for name in _used(each))
+            names.extend(name for each in inner.node for name in used(each))
     return names

@@ -28,6 +28,11 @@ def convert(recipe: str, model: Path, precision: str = "fp32", **rest: object) -
     return report
 
 
+def ask(recipe: str, program: str, model: Path, **options: object) -> Report:
+    """The report of another program of a recipe's, with ``folder`` added."""
+    return _launch(recipe, program, {"model": str(model), "precision": "fp32", "options": options})
+
+
 def said(report: Report) -> Report:
     """What is the same each time."""
     changing = {"folder", "seconds", "cpu_s", "peak_mb"}
