@@ -14,7 +14,8 @@ class Architecture:
 
     machines: what ``uname -m`` says on such a box. elf_machine, elf_flags, elf_flags_mask: ``e_machine``
     and the ABI bits of ``e_flags`` (System V ABI supplements: 62 x86-64, 183 AArch64, 40 Arm, 243 RISC-V).
-    loader: glibc's dynamic loader as ``PT_INTERP`` names it. baseline: the least the compiler assumes.
+    loader: glibc's dynamic loader as ``PT_INTERP`` names it. glibc: the oldest that zig can link to; what is
+    linked to it starts on every later one. baseline: the least the compiler assumes.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Architecture:
     loader: str
     zig_musl: str
     zig_gnu: str
+    glibc: str
     gcc: str
     qemu: str
     debian: str
@@ -52,6 +54,7 @@ _TABLE = (
         loader="/lib64/ld-linux-x86-64.so.2",
         zig_musl="x86_64-linux-musl",
         zig_gnu="x86_64-linux-gnu",
+        glibc="2.17",
         gcc="x86_64-linux-gnu",
         qemu="x86_64",
         debian="amd64",
@@ -67,6 +70,7 @@ _TABLE = (
         loader="/lib/ld-linux-aarch64.so.1",
         zig_musl="aarch64-linux-musl",
         zig_gnu="aarch64-linux-gnu",
+        glibc="2.17",
         gcc="aarch64-linux-gnu",
         qemu="aarch64",
         debian="arm64",
@@ -82,6 +86,7 @@ _TABLE = (
         loader="/lib/ld-linux-armhf.so.3",
         zig_musl="arm-linux-musleabihf",
         zig_gnu="arm-linux-gnueabihf",
+        glibc="2.17",
         gcc="arm-linux-gnueabihf",
         qemu="arm",
         debian="armhf",
@@ -97,6 +102,7 @@ _TABLE = (
         loader="/lib/ld-linux-riscv64-lp64d.so.1",
         zig_musl="riscv64-linux-musl",
         zig_gnu="riscv64-linux-gnu",
+        glibc="2.27",
         gcc="riscv64-linux-gnu",
         qemu="riscv64",
         debian="riscv64",

@@ -38,7 +38,8 @@ class NcnnSpec:
     """One library: for which processor, with which layers, made by which toolchain.
 
     cpu: a processor as clang's ``-mcpu`` names it, or None for the architecture's baseline.
-    int8: with the layers and kernels that int8 models need.
+    int8: with the layers and kernels that int8 models need. glibc: the version that it is linked to, as
+    position-independent code for a shared library; empty for static programs.
     """
 
     arch: str
@@ -46,11 +47,13 @@ class NcnnSpec:
     tier: Tier = "common"
     toolchain: str = "zig"
     int8: bool = False
+    glibc: str = ""
 
     def key(self) -> str:
         """A digest of everything the library's bytes depend on."""
         inputs = {
-            "spec": asdict(self),
+            # Without what is not asked for: what was built before there was the question stays good.
+            "spec": {name: value for name, value in asdict(self).items() if name != "glibc" or value},
             "source": SOURCE.sha256,
             "options": options(self),
             "pins": pins(self.toolchain, self.arch),
@@ -72,6 +75,7 @@ def options(spec: NcnnSpec) -> dict[str, str]:
         "CMAKE_CXX_FLAGS_RELEASE": "-O2 -g1 -DNDEBUG",
         # zig has clang's OpenMP and no library for it; ncnn brings one that speaks its ABI.
         "NCNN_SIMPLEOMP": "ON" if spec.toolchain == "zig" else "OFF",
+        **({"CMAKE_POSITION_INDEPENDENT_CODE": "ON"} if spec.glibc else {}),
         # VFPv4 for every file would be an illegal instruction on a Cortex-A8 or A9.
         **({"NCNN_VFPV4": "OFF"} if spec.arch == "armhf" else {}),
         **dict.fromkeys(_ON, "ON"),

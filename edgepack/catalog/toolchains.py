@@ -54,14 +54,28 @@ _FLAGS = {
 
 TOOLCHAINS = tuple(_FLAGS)
 
+# For what is linked to the box's own glibc: objects that a shared library can hold too.
+_GLIBC_FLAGS = {
+    "zig": Flags(
+        compile=tuple("-fPIC" if word == "-fPIE" else word for word in _FLAGS["zig"].compile),
+        link=_FLAGS["zig"].link,
+        release=_FLAGS["zig"].release,
+    ),
+}
 
-def flags(toolchain: str) -> Flags:
-    """The fixed flags of a toolchain. Raises InputError where there is none of that name."""
-    found = _FLAGS.get(toolchain)
+
+def flags(toolchain: str, glibc: str = "") -> Flags:
+    """The fixed flags of a toolchain; ``glibc``: the version that is linked to, empty for static programs.
+
+    Raises InputError where there is none of that name, or it is not for that.
+    """
+    known = _GLIBC_FLAGS if glibc else _FLAGS
+    found = known.get(toolchain)
     if found is None:
+        what = "libraries and programs for the box's own glibc" if glibc else "programs"
         raise InputError(
-            f"unknown toolchain {toolchain!r}",
-            why=f"edgepack knows {', '.join(TOOLCHAINS)}",
+            f"the toolchain {toolchain!r} makes no {what} here",
+            why=f"edgepack knows {', '.join(known)}",
             fix="use one of these",
         )
     return found

@@ -31,7 +31,7 @@ def build_ncnn(spec: NcnnSpec, dest: Path, log: Path, progress: Callable[[str], 
     the cache and not compiled again. ``progress`` gets lines like ``ncnn aarch64: 37/210``. Raises
     ToolError where the toolchain or the source cannot be had, CompileError where ncnn does not compile.
     """
-    tool = toolchain(spec.toolchain, spec.arch, spec.cpu, progress)
+    tool = toolchain(spec.toolchain, spec.arch, spec.cpu, progress, spec.glibc)
     work = cache.root() / "building" / f"ncnn-{spec.arch}-{spec.key()[:16]}"
     with cache.locked(work):
         if dest.exists():

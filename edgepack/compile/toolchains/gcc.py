@@ -15,7 +15,10 @@ from edgepack.tools.runner import command, run
 
 
 def toolchain(
-    arch: Architecture, cpu: str | None = None, progress: Callable[[str], None] = lambda _line: None
+    arch: Architecture,
+    cpu: str | None = None,
+    progress: Callable[[str], None] = lambda _line: None,
+    glibc: str = "",
 ) -> Toolchain:
     """gcc for static glibc programs. Raises ToolError, with the apt line, where it is not installed.
 
@@ -41,7 +44,7 @@ def toolchain(
         ranlib=(f"{prefix}ranlib",),
         cmake=tools / "cmake",
         ninja=tools / "ninja",
-        flags=flags("gcc"),
+        flags=flags("gcc", glibc),
         cpu_flags=_cpu_flags(arch, cpu),
     )
 

@@ -17,13 +17,15 @@ def toolchain(
     arch: str,
     cpu: str | None = None,
     progress: Callable[[str], None] = lambda _line: None,
+    glibc: str = "",
 ) -> Toolchain:
     """The named toolchain for an architecture, made ready where it can be.
 
-    Raises InputError for an unknown name or architecture, ToolError where it is not to be had.
+    glibc: the version that is linked to; empty for static programs. Raises InputError for an unknown name
+    or architecture, ToolError where it is not to be had.
     """
-    flags(name)  # refuses an unknown name
-    return _MAKERS[name](architecture(arch), cpu, progress)
+    flags(name, glibc)  # refuses an unknown name
+    return _MAKERS[name](architecture(arch), cpu, progress, glibc)
 
 
 def prepare(tool: Toolchain, progress: Callable[[str], None]) -> None:

@@ -74,6 +74,7 @@ class Toolchain:
             *self.flags.link,
             *([f"-Wl,--build-id=0x{build_id}"] if build_id else []),
         ]
+        shared = [word for word in link if not word.endswith("pie")]
         compile_only = [*self.flags.compile, *self.cpu_flags, *mapped]
         lines = [
             "set(CMAKE_SYSTEM_NAME Linux)",
@@ -90,6 +91,7 @@ class Toolchain:
                 for lang, _ in _COMPILERS
             ),
             f"set(CMAKE_EXE_LINKER_FLAGS_INIT {_quote(' '.join(link))})",
+            f"set(CMAKE_SHARED_LINKER_FLAGS_INIT {_quote(' '.join(shared))})",
             "add_compile_options(",
             *(f"  {_quote(word)}" for word in compile_only),
             # Later maps win: the project's own folders may lie inside one of those above.

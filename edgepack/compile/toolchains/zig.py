@@ -19,15 +19,19 @@ from edgepack.tools.runner import command, run
 
 
 def toolchain(
-    arch: Architecture, cpu: str | None = None, progress: Callable[[str], None] = lambda _line: None
+    arch: Architecture,
+    cpu: str | None = None,
+    progress: Callable[[str], None] = lambda _line: None,
+    glibc: str = "",
 ) -> Toolchain:
-    """zig for static musl programs; made ready (downloaded, unpacked) on the first call.
+    """zig, made ready (downloaded, unpacked) on the first call: for static musl programs.
 
-    cpu: a processor as clang's ``-mcpu`` names it. Raises ToolError where the package cannot be had.
+    cpu: a processor as clang's ``-mcpu`` names it. glibc: a version, like ``2.17``, to link to instead of
+    musl. Raises ToolError where the package cannot be had.
     """
     tools = environment(progress)
     zig = _program(tools)
-    target = ("-target", arch.zig_musl)
+    target = ("-target", f"{arch.zig_gnu}.{glibc}" if glibc else arch.zig_musl)
     kept = cache.root() / "zig"
     return Toolchain(
         name="zig",
@@ -39,7 +43,7 @@ def toolchain(
         ranlib=(str(zig), "ranlib"),
         cmake=tools / "cmake",
         ninja=tools / "ninja",
-        flags=flags("zig"),
+        flags=flags("zig", glibc),
         # zig names processors with underscores where clang has hyphens.
         cpu_flags=(f"-mcpu={cpu.replace('-', '_')}",) if cpu else (),
         env={"ZIG_GLOBAL_CACHE_DIR": str(kept), "ZIG_LOCAL_CACHE_DIR": str(kept)},
