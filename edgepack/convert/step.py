@@ -17,7 +17,7 @@ from edgepack.convert.quantise import searches, with_search
 from edgepack.convert.recipe import Converted, Request, convert
 from edgepack.convert.rescue import with_rescue
 from edgepack.errors import EdgepackError, ToolError
-from edgepack.plan.proof_steps import hop_precision, prepare_options
+from edgepack.plan.proof_steps import hop_precision, import_options, prepare_options
 from edgepack.plan.step import Work
 
 
@@ -25,9 +25,27 @@ def run_import(work: Work) -> str:
     """One hop towards ONNX, in fp32. Raises what ``convert`` raises."""
     recipe = work.choice.recipe_at(work.slot)
     with _model(work) as (model, weights), _out() as out:
-        request = Request(model, "fp32", out, weights=weights)
-        kept = _keep(work, _convert(work, recipe, request))
+        asked = import_options(work.choice, work.project, recipe)
+        request = Request(model, "fp32", out, weights=weights, options=asked)
+        converted = _convert(work, recipe, request)
+        _check_shapes(work, asked, converted)
+        kept = _keep(work, converted)
     return f"{recipe.about.from_} → {recipe.about.to}, {kept / 1e3:,.0f} kB"
+
+
+def _check_shapes(work: Work, asked: Mapping[str, Any], converted: Converted) -> None:
+    """A shape that the file itself says wins over the manifest's, and must not do so silently.
+
+    Axes are compared without their order: (N, H, W, C) inputs have become (N, C, H, W). Raises InputError.
+    """
+    made = {str(row["name"]): list(row["shape"]) for row in converted.report["inputs"]}
+    for name, shape in asked.get("shapes", {}).items():
+        if name in made and sorted(made[name]) == sorted(shape):
+            continue
+        document = work.project.document
+        message = f"the model's input is not `{name}` of the shape {shape}"
+        hint = "it has: " + ", ".join(f"`{n}` {s}" for n, s in made.items())
+        raise document.wrong(document.problem(message, ("model", "shapes", name), hint))
 
 
 def run_prepare(work: Work) -> str:
@@ -41,7 +59,7 @@ def run_prepare(work: Work) -> str:
     said = [f"{sum(report['operators'].values())} operators", f"{kept / 1e3:,.0f} kB"]
     if report.get("macs"):
         said.insert(1, f"{report['macs'] / 1e6:,.1f} M multiply-adds")
-    return ", ".join([*said, *map(str, report.get("changes", []))])
+    return ", ".join([*said, *map(str, report.get("done", []))])
 
 
 def run_convert(work: Work) -> str:
@@ -74,6 +92,7 @@ def run_convert(work: Work) -> str:
             converted = with_search(work, recipe, request, lambda asked: _convert(work, recipe, asked))
         else:
             converted = _convert(work, recipe, request)
+        converted = _with_signature(work, converted)
         size = _keep(work, converted)
     if work.slot == "convert":
         remember_layers(work.project.folder, work.step("convert").key, converted.report)
@@ -83,6 +102,17 @@ def run_convert(work: Work) -> str:
     if converted.report.get("search"):
         said += f", {len(converted.report['search']['kept'])} layers kept in floating point"
     return said
+
+
+def _with_signature(work: Work, converted: Converted) -> Converted:
+    """What goes in and out of a format that nothing here reads is what the hop before said of it."""
+    before = [slot for slot in work.chain if slot.startswith("convert")]
+    at = before.index(work.slot)
+    if converted.report.get("inputs") or converted.report.get("outputs") or at == 0:
+        return converted
+    told = work.result(before[at - 1]).report
+    said = {name: told[name] for name in ("inputs", "outputs") if told.get(name)}
+    return Converted(converted.files, {**converted.report, **said})
 
 
 def _options(work: Work, recipe: Recipe) -> dict[str, Any]:

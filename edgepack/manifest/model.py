@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from edgepack.manifest.words import InsidePath, Model, Name, PrecisionName, TargetId
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Size = Annotated[int, Field(ge=1)]
 Part = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Function = Annotated[
     str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="the name of a Python function")
@@ -81,6 +82,10 @@ class ModelSection(Model):
         default=None, description="its second file, where the format has one (Caffe, Darknet, MXNet, Paddle)"
     )
     format: Name | None = Field(default=None, description="where the file's name does not tell")
+    shapes: dict[str, Annotated[list[Size], Field(min_length=1, max_length=8)]] = Field(
+        default={},
+        description="inputs whose shape the file leaves open, as it has them: `image: [1, 3, 224, 224]`",
+    )
     golden: InsidePath | None = Field(
         default=None, description="recorded inputs and the trained model's outputs (.npz)"
     )

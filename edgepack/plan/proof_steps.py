@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from edgepack.catalog.recipes import Recipe
+from edgepack.manifest.model import PythonCode
 from edgepack.manifest.project import Project
 from edgepack.plan.gates import gates_of
 from edgepack.plan.keys import make_step
@@ -43,6 +45,8 @@ def _imports(snapshot: Snapshot, choice: Choice, steps: dict[str, Step]) -> Step
     last: Step | None = None
     for recipe in choice.chain.imports:
         inputs |= {f"recipes/{recipe.id}": snapshot.digests[recipe.id]}
+        asked = import_options(choice, snapshot.project, recipe)
+        inputs |= {"options": digest_of(asked)} if asked else {}
         needs = (last.id,) if last else ()
         name = f"{manifest.name}/import:{recipe.id}"
         last = steps[f"import:{recipe.id}"] = make_step(snapshot, name, "import", inputs, needs)
@@ -68,6 +72,12 @@ def _imports(snapshot: Snapshot, choice: Choice, steps: dict[str, Step]) -> Step
     return steps.get("adapt", steps["prepare"])
 
 
+def import_options(choice: Choice, project: Project, recipe: Recipe) -> dict[str, object]:
+    """What the manifest asks of a hop towards ONNX: shapes speak of the user's file, read by the first."""
+    shapes = project.manifest.model.shapes
+    return {"shapes": dict(shapes)} if shapes and recipe is choice.chain.recipes[0] else {}
+
+
 def prepare_options(choice: Choice, project: Project, slot: str) -> dict[str, object]:
     """What the manifest asks of the ONNX model before it is converted.
 
@@ -77,7 +87,8 @@ def prepare_options(choice: Choice, project: Project, slot: str) -> dict[str, ob
     asked: dict[str, object | None]
     if slot == "prepare":
         asked = {
-            "split": {"at": model.split.at, "part": choice.part} if model.split and choice.part else None
+            "split": {"at": model.split.at, "part": choice.part} if model.split and choice.part else None,
+            "shapes": dict(model.shapes) if model.shapes and not choice.chain.imports else None,
         }
     else:
         asked = {
@@ -109,7 +120,6 @@ def _feed(snapshot: Snapshot, choice: Choice, steps: dict[str, Step]) -> None:
     steps["blocks"] = make_step(snapshot, f"{manifest.name}/blocks", "blocks", inputs, needs)
     data = {
         "calibration": digest_of(model.calibration.model_dump(mode="json")) if model.calibration else "none",
-        "accuracy": digest_of(model.accuracy.model_dump(mode="json")) if model.accuracy else "none",
     }
     named = [model.golden]
     if model.calibration:
@@ -118,6 +128,7 @@ def _feed(snapshot: Snapshot, choice: Choice, steps: dict[str, Step]) -> None:
     named += [model.accuracy.data] if model.accuracy else []
     data |= {name: snapshot.files[name] for name in named if name}
     fed = {"blocks": steps["blocks"].key, "model": steps["prepare"].key, **data}
+    fed |= {name: snapshot.code[name] for name in ("edgepack/convert/feed", "edgepack/model")}
     needs = (steps["blocks"].id, steps["prepare"].id)
     part = f":{choice.part}" if choice.part else ""
     steps["feed"] = make_step(snapshot, f"{manifest.name}/feed{part}", "feed", fed, needs)
@@ -162,12 +173,21 @@ def hop_precision(choice: Choice, there: list[str]) -> str:
 
 def _quantised(snapshot: Snapshot, choice: Choice) -> Mapping[str, str]:
     manifest = snapshot.project.manifest
-    accuracy = manifest.model.accuracy
     return {
         "quantisation": digest_of(choice.options.quantisation.model_dump(mode="json")),
         "gates": digest_of(vars(gates_of(manifest, choice))),
-        "accuracy": digest_of(accuracy.model_dump(mode="json")) if accuracy else "none",
+        **_task(snapshot),
     }
+
+
+def _task(snapshot: Snapshot) -> Mapping[str, str]:
+    """The task's metric and its gate, the user's own function with it; its data comes by way of ``feed``."""
+    accuracy = snapshot.project.manifest.model.accuracy
+    if accuracy is None:
+        return {"accuracy": "none"}
+    own = accuracy.metric.code if isinstance(accuracy.metric, PythonCode) else None
+    said = {"accuracy": digest_of(accuracy.model_dump(mode="json", exclude={"data"}))}
+    return said | ({own: snapshot.files[own]} if own else {})
 
 
 def _parity(snapshot: Snapshot, choice: Choice, steps: Mapping[str, Step]) -> Step:
@@ -176,8 +196,11 @@ def _parity(snapshot: Snapshot, choice: Choice, steps: Mapping[str, Step]) -> St
         "converted": steps["convert"].key,
         "trained": steps["prepare"].key,
         "fed": steps["feed"].key,
+        "name and version": f"{manifest.name} {manifest.version}",
         "gates": digest_of(vars(gates_of(manifest, choice))),
+        **_task(snapshot),
         "edgepack/convert": snapshot.code["edgepack/convert"],
+        "edgepack/model": snapshot.code["edgepack/model"],
     }
     needs = tuple(steps[slot].id for slot in ("prepare", "blocks", "feed", "convert"))
     return make_step(snapshot, f"{manifest.name}@{choice.target.id}/parity", "parity", inputs, needs)

@@ -167,6 +167,8 @@ def _code(folder: Path) -> dict[str, str]:
         "edgepack/compile": digest_tree(package / "compile"),
         "edgepack/package": digest_tree(package / "package"),
         "edgepack/convert": digest_tree(package / "convert"),
+        "edgepack/convert/feed": digest_file(package / "convert" / "feed_step.py"),
+        "edgepack/model": digest_tree(package / "model"),
     }
 
 

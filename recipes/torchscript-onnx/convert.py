@@ -17,7 +17,8 @@ from edgepack_recipe import Refused, Request, imported, no_cuda
 
 OPSET = 17
 SHAPE = (
-    "save it with torch.jit.trace, which keeps the shape, or say it: torch.jit.save(model, file, "
+    "say it in edgepack.yaml, `model.shapes: {image: [1, 3, 224, 224]}`; or save it with torch.jit.trace, "
+    "which keeps the shape, or with it in the file: torch.jit.save(model, file, "
     '_extra_files={"edgepack.json": \'{"inputs": {"image": [1, 3, 224, 224]}}\'})'
 )
 

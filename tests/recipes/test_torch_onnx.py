@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from edgepack.convert.errors import ConvertError, ModelError
 from edgepack.errors import EdgepackError
+from tests import digits
 
 from .imports.holding import NETS, hold, recorded
 from .trying import Trial
@@ -74,6 +76,17 @@ def test_another_shape_than_the_module_takes(script: Trial) -> None:
     assert isinstance(refused, ConvertError)
     assert "images [1, 4, 32, 32]" in refused.what
     assert "check the shape" in refused.fix
+
+
+def test_a_shape_said_in_the_manifest_reaches_the_import(tmp_path: Path) -> None:
+    project = digits.copy(tmp_path / "net", digits.fresh_cache(tmp_path / "kept"))
+    shutil.copyfile(NETS / "torch-shapeless.pt", project.folder / "net.pt")
+    text = "name: net\nversion: 1.0.0\nmodel:\n  file: net.pt\ntargets: {x86_64: {}}\n"
+    (project.folder / "edgepack.yaml").write_text(text)
+    refused = project.run("check", "x86_64")
+    assert (refused.code, "model.shapes: {" in refused.err) == (4, True), refused
+    project.rewrite("edgepack.yaml", "net.pt\n", "net.pt\n  shapes: {images: [1, 3, 32, 32]}\n")
+    assert project.said("check", "x86_64")["targets"].keys() == {"x86_64"}
 
 
 def test_an_exported_program(exported: Trial) -> None:
