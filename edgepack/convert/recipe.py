@@ -154,7 +154,7 @@ def _command(recipe: Recipe, python: Path, program: str, work: Path) -> Command:
         "OMP_NUM_THREADS": "2",
     }
     return Command(
-        (*_without_network(), *launch, str(recipe.folder / program), str(work / "request.json")),
+        (*without_network(), *launch, str(recipe.folder / program), str(work / "request.json")),
         cwd=work / "work",
         env=env,
         only_env=True,
@@ -170,7 +170,8 @@ def _beside(recipe: Recipe) -> list[str]:
 
 
 @functools.cache
-def _without_network() -> tuple[str, ...]:
+def without_network() -> tuple[str, ...]:
+    """The words before a command that runs it without a network; none where the kernel does not allow that."""
     prefix = ("unshare", "--map-current-user", "--net", "--")
     if shutil.which("unshare") and run(command(*prefix, "true")).ok:
         return prefix
