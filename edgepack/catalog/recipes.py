@@ -54,8 +54,22 @@ class Lack(Model):
     """An ONNX operator that the toolkit has not, told by `edgepack check` before anything is converted."""
 
     operator: str = Field(description="the ONNX operator")
+    when: dict[str, str | int] = Field(
+        default={},
+        description="only nodes with these attributes, ONNX's defaults too; `rank`: of the first input",
+    )
     source: str = Field(min_length=4, description=_SOURCE)
     fix: str = Field(description="what to do about it, as the user is told")
+
+
+class Knows(Model):
+    """ONNX operators that were looked at; one that is neither here nor in `lacks` is told as not known."""
+
+    operators: list[str] = Field(min_length=1, description="ONNX operators that the toolkit is known to have")
+    complete: bool = Field(
+        default=False, description="the maker's list, so that the toolkit has no other; else what was tried"
+    )
+    source: str = Field(min_length=4, description=_SOURCE)
 
 
 class LoadsOn(Model):
@@ -122,6 +136,9 @@ class RecipeFile(Model):
     )
     opsets: Opsets | None = None
     lacks: list[Lack] = Field(default=[], description="operators that the toolkit is known not to have")
+    knows: Knows | None = Field(
+        default=None, description="operators that it has; left out: nobody knows here"
+    )
     loads_on: LoadsOn | None = None
     simulator: Simulator | None = None
     needs: list[Need] = Field(default=[], description="programs beyond its packages")
@@ -139,8 +156,8 @@ class RecipeFile(Model):
     def _whole(self) -> RecipeFile:
         if (self.run == "python") != (not self.steps):
             raise ValueError("`steps` are for run: sdk and run: box, and those need some")
-        if self.run == "sdk" and self.sdk is None:
-            raise ValueError("run: sdk needs `sdk:`, which says where the vendor's program is found")
+        if self.run != "python" and self.sdk is None:
+            raise ValueError(f"run: {self.run} needs `sdk:`, which says where the vendor's program is found")
         return self
 
 

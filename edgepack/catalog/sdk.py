@@ -57,6 +57,26 @@ class Refusal(Model):
     source: str = Field(min_length=4, description=_SOURCE)
 
 
+class Fact(Model):
+    """What a converted model depends on besides what goes in: a version or a device, asked of a machine."""
+
+    name: str = Field(pattern=r"[A-Za-z][A-Za-z0-9 ]*", description="as it is told: `TensorRT`, `GPU`")
+    program: str = Field(default="", description="one of the toolkit's or on PATH; it must end with 0")
+    args: list[str] = Field(default=[], description="of the program")
+    file: str = Field(default="", description="instead of a program: a file of the machine's")
+    match: str = Field(default=".+", description="a regular expression: the parts of what is said that count")
+    device: bool = Field(
+        default=False, description="it names the device; one of those must answer where a model is made"
+    )
+    source: str = Field(min_length=4, description=_SOURCE)
+
+    @model_validator(mode="after")
+    def _one(self) -> Fact:
+        if bool(self.program) == bool(self.file):
+            raise ValueError("a fact is asked of a `program` or read from a `file`")
+        return self
+
+
 class Sdk(Model):
     """A vendor's toolkit: what it is, where people get it, and how it is recognised on this host."""
 
@@ -73,6 +93,9 @@ class Sdk(Model):
     )
     on_path: bool = Field(default=True, description="what is not below the key's folder may be on PATH")
     box: list[str] = Field(default=[], description="run: box: where its programs lie on a box, besides PATH")
+    facts: list[Fact] = Field(
+        default=[], description="run: box: what its results depend on: versions, and the device itself"
+    )
     env: dict[str, str] = Field(default={}, description="variables that its programs need, templates")
     path: list[str] = Field(default=[], description="folders put before PATH, templates")
     user_env: list[str] = Field(

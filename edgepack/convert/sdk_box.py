@@ -1,8 +1,9 @@
 """What the box itself converts while a release is staged (``run: box``): the model, and the steps as data.
 
 ``model/on-box.json`` holds the steps of the recipe, rendered as far as is known here. What only the box
-knows stands in it as ``@RELEASE@``, ``@OUT@`` (where the results go), ``@WORK@`` (thrown away afterwards) and
-``@SDK@``. An argument with ``if_help`` is for a program whose ``--help`` says it (after a ``!``: does not).
+knows stands in it as ``@RELEASE@``, ``@OUT@`` (where the results go), ``@WORK@`` (thrown away afterwards),
+``@SDK@`` and ``@ENV:NAME@`` (a variable of the box's). An argument with ``if_help`` is for a program whose
+``--help`` says it (after a ``!``: does not).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from edgepack.convert.sdk_calibration import Samples
 from edgepack.convert.sdk_find import Toolkit
 from edgepack.convert.sdk_words import Place, Words, words_of
 
-FORMAT = 1
+FORMAT = 2
 STEPS, FOLDER, MODEL = "on-box.json", "on-box", "model.onnx"
 RELEASE, OUT, WORK, SDK = Path("@RELEASE@"), Path("@OUT@"), Path("@WORK@"), Path("@SDK@")
 _THERE = RELEASE / "model" / FOLDER
@@ -36,7 +37,9 @@ def pack(recipe: Recipe, request: Request) -> Converted:
     files = {MODEL: out / MODEL, STEPS: out / STEPS}
     shutil.copyfile(request.model, files[MODEL])
     samples = _samples(recipe, request, signature)
-    place = Place(Toolkit(SDK, {}, "the box"), WORK, signature.inputs, signature.outputs, samples)
+    user = {name: f"@ENV:{name}@" for name in (recipe.about.sdk.user_env if recipe.about.sdk else [])}
+    toolkit = Toolkit(SDK, {}, "the box")
+    place = Place(toolkit, WORK, signature.inputs, signature.outputs, samples, user=user)
     refuse(recipe, request, place)
     asked = dataclasses.replace(request, model=RELEASE / "model" / MODEL, out=OUT)
     said = Words(recipe, asked, place)
@@ -45,20 +48,37 @@ def pack(recipe: Recipe, request: Request) -> Converted:
         (out / FOLDER).mkdir(exist_ok=True)
         shutil.copyfile(recipe.folder / script, out / FOLDER / script)
     steps = [_step(recipe, step, said) for step in active]
-    body = {
-        "format": FORMAT,
-        "recipe": recipe.id,
-        "tool": recipe.about.tool,
-        "versions": recipe.about.sdk.versions if recipe.about.sdk else "",
-        "places": list(recipe.about.sdk.box) if recipe.about.sdk else [],
-        "steps": steps,
-        "errors": [known.model_dump() for known in recipe.about.errors],
-    }
+    body = _body(recipe, steps, said)
     files[STEPS].write_text(json.dumps(body, indent=1, sort_keys=True) + "\n")
     beside = sorted(p for p in (out / FOLDER).rglob("*") if p.is_file())
     files |= {p.relative_to(out).as_posix(): p for p in beside}
     makes = [made for step in steps for made in (*step["makes"], *step["keeps"])]
     return Converted(files, {**report(recipe, request, signature, list(files)), "on_box": {"makes": makes}})
+
+
+def _body(recipe: Recipe, steps: list[dict[str, Any]], said: Words) -> dict[str, Any]:
+    about, sdk = recipe.about, recipe.about.sdk
+    assert sdk is not None, recipe.id
+    found = {
+        "places": list(sdk.box),
+        "finds": list(sdk.finds),
+        "variable": sdk.variable,
+        "from": sdk.from_,
+        "facts": [fact.model_dump(exclude={"source"}) for fact in sdk.facts],
+        "env": {name: said.text(template) for name, template in sdk.env.items()},
+        "sees": list(sdk.user_env),
+    }
+    return {
+        "format": FORMAT,
+        "recipe": recipe.id,
+        "runtime": about.to,
+        "tool": about.tool,
+        "versions": sdk.versions,
+        "memory_mb": about.memory_mb,
+        **found,
+        "steps": steps,
+        "errors": [known.model_dump() for known in about.errors],
+    }
 
 
 def _samples(recipe: Recipe, request: Request, signature: Signature) -> Samples | None:
@@ -81,6 +101,7 @@ def _step(recipe: Recipe, step: SdkStep, said: Words) -> dict[str, Any]:
     return {
         "program": step.program,
         "args": [*script, *(arg for arg in args if arg["words"])],
+        "env": {name: said.text(template) for name, template in step.env.items()},
         "writes": {name: said.file(template) for name, template in step.renders.items()},
         "makes": [said.text(made) for made in step.makes],
         "keeps": {name: said.text(where) for name, where in step.keeps.items()},

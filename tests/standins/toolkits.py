@@ -6,6 +6,7 @@ points to, so that what a test breaks in it stays the test's own.
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import stat
 import sys
@@ -31,7 +32,7 @@ def install(vendor: str, folder: Path, lie: str = "") -> Path:
     if (root / "lib/python").is_dir():
         python = root / "bin/python3"
         python.parent.mkdir(exist_ok=True)
-        python.write_text(_PYTHON.format(root=root, python=sys.executable))
+        python.write_text(_PYTHON.format(root=shlex.quote(str(root)), python=sys.executable))
         python.chmod(0o755)
     if lie:
         (root / MARK).write_text(lie)
