@@ -10,11 +10,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from edgepack.cli.screen import Screen
+    from edgepack.plan.step import Plan
+    from edgepack.store import Store
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its own flags."""
     parser.add_argument("targets", nargs="*", metavar="TARGET", help="only these; all of the manifest's else")
+    parser.add_argument(
+        "--layers",
+        action="store_true",
+        help="with the error layer by layer; where the toolkit does not tell it, by cutting the model",
+    )
 
 
 def run(args: argparse.Namespace, screen: Screen) -> int:
@@ -32,6 +39,8 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     for target, chain in plan.chains.items():
         if "parity" in chain:
             shown[target] = parity_step.laid_out(plan, target, store)
+            if args.layers:
+                shown[target] = _with_layers(screen, plan, target, store)
     screen.result({"project": plan.project.manifest.name, "targets": shown})
     for target in plan.chains:
         if target not in shown:
@@ -41,9 +50,51 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
         page = parity_step.place(plan.project, target, "html").relative_to(plan.project.folder)
         screen.text(f"{target}: {body['state']}, {body['precision']} by {body['recipe']}; {page}")
         screen.rows(_rows(body))
+        if args.layers:
+            _show_layers(body, screen)
         for warning in body["warnings"]:
             screen.text(screen.paint(f"  warning: {warning}", "yellow"))
     return 0
+
+
+def _with_layers(screen: Screen, plan: Plan, target: str, store: Store) -> Mapping[str, Any]:
+    """The report with its layers. It may take minutes, so it is shown as a step is."""
+    from edgepack.convert import layers_step
+    from edgepack.pipeline import only_build
+
+    name = f"{plan.project.manifest.name}@{target}/layers"
+    with only_build(plan.project.folder):
+        screen.started(name)
+        try:
+            body = layers_step.report(plan, target, store, lambda note: screen.note(name, note))
+        except BaseException:
+            screen.done(name, good=False)
+            screen.stop()
+            raise
+        screen.done(name, f"{len(body['layers'])} tensors compared")
+        screen.stop()
+    return body
+
+
+def _show_layers(body: Mapping[str, Any], screen: Screen) -> None:
+    looked = body.get("looked")
+    if not body["layers"]:
+        screen.text(f"  layers: {looked['note'] if looked else 'nothing here can look inside of the model'}")
+        return
+    screen.rows(
+        [
+            [
+                f"  {row['node']}",
+                row["op"],
+                row["tensor"],
+                "not a number" if row["cosine"] is None else f"cosine {row['cosine']:.6f}",
+                "" if row["max_abs"] is None else f"largest error {row['max_abs']:.3g}",
+            ]
+            for row in body["layers"]
+        ]
+    )
+    if looked and looked["note"]:
+        screen.text(f"  {looked['note']}")
 
 
 def _rows(body: Mapping[str, Any]) -> list[list[str]]:

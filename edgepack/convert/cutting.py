@@ -7,6 +7,7 @@ beginning with others than in the whole, so what is found is said to be found by
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,7 @@ def first(judge: Judge, folder: Path, report: Mapping[str, Any], worst: int) -> 
         return Layers((), None, HOW, f"the model could not be cut: {error.what}")
 
 
-def spread(judge: Judge, folder: Path, report: Mapping[str, Any]) -> Layers | None:
+def spread(judge: Judge, folder: Path, report: Mapping[str, Any], limits: Limits = LIMITS) -> Layers | None:
     """A row for each tensor at a handful of cuts from all over the model. None where nothing can be cut.
 
     Raises what ``convert`` raises where the model itself cannot be looked into.
@@ -79,9 +80,14 @@ def spread(judge: Judge, folder: Path, report: Mapping[str, Any]) -> Layers | No
     looking = _Looking(judge, report, arrays.spread(arrays.count(judge.inputs), SAMPLES))
     looking.whole(folder)
     inner = range(1, len(looking.cuts))
+    began, stopped = time.monotonic(), ""
     for number in (inner[i] for i in arrays.spread(len(inner), HANDFUL)) if inner else ():
+        spent = time.monotonic() - began
+        if spent > limits.seconds:
+            stopped = f"; it stopped early, after {spent:.0f} s"
+            break
         looking.see(number)
-    return Layers(looking.table(None)[0], None, HOW, looking.account())
+    return Layers(looking.table(None)[0], None, HOW, looking.account() + stopped)
 
 
 class _Looking:
@@ -243,7 +249,7 @@ class _Search:
         if bracket.stopped:
             words.append(f"it stopped early, {bracket.stopped}; it may be any of {_some(between)}")
         elif len(between) > 1:
-            words.append(f"it is one of {_some(between)}, which cannot be told apart by cutting")
+            words.append(f"it is one of {_some(between)}, between which the model is not cut")
         return "; ".join(words)
 
 

@@ -21,14 +21,28 @@ def section(body: Mapping[str, Any]) -> str:
         simulator = body.get("simulator")
         if not simulator:
             return ""
-        said = f"{escape(simulator['name'])} gives no intermediate tensors, so layers cannot be compared."
+        said = (
+            f"{escape(simulator['name'])} gives no intermediate tensors. With <code>edgepack parity "
+            "--layers</code> beginnings of the model are converted, and what they give is compared."
+        )
         return f'<section><h2>Layer by layer</h2><p class="note">{said}</p></section>'
     only = "" if len(rows) == len(body["layers"]) else f", {len(rows)} of {len(body['layers'])} tensors"
     return (
         '<section><h2>Layer by layer</h2><p class="note">Distance of each tensor inside the converted model '
         "from the trained one's: 1 − cosine, the lower the better. Layers in the model's order"
-        f"{only}; the dashed line is the gate that outputs are held to, layers are not.</p>"
+        f"{only}; the dashed line is the gate that outputs are held to, layers are not.{_how(body)}</p>"
         f'<div class="wide">{plot(rows, 1 - body["gates"]["cosine"], body["first"])}</div></section>'
+    )
+
+
+def _how(body: Mapping[str, Any]) -> str:
+    """Where the tensors were not looked at in the converted model itself."""
+    looked = body.get("looked") or {}
+    if looked.get("how") != "cutting":
+        return ""
+    return (
+        " Each is an output of a beginning of the model, converted by itself: found by cutting, where the "
+        "toolkit may merge layers in another way."
     )
 
 

@@ -102,6 +102,9 @@ def _cause(body: Mapping[str, Any]) -> str:
             f"<p>First diverging layer: <code>{escape(first['node'])}</code> ({escape(first['op'])}), "
             f"cosine {number(first['cosine'])}{more}.</p>"
         )
+    looked = body.get("looked") or {}
+    if looked.get("note") and body["fault"] == "model":
+        lines.append(f'<p class="note">{_sentence(looked["note"])}</p>')
     return f'<section class="cause"><h2>What is wrong</h2>{"".join(lines)}</section>'
 
 

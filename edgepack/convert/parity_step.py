@@ -60,15 +60,21 @@ def run(work: Work) -> str:
         body["seconds"] = round(time.monotonic() - began, 1)
         error = _error(judge, looked, body) if looked.fault else None
     with tempfile.TemporaryDirectory(prefix="edgepack-parity-") as temporary:
-        files = {name: Path(temporary) / name for name in ("parity.json", "parity.html")}
-        body = _clean(body)
-        files["parity.json"].write_text(json.dumps(body, indent=1, sort_keys=True) + "\n")
-        files["parity.html"].write_text(parity_page.page(body))
-        _to_dist(work.project, work.choice.target.id, files)
+        body = clean(body)
+        files = written(work, body, Path(temporary))
         if error is not None:
             raise error
         work.store.put(work.step("parity").key, files, body)
     return _line(looked, body)
+
+
+def written(work: Work, body: Mapping[str, Any], folder: Path) -> dict[str, Path]:
+    """A report as JSON and as a page, in ``folder`` and in ``dist/``. body: without NaN and infinity."""
+    files = {name: folder / name for name in ("parity.json", "parity.html")}
+    files["parity.json"].write_text(json.dumps(body, indent=1, sort_keys=True) + "\n")
+    files["parity.html"].write_text(parity_page.page(body))
+    _to_dist(work.project, work.choice.target.id, files)
+    return files
 
 
 def place(project: Project, target: str, suffix: str) -> Path:
@@ -84,12 +90,12 @@ def laid_out(plan: Plan, target: str, store: Store) -> Mapping[str, Any]:
     return result.report
 
 
-def _clean(value: Any) -> Any:
-    """JSON knows no infinity and no NaN: null."""
+def clean(value: Any) -> Any:
+    """A report as JSON has it. JSON knows no infinity and no NaN: null."""
     if isinstance(value, Mapping):
-        return {str(name): _clean(inner) for name, inner in value.items()}
+        return {str(name): clean(inner) for name, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_clean(inner) for inner in value]
+        return [clean(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

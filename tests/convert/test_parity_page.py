@@ -76,6 +76,8 @@ SCORE = {
     "ok": False,
 }
 FAILED = {"ok": False, "compared": "both", "why": "output `y` is off", "rows": {}}
+CUT = {"how": "cutting", "note": "by cutting: 3 beginnings"}
+ALONE = {**LAYER, "cosine": 0.2, "alone": 0.3}
 CAUSE = {"key": "x", "words": "red and blue are swapped", "fix": "turn them", "mended": "cosine 1"}
 SEARCH = {"kept": ["n1"], "bought": {"cosine": [0.9, 0.99], "metric": [None, None]}, "cost_bytes": 100}
 CASES: dict[str, tuple[dict[str, Any], str]] = {
@@ -97,6 +99,11 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         "Nothing is claimed",
     ),
     "no taps": ({"layers": []}, "gives no intermediate tensors"),
+    "cut": ({"looked": CUT}, "found by cutting"),
+    "cut at fault": (
+        {"ok": False, "fault": "model", "stages": {"model": FAILED}, "first": ALONE, "looked": CUT},
+        "By cutting: 3 beginnings",
+    ),
     "no number": ({"outputs": {"y": {**ROW, "cosine": None, "max_abs": None, "ok": False}}}, "not a number"),
     "task": ({"score": SCORE}, "It loses 10.00 points on 60 held-out"),
     "kept": ({"conversion": {**body()["conversion"], "search": SEARCH}}, "0.90000 → 0.99000"),
