@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from edgepack.catalog.recipes import RecipeFile
     from edgepack.cli.screen import Screen
-    from edgepack.model.lint import Subject
+    from edgepack.model.lint import Subject, Toolkit
     from edgepack.plan.step import Choice
 
 _MARKS = {"stops": "✗", "slows": "!", "note": "·"}
@@ -52,13 +53,23 @@ def subject(choice: Choice) -> Subject:
         recipe=choice.recipe.id,
         precision=choice.precision,
         opsets=(about.opsets.min, about.opsets.max) if about.opsets else None,
-        lacks={lack.operator: lack.fix for lack in about.lacks},
+        toolkits=[_toolkit(recipe.id, recipe.about) for recipe in choice.chain.converts],
+        accelerated="accelerator" in known or bool(about.chips),
         channels=int(channels) if isinstance(channels, int) else None,
         tops=tops.get(choice.precision) if isinstance(tops, dict) else None,
         memory_mb=min(memory) if isinstance(memory, list) else memory,
-        sources={name: fact.source for name, fact in known.items()}
-        | {lack.operator: lack.source for lack in about.lacks},
+        sources={name: fact.source for name, fact in known.items()},
     )
+
+
+def _toolkit(recipe: str, about: RecipeFile) -> Toolkit:
+    """What lint is to know of a converter's operators."""
+    from edgepack.model.lint import Known, Lacking, Toolkit
+
+    lacks = [Lacking(lack.operator, lack.fix, lack.source, lack.when) for lack in about.lacks]
+    said = about.knows
+    knows = Known(frozenset(said.operators), said.complete, said.source) if said else None
+    return Toolkit(recipe, about.tool, lacks, knows)
 
 
 def _value(choice: Choice, name: str) -> Any:

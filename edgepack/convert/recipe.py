@@ -171,7 +171,7 @@ def _beside(recipe: Recipe) -> list[str]:
 
 @functools.cache
 def without_network() -> tuple[str, ...]:
-    """The words before a command that runs it without a network; none where the kernel does not allow that."""
+    """Words before a command that runs it without a network; none where the kernel forbids that."""
     prefix = ("unshare", "--map-current-user", "--net", "--")
     if shutil.which("unshare") and run(command(*prefix, "true")).ok:
         return prefix

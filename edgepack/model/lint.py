@@ -11,6 +11,8 @@ Weight = Literal["stops", "slows", "note"]
 # Bytes a weight takes, by precision; what is not named here takes one.
 _BYTES = {"fp32": 4, "fp16": 2, "bf16": 2, "int16": 2}
 _MOST_NAMED = 4
+# What prepares a model for any converter folds these away, or no computation is left of them.
+_NO_COMPUTATION = frozenset({"Constant", "Dropout", "Identity"})
 
 
 @dataclass(frozen=True)
@@ -24,19 +26,49 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Subject:
-    """A target and the way there, as far as they are known; what is unknown is not judged.
+class Lacking:
+    """An operator that a toolkit has not. when: nodes with these attributes; `rank`: of the first input."""
 
-    lacks: ONNX operator → what to do, of those that the recipe's toolkit has not. channels: the multiple that
-    the NPU computes. tops: 10¹² operations a second by precision, the maker's figure; memory_mb: of the box,
-    the least of its variants. sources: fact → where it stands.
+    operator: str
+    fix: str = ""
+    source: str = ""
+    when: Mapping[str, str | int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Known:
+    """Operators that a toolkit has. complete: it has no other; else nobody has looked at others."""
+
+    operators: frozenset[str]
+    complete: bool
+    source: str
+
+
+@dataclass(frozen=True)
+class Toolkit:
+    """A converter on the way, and what is known of its operators. knows: None where nothing is."""
+
+    recipe: str
+    tool: str
+    lacks: Sequence[Lacking] = ()
+    knows: Known | None = None
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A target and the way there, as far as they are known; what is unknown is not judged, and told as that.
+
+    toolkits: the converters on the way from ONNX. accelerated: it has an NPU or the like, channels: the
+    multiple that this computes. tops: 10¹² operations a second by precision, the maker's figure. memory_mb:
+    of the box, the least of its variants. sources: fact → where it stands.
     """
 
     target: str
     recipe: str
     precision: str
     opsets: tuple[int, int] | None = None
-    lacks: Mapping[str, str] = field(default_factory=dict)
+    toolkits: Sequence[Toolkit] = ()
+    accelerated: bool = False
     channels: int | None = None
     tops: float | None = None
     memory_mb: float | None = None
@@ -51,11 +83,8 @@ def lint(facts: Mapping[str, Any], subject: Subject) -> list[Finding]:
 
 
 def _stops(facts: Mapping[str, Any], subject: Subject) -> Iterator[Finding]:
-    for operator, fix in subject.lacks.items():
-        nodes = list((facts.get("nodes") or {}).get(operator) or [])
-        if nodes:
-            what = f"{subject.recipe} has nothing for {operator} ({_named(nodes)})"
-            yield Finding("stops", what, subject.sources.get(operator, ""), fix)
+    for toolkit in subject.toolkits:
+        yield from _lacking(facts, toolkit)
     if subject.opsets and not subject.opsets[0] <= facts["opset"] <= subject.opsets[1]:
         least, most = subject.opsets
         what = f"opset {facts['opset']}: {subject.recipe} takes {least} to {most}"
@@ -66,6 +95,42 @@ def _stops(facts: Mapping[str, Any], subject: Subject) -> Iterator[Finding]:
         there = f"the box has {subject.memory_mb:,.0f}"
         what = f"its weights take {size / 1e6:,.0f} MB in {subject.precision}, {there}"
         yield Finding("stops", what, subject.sources.get("memory_mb", ""), "use 8 bits, or a smaller network")
+
+
+def _lacking(facts: Mapping[str, Any], toolkit: Toolkit) -> Iterator[Finding]:
+    """Operators that stop the conversion, each with how many there are."""
+    for lack in toolkit.lacks:
+        nodes, count = _nodes(facts, lack)
+        if count:
+            how = "".join(f", {name} {value}" for name, value in lack.when.items())
+            what = f"{toolkit.recipe} has nothing for {lack.operator}{how}"
+            what = f"{what}: {count} × ({_named(nodes, count)})"
+            yield Finding("stops", what, lack.source, lack.fix)
+    known = toolkit.knows
+    if known and known.complete:
+        for operator in _unheard_of(facts, toolkit):
+            nodes, count = _nodes(facts, Lacking(operator))
+            what = f"{toolkit.tool} has no {operator}: {count} × ({_named(nodes, count)})"
+            fix = "write it with other operators, or cut the model before it and do the rest in `post`"
+            yield Finding("stops", what, f"it is not in {known.source}", fix)
+
+
+def _nodes(facts: Mapping[str, Any], lack: Lacking) -> tuple[list[str], int]:
+    """Names of the nodes that it is about, and how many there are: the report names 200 of an operator."""
+    names = list((facts.get("nodes") or {}).get(lack.operator) or [])
+    if not lack.when:
+        return names, int((facts.get("operators") or {}).get(lack.operator, len(names)))
+    said = list((facts.get("attributes") or {}).get(lack.operator) or [])
+    wanted = lack.when.items()
+    found = [n for n, own in zip(names, said, strict=False) if all(own.get(k) == v for k, v in wanted)]
+    return found, len(found)
+
+
+def _unheard_of(facts: Mapping[str, Any], toolkit: Toolkit) -> list[str]:
+    """Operators of the model of which the toolkit's list says nothing."""
+    known = toolkit.knows.operators if toolkit.knows else frozenset()
+    heard = known | {lack.operator for lack in toolkit.lacks} | _NO_COMPUTATION
+    return sorted(set(facts.get("nodes") or {}) - heard)
 
 
 def _slows(facts: Mapping[str, Any], subject: Subject) -> Iterator[Finding]:
@@ -102,6 +167,11 @@ def _notes(facts: Mapping[str, Any], subject: Subject) -> Iterator[Finding]:
         yield Finding("note", str(change))
     for warning in facts.get("warnings") or []:
         yield Finding("note", str(warning))
+    for toolkit in subject.toolkits:
+        yield from _not_known(facts, toolkit)
+    if subject.accelerated and subject.channels is None:
+        what = f"how many channels {subject.target} computes at a time is not known here"
+        yield Finding("note", what, "", "widths in steps of 16 or 32 suit most")
     operations = 2 * int(facts.get("macs") or 0)
     if subject.tops and operations:
         best = subject.tops * 1e12 / operations
@@ -110,10 +180,24 @@ def _notes(facts: Mapping[str, Any], subject: Subject) -> Iterator[Finding]:
         yield Finding("note", what, why)
 
 
+def _not_known(facts: Mapping[str, Any], toolkit: Toolkit) -> Iterator[Finding]:
+    """What nobody has looked at is said, so that silence means that it was."""
+    if toolkit.knows is None:
+        what = f"which operators {toolkit.tool} knows is not known here"
+        yield Finding("note", what, "", "the conversion tells: edgepack names the operator that it stops at")
+    elif not toolkit.knows.complete:
+        names = _unheard_of(facts, toolkit)
+        if names:
+            what = f"nobody has tried with {toolkit.tool}: {', '.join(names)}"
+            yield Finding("note", what, f"tried was what is in {toolkit.knows.source}")
+
+
 def _size(facts: Mapping[str, Any], subject: Subject) -> float:
     return float(facts.get("parameters") or 0) * _BYTES.get(subject.precision, 1)
 
 
-def _named(nodes: Sequence[str]) -> str:
-    more = f" and {len(nodes) - _MOST_NAMED} more" if len(nodes) > _MOST_NAMED else ""
+def _named(nodes: Sequence[str], count: int = 0) -> str:
+    """The first few. count: how many there are, where that is more than there are names."""
+    left = max(count, len(nodes)) - _MOST_NAMED
+    more = f" and {left} more" if left > 0 else ""
     return ", ".join(nodes[:_MOST_NAMED]) + more

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from edgepack.model.lint import Subject, lint
+from edgepack.model.lint import Known, Lacking, Subject, Toolkit, lint
 
 
 def facts(**changed: Any) -> dict[str, Any]:
@@ -31,6 +32,11 @@ def facts(**changed: Any) -> dict[str, Any]:
     return {**plain, "weighted": [{**conv, **layer}], **changed}
 
 
+def has(*operators: str, complete: bool = False, lacks: Sequence[Lacking] = ()) -> dict[str, Any]:
+    knows = Known(frozenset(operators), complete, "the maker's list")
+    return {"toolkits": [Toolkit("onnx-npu", "NPU tool 2", lacks, knows)]}
+
+
 NPU = {"target": "npu", "recipe": "onnx-npu", "precision": "int8"}
 
 
@@ -40,9 +46,48 @@ NPU = {"target": "npu", "recipe": "onnx-npu", "precision": "int8"}
         (facts(opset=20), {"opsets": (7, 19)}, "stops", "opset 20: onnx-npu takes 7 to 19"),
         (
             facts(nodes={"NonMaxSuppression": ["nms"]}),
-            {"lacks": {"NonMaxSuppression": "do it in post"}},
+            has("Conv", lacks=[Lacking("NonMaxSuppression", "do it in post")]),
             "stops",
-            "onnx-npu has nothing for NonMaxSuppression (nms)",
+            "onnx-npu has nothing for NonMaxSuppression: 1 × (nms)",
+        ),
+        (
+            facts(
+                nodes={"Resize": ["up", "down"]},
+                attributes={"Resize": [{"mode": "nearest", "rank": 4}, {"mode": "cubic", "rank": 4}]},
+            ),
+            has("Resize", lacks=[Lacking("Resize", when={"mode": "cubic"})]),
+            "stops",
+            "onnx-npu has nothing for Resize, mode cubic: 1 × (down)",
+        ),
+        (
+            facts(nodes={"Det": [f"d{n}" for n in range(6)]}, operators={"Det": 300}),
+            has("Conv", lacks=[Lacking("Det")]),
+            "stops",
+            "300 × (d0, d1, d2, d3 and 296 more)",
+        ),
+        (
+            facts(nodes={"Conv": ["c"], "Det": ["d"]}),
+            has("Conv", complete=True),
+            "stops",
+            "NPU tool 2 has no Det: 1 × (d)",
+        ),
+        (
+            facts(nodes={"Conv": ["c"], "Det": ["d"]}),
+            has("Conv"),
+            "note",
+            "nobody has tried with NPU tool 2: Det",
+        ),
+        (
+            facts(),
+            {"toolkits": [Toolkit("onnx-npu", "NPU tool 2")]},
+            "note",
+            "which operators NPU tool 2 knows is not known here",
+        ),
+        (
+            facts(),
+            {"accelerated": True},
+            "note",
+            "how many channels npu computes at a time is not known here",
         ),
         (facts(parameters=600_000_000), {"memory_mb": 512.0}, "stops", "weights take 600 MB in int8"),
         (facts(parameters=200_000_000), {"memory_mb": 512.0}, "slows", "200 MB of the box's 512"),
@@ -60,8 +105,10 @@ def test_what_hurts_is_told(of: dict[str, Any], subject: dict[str, Any], weight:
 
 
 def test_what_fits_is_not_complained_of() -> None:
-    subject = Subject(**NPU, opsets=(7, 19), channels=16, memory_mb=512.0, lacks={"Resize": "…"})
-    assert lint(facts(), subject) == []
+    toolkit = has("Conv", lacks=[Lacking("Resize"), Lacking("Conv", when={"rank": 5})])
+    subject = Subject(**NPU, opsets=(7, 19), accelerated=True, channels=16, memory_mb=512.0, **toolkit)
+    of = facts(nodes={"Conv": ["c1"], "Constant": ["k"]}, attributes={"Conv": [{"rank": 4}]})
+    assert lint(of, subject) == []
 
 
 def test_what_stops_comes_first() -> None:
