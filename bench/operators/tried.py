@@ -31,7 +31,7 @@ WARM = {
     "onnx-openvino": ("openvino", "onnxruntime"),
     "onnx-tflite": ("onnx2tf", "ai_edge_litert.interpreter"),
 }
-PARTS = 20  # conversions that one process answers for
+PARTS = 10  # conversions that one process answers for
 BATCH = Path(__file__).with_name("batch.py")
 
 
@@ -86,6 +86,20 @@ def tried(way: Way, cases: Sequence[Case], timeout_s: int, told: Callable[[str],
         _write(way.store, known)
         told(f"{way.recipe.id}: " + ", ".join(f"{name} {found.state}" for name, found in fresh.items()))
     return {case.id: known.get(keys[case.id], _beyond(way, case)) for case in cases}
+
+
+def kept(way: Way, cases: Sequence[Case]) -> dict[str, Found]:
+    """What was found before, by the case's id; a case that was not tried is left out."""
+    known = _read(way.store)
+    keys = {case.id: _key(case.id, case.build()) for case in cases}
+    found = {case.id: known[keys[case.id]] for case in cases if keys[case.id] in known}
+    beyond = {case.id: _beyond(way, case) for case in cases if not _takes(way, case)}
+    return {**beyond, **found} if found else {}
+
+
+def afresh(way: Way, case: Case, timeout_s: int) -> Found:
+    """One case, whatever was found before."""
+    return _batch(way, [case], {case.id: case.build()}, timeout_s)[case.id]
 
 
 def _takes(way: Way, case: Case) -> bool:

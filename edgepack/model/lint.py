@@ -188,8 +188,8 @@ def _not_known(facts: Mapping[str, Any], toolkit: Toolkit) -> Iterator[Finding]:
     elif not toolkit.knows.complete:
         names = _unheard_of(facts, toolkit)
         if names:
-            what = f"nobody has tried with {toolkit.tool}: {', '.join(names)}"
-            yield Finding("note", what, f"tried was what is in {toolkit.knows.source}")
+            what = f"whether {toolkit.tool} has {', '.join(names)} is not known here"
+            yield Finding("note", what, f"known is what was {toolkit.knows.source}")
 
 
 def _size(facts: Mapping[str, Any], subject: Subject) -> float:

@@ -75,7 +75,7 @@ NPU = {"target": "npu", "recipe": "onnx-npu", "precision": "int8"}
             facts(nodes={"Conv": ["c"], "Det": ["d"]}),
             has("Conv"),
             "note",
-            "nobody has tried with NPU tool 2: Det",
+            "whether NPU tool 2 has Det is not known here",
         ),
         (
             facts(),
