@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from edgepack.catalog import recipes
 from edgepack.compile import blocks_step, program_step, render, runtime_step, verify_step
-from edgepack.convert import feed_step, parity_step
+from edgepack.convert import device, feed_step, parity_step
 from edgepack.convert import state as recipe_state
 from edgepack.convert import step as convert_step
 from edgepack.errors import EdgepackError, Exit, ToolError
@@ -146,6 +146,7 @@ def make_plan(project: Project, request: Request, store: Store) -> Plan:
         arch=qemu.host_arch(),
         missing=recipe_state.missing(known.values(), project),
         programs=render.RUNTIMES,
+        devices=device.told(known.values(), project),
     )
     snapshot = take(project, wanted, store, elsewhere, known, here)
     return plan_build(snapshot, request.toolchain, proof=request.proof, program=request.program)

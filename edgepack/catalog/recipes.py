@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -84,8 +84,10 @@ class Simulator(Model):
     """What ``run.py`` computes the converted model with, on the building host."""
 
     name: str = Field(description="as in: verified on emulator or simulator (NAME)")
-    kind: Literal["simulator", "runtime"] = Field(
-        alias="is", description="simulator: of the chip; runtime: the tool's own, on this host's processor"
+    kind: Literal["simulator", "runtime", "device"] = Field(
+        alias="is",
+        description="simulator: of the chip; runtime: the tool's own, on this host's processor; device: the "
+        "target's own, which this host has",
     )
     samples: int = Field(default=64, gt=0, description="golden vectors that it can do in about a minute")
     taps: bool = Field(default=False, description="it can give intermediate tensors by their ONNX names")
@@ -141,6 +143,10 @@ class RecipeFile(Model):
     )
     loads_on: LoadsOn | None = None
     simulator: Simulator | None = None
+    here: Simulator | None = Field(
+        default=None,
+        description="run: box: what `run.py` computes the model with where a target says `converts_on: here`",
+    )
     needs: list[Need] = Field(default=[], description="programs beyond its packages")
     sdk: Sdk | None = None
     steps: list[SdkStep] = Field(default=[], description="run: sdk and box: the programs, in order")
@@ -156,6 +162,8 @@ class RecipeFile(Model):
     def _whole(self) -> RecipeFile:
         if (self.run == "python") != (not self.steps):
             raise ValueError("`steps` are for run: sdk and run: box, and those need some")
+        if self.here is not None and self.run != "box":
+            raise ValueError("`here` is for run: box; another recipe has a `simulator`")
         if self.run != "python" and self.sdk is None:
             raise ValueError(f"run: {self.run} needs `sdk:`, which says where the vendor's program is found")
         return self
@@ -178,6 +186,12 @@ class Recipe:
     def gives_back(self) -> str:
         """How far its results can be shown on this host, in words."""
         return self.about.simulator.name if self.about.simulator else "by contract only"
+
+    def on_device(self) -> Recipe:
+        """The same for a host that has the target's device itself: a vendor's program, run here."""
+        assert self.about.run == "box", self.id
+        about = self.about.model_copy(update={"run": "sdk", "simulator": self.about.here, "here": None})
+        return replace(self, about=about)
 
     def precision(self, name: str, chip: str | None = None) -> Precision | None:
         """What it says of a precision on a chip: it may differ between chips."""

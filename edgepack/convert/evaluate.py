@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.catalog.recipes import Recipe
+from edgepack.convert import device, sdk_find
 from edgepack.convert.evaluation import Evaluation, Score, distances
 from edgepack.convert.files import lay_out
 from edgepack.convert.recipe import Converted, Request, Simulation, convert, simulate
@@ -126,6 +127,10 @@ class Judge:
     ) -> Path:
         """The same of what was made of another model: of the beginning of the trained one."""
         calibration = self.fed / "calibration.npz"
+        if self.work.choice.options.converts_on == "here":
+            project = self.work.project
+            toolkit = sdk_find.find(self.recipe, project.manifest.sdk, project.folder)
+            report = {**report, "here": device.given(self.recipe, toolkit)}
         asked = Simulation(
             folder,
             report,

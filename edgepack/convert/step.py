@@ -7,11 +7,12 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from edgepack.catalog.recipes import Recipe
-from edgepack.convert import sdk, sdk_box, sdk_find
+from edgepack.convert import device, sdk, sdk_box, sdk_find
 from edgepack.convert.files import laid_out
 from edgepack.convert.quantise import searches, with_search
 from edgepack.convert.recipe import Converted, Request, convert
@@ -126,9 +127,7 @@ def _convert(work: Work, recipe: Recipe, request: Request) -> Converted:
     log = work.log(work.slot)
     try:
         if recipe.about.run == "sdk":
-            keys = work.project.manifest.sdk
-            toolkit = sdk_find.find(recipe, keys, work.project.folder)
-            return sdk.convert(recipe, request, toolkit, log, work.progress)
+            return _by_sdk(work, recipe, request, log)
         if recipe.about.run == "box":
             return sdk_box.pack(recipe, request)
         if work.slot.startswith("convert") and work.choice.prepare is not None:
@@ -140,6 +139,17 @@ def _convert(work: Work, recipe: Recipe, request: Request) -> Converted:
         name = work.project.manifest.model.file
         error.where = f"{name} (edgepack.yaml:{work.project.document.line(('model', 'file'))})"
         raise
+
+
+def _by_sdk(work: Work, recipe: Recipe, request: Request, log: Path) -> Converted:
+    """With a vendor's programs, on this host's own device where the target says so."""
+    toolkit = sdk_find.find(recipe, work.project.manifest.sdk, work.project.folder)
+    if work.slot != "convert" or work.choice.options.converts_on == "box":
+        return sdk.convert(recipe, request, toolkit, log, work.progress)
+    known = device.facts(recipe, toolkit)
+    device.check(recipe, known)
+    made = sdk.convert(recipe, request, toolkit, log, work.progress)
+    return replace(made, report={**made.report, "made_on": known})
 
 
 def _keep(work: Work, converted: Converted) -> int:

@@ -158,3 +158,8 @@ class TargetOptions(Model):
     threads: Annotated[int, Field(ge=1, le=64)] = Field(
         default=1, description="threads that the model is computed with"
     )
+    converts_on: Literal["box", "here"] = Field(
+        default="box",
+        description="of a model that only the device itself can make (TensorRT): box, while a release is "
+        "staged; here, where this host has the target's device",
+    )

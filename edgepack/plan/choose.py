@@ -50,7 +50,7 @@ class _Chooser:
         compiler = self._pick("toolchain", toolchain or options.toolchain, "zig", "edgepack's default")
         if toolchain:
             self.because["toolchain"] = f"{toolchain} (the command line)"
-        chain = self._chain(Wanted(source, runtime, target.chip, precision))
+        chain = self._here(self._chain(Wanted(source, runtime, target.chip, precision)))
         self.because["chain"] = f"{chain} by {', '.join(r.id for r in chain.recipes)} ({chain.why})"
         self._check_quantisation(chain.last, precision)
         part = self._part()
@@ -114,6 +114,20 @@ class _Chooser:
         on = f" for {wanted.chip}" if wanted.chip else ""
         message = f"the recipe {chain.last.id} cannot write {wanted.precision}{on}"
         raise self._wrong(message, (*place, "precision"), f"it writes: {names}")
+
+    def _here(self, chain: Chain) -> Chain:
+        """With the last hop on this host, where the manifest says so. Raises InputError where it cannot."""
+        if self.options.converts_on == "box":
+            return chain
+        place = ("targets", self.target.id, "converts_on")
+        if chain.last.about.run != "box":
+            message = f"{chain.last.id} converts on this host anyway"
+            raise self._wrong(message, place, "leave `converts_on` out")
+        if self.target.arch != self.snapshot.here.arch:
+            message = f"this host is {self.snapshot.here.arch}, and {self.target.id} is {self.target.arch}"
+            raise self._wrong(message, place, "leave `converts_on` out: the box converts for itself")
+        self.because["converts_on"] = f"here (edgepack.yaml:{self.project.document.line(place)})"
+        return Chain((*chain.recipes[:-1], chain.last.on_device()), chain.why)
 
     def _check_quantisation(self, recipe: Recipe, name: str) -> None:
         """Each thing that is asked of the quantiser is one that it has. Raises InputError."""

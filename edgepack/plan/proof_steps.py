@@ -162,6 +162,10 @@ def _converts(snapshot: Snapshot, choice: Choice, steps: dict[str, Step], before
         part = f":{choice.part}" if choice.part else ""
         on = f":{chip}" if chip else ""
         on += f":{choice.target.arch}" if recipe.about.per_arch else ""
+        if final and choice.options.converts_on == "here":
+            on += ":here"
+            known = snapshot.here.devices.get(recipe.id, {})
+            inputs |= {f"{fact} on this host": said for fact, said in known.items()}
         name = f"{manifest.name}/convert:{recipe.id}:{precision}{on}{part}"
         last = steps[slot] = make_step(snapshot, name, "convert", inputs, tuple(needs))
 

@@ -9,7 +9,7 @@ import json
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from edgepack import __version__
@@ -57,6 +57,8 @@ class Here:
     arch: str  # this host's own
     missing: Mapping[str, str]  # recipe id → what it lacks here
     programs: frozenset[str]  # runtimes that the program's template can drive
+    # recipe id → what its results depend on here: a version's or a device's name → what was told
+    devices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def take(
