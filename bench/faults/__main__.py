@@ -84,7 +84,7 @@ def verdict(case: Case, said: Told) -> str:
         return "missed"
     plain = said.cause.removesuffix(" before").removesuffix(" std").removesuffix(" memory")
     named = plain in keys and said.stage == stage
-    return "caught" if named or warned else "wrongly named"
+    return "caught" if named or (warned and not said.cause) else "wrongly named"
 
 
 def page(shown: Sequence[tuple[Case, Told, str]], how: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.faults import scenes
 from edgepack.tools.runner import command, run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,6 +21,7 @@ MEAN = {
     "digits": ("mean: [0.5]", "mean: [127.5]"),
     "shapes": ("mean: [0.605, 0.489, 0.364]", "mean: [154.275, 124.695, 92.82]"),
 }
+FEWEST, MOST = 32, 128  # calibration images
 CPP = """#include <edgepack/edgepack.h>
 
 edgepack::Tensor fault(const edgepack::Tensor& given) {{
@@ -98,40 +100,28 @@ def _fresh(case: Case, project: Path) -> None:
     rest = tail.partition("\n\n")[2].partition("\n")[2]  # the project's own gates are for fp32 programs
     asked = f"{{runtime: {case.toolkit}, precision: {case.precision}, quantisation: {{search: 0}}}}"
     head = re.sub(r"\n  calibration:.*", "", head)  # this case has another
-    model = "model:\n  calibration: {data: calibration/, samples: 64}"
+    model = f"model:\n  calibration: {{data: calibration/, samples: {MOST}}}"
     text = f"{head.replace('model:', model, 1)}\ntargets:\n  x86_64: {asked}\n{rest}"
     (project / "edgepack.yaml").write_text(text)
 
 
 def _calibrate(case: Case, project: Path) -> None:
-    """Images to calibrate with: of all classes, or of one where that is the fault."""
+    """Images to calibrate with, FEWEST to MOST: of all classes, or of one where that is the fault."""
     place = project / "calibration"
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
+    one = case.fault == "calibration"
+    draw = random.Random(f"{case.network} {case.at}")
+    count = draw.randint(FEWEST, MOST)
+    if case.network == "shapes":
+        scenes.draw(place, count, draw.randrange(1 << 30), draw.randrange(scenes.classes()) if one else None)
+        return
     val = project / "data" / "val"
     rows = [line.split(",") for line in (val / "labels.csv").read_text().splitlines()[1:]]
-    if case.fault == "calibration":
-        of_one = _of_one_class(val, rows)
-        labels = sorted(of_one)
-        rows = of_one[labels[int(case.at * len(labels))]]
-    else:
-        random.Random(case.at).shuffle(rows)
-    for file, _, _ in rows[:64]:
+    draw.shuffle(rows)
+    label = rows[0][1]
+    for file, _, _ in [row for row in rows if not one or row[1] == label][:count]:
         shutil.copyfile(val / file, place / file)
-
-
-def _of_one_class(val: Path, rows: list[list[str]]) -> dict[str, list[list[str]]]:
-    """Class → the images that hold it and no other; a scene of several shapes has several classes."""
-    classes: dict[str, set[str]] = {file: {label} for file, label, _ in rows}
-    boxes = val / "boxes.csv"
-    for line in boxes.read_text().splitlines()[1:] if boxes.is_file() else []:
-        file, label, *_ = line.split(",")
-        classes[file].add(label)
-    found: dict[str, list[list[str]]] = {}
-    for row in rows:
-        if len(classes[row[0]]) == 1:
-            found.setdefault(row[1], []).append(row)
-    return found
 
 
 def _spoil(case: Case, project: Path) -> None:

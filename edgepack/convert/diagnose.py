@@ -218,8 +218,7 @@ def _calibration_cause(judge: Judge) -> Cause | None:
         return None
     return Cause(
         "calibration",
-        f"the calibration data is one-sided: {found['worst']:.0%} of what the golden inputs bring about in "
-        "the model lies outside of its ranges",
+        f"the calibration data is one-sided: {one_sided(found)}",
         "calibrate with inputs of every class and light, as the box will see them (model.calibration)",
         f"calibrated with the golden inputs: cosine {shown.cosine:.5f}",
     )
@@ -232,6 +231,14 @@ def calibration(judge: Judge) -> Mapping[str, Any] | None:
     if declared is None or not declared.calibration or not all(file.is_file() for file in files.values()):
         return None
     return judge.ask("calibration.py", {name: str(file) for name, file in files.items()}).report
+
+
+def one_sided(found: Mapping[str, Any]) -> str:
+    """What shows it best, in words: ``Beyond`` of ``recipes/onnx/calibration.py``."""
+    return (
+        f"channel {found['channel']} of `{found['tensor']}` goes {found['side']} all that it holds in "
+        f"{found['beyond']} of {found['of']} golden samples (by chance: {found['chance']:.1g})"
+    )
 
 
 def _said(rows: Mapping[str, Distance]) -> str:

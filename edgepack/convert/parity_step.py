@@ -151,11 +151,7 @@ def _looked_into(
     said = diagnose.calibration(judge)
     warned: tuple[str, ...] = ()
     if said is not None and said["one_sided"]:
-        words = (
-            f"the calibration data looks one-sided: {said['worst']:.0%} of what the golden inputs bring "
-            f"about in the model lies outside of its ranges ({said['expected']:.0%} would by chance)"
-        )
-        warned = (words,)
+        warned = (f"the calibration data looks one-sided: {diagnose.one_sided(said)}",)
     return replace(looked, layers=inside, cause=cause, warnings=warned)
 
 
@@ -231,7 +227,8 @@ def _error(judge: Judge, looked: Looked, body: Mapping[str, Any]) -> ConvertPari
         "post": "the shipped `post` does not make of the outputs what was recorded",
     }[stage]
     cause = looked.cause
-    why = f"{cause.words}; {cause.mended}" if cause else f"{looked.stages[stage].why}; {NO_CAUSE}"
+    unmended = "; ".join([looked.stages[stage].why, *looked.warnings, NO_CAUSE])
+    why = f"{cause.words}; {cause.mended}" if cause else unmended
     see = f"see {place(work.project, work.choice.target.id, 'html').relative_to(work.project.folder)}"
     return ConvertParityError(
         f"{work.choice.target.id}: {what}",
