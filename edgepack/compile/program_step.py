@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.compile import runtime_step
+from edgepack.compile.blocks import Block
 from edgepack.compile.errors import CompileError
 from edgepack.compile.program import build_program
-from edgepack.compile.render import Block, ProgramSpec, TensorSpec
+from edgepack.compile.render import ProgramSpec, TensorSpec
 from edgepack.compile.toolchains.select import toolchain
 from edgepack.errors import InputError
-from edgepack.manifest.project import PostBlock, PreBlock
+from edgepack.manifest.blocks import PostBlock, PreBlock
 from edgepack.plan.gates import gates_of
 from edgepack.plan.step import Work
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from edgepack.catalog import paths
+from edgepack.compile.blocks import Block, Step, headers, steps
 from edgepack.errors import EdgepackError, InputError
 from edgepack.plan.gates import Gates
 
@@ -20,29 +21,11 @@ USER_PRESETS = "CMakeUserPresets.json"  # beside the rendered files, but of this
 _SUFFIX = ".j2"
 _SEMANTIC = re.compile(r"(\d{1,6})\.(\d{1,6})\.(\d{1,6})(?![\d.])", re.ASCII)
 _ENTRY = re.compile(r"[A-Za-z_]\w*(::[A-Za-z_]\w*)*", re.ASCII)
+_WORD = re.compile(r"[a-z][a-z0-9]*", re.ASCII)
 _RESERVED = ("status.json", "status.json.tmp", ".lock")  # what the program itself keeps in its data folder
 _CPP = (".cpp", ".cc", ".cxx")
-_BLOCKS = {
-    "pre": {"resize": {"size"}, "normalize": {"scale", "mean", "std"}, "code": set[str]()},
-    "post": {"softmax": set[str](), "code": set[str]()},
-}
-
 RUNTIMES = frozenset({"ncnn"})
 """What `templates/program` has a `model_<runtime>.cpp` for."""
-
-
-@dataclass(frozen=True)
-class Block:
-    """One step of ``pre`` or ``post``.
-
-    kind: ``resize`` (params ``size``: height, width), ``normalize`` (``scale``, ``mean``, ``std``: a number
-    or one a channel), ``softmax`` (none), or ``code`` with ``file`` (relative to the project) and ``entry``.
-    """
-
-    kind: str
-    params: Mapping[str, Any] = field(default_factory=dict)
-    file: str = ""
-    entry: str = ""
 
 
 @dataclass(frozen=True)
@@ -159,9 +142,11 @@ def template_names(form: str) -> tuple[str, ...]:
 
 def check(spec: ProgramSpec) -> None:
     """Refuse what would become wrong or dangerous C++. Raises InputError."""
-    for section, blocks in (("pre", spec.pre), ("post", spec.post)):
-        for i, block in enumerate(blocks):
-            _check_block(block, section, f"{section}[{i}]")
+    for found in _steps(spec).values():
+        for step in found:
+            if step.kind == "code":
+                entry(step.block.entry)
+                cmake_path(step.block.file)
     if len(spec.inputs) != 1 or not spec.outputs:
         raise InputError(
             f"the model has {len(spec.inputs)} inputs and {len(spec.outputs)} outputs",
@@ -188,27 +173,21 @@ def check(spec: ProgramSpec) -> None:
             raise InputError(f"{path} cannot be a source or a sink", where="edgepack.yaml")
 
 
-def _check_block(block: Block, section: str, place: str) -> None:
-    known = _BLOCKS[section]
-    if block.kind not in known:
-        raise InputError(
-            f"{section} has no block {block.kind!r}", where=place, fix=f"one of {', '.join(known)}"
-        )
-    if set(block.params) != known[block.kind]:
-        raise InputError(
-            f"{block.kind} takes {', '.join(sorted(known[block.kind])) or 'nothing'}, not "
-            f"{', '.join(sorted(block.params)) or 'nothing'}",
-            where=place,
-        )
-    if block.kind == "code":
-        if not _ENTRY.fullmatch(block.entry):
-            raise InputError(f"{block.entry!r} is not the name of a C++ function", where=place)
-        cmake_path(block.file)
+def _steps(spec: ProgramSpec) -> dict[str, tuple[Step, ...]]:
+    outputs = [tensor.tensor for tensor in spec.outputs]
+    return {"pre": steps("pre", spec.pre, outputs), "post": steps("post", spec.post, outputs)}
 
 
 def _rendered(spec: ProgramSpec, template: Path) -> dict[str, bytes]:
     environment = _environment(template)
-    known = {"spec": spec, "entries": entries(spec), "sources": spec.sources()}
+    found = _steps(spec)
+    known = {
+        "spec": spec,
+        "entries": entries(spec),
+        "sources": spec.sources(),
+        "steps": {section: [(s.kind, s.by, s.block) for s in those] for section, those in found.items()},
+        "headers": headers(*found.values()),
+    }
     files: dict[str, bytes] = {}
     for path in sorted(template.rglob("*")):
         relative = path.relative_to(template).as_posix()
@@ -234,6 +213,8 @@ def _environment(template: Path) -> Any:
     )
     for quoting in (
         cpp_string,
+        cpp_strings,
+        name,
         number,
         numbers,
         integer,
@@ -256,6 +237,18 @@ def cpp_string(value: str) -> str:
         # Octal escapes end after three digits, hexadecimal ones do not; `??` would start a trigraph.
         quoted += chr(byte) if plain else f"\\{byte:03o}"
     return f'"{quoted}"'
+
+
+def cpp_strings(values: Sequence[str]) -> str:
+    """A brace list of string literals."""
+    return "{" + ", ".join(cpp_string(v) for v in values) + "}"
+
+
+def name(value: str) -> str:
+    """A word of the manifest that is an enumerator's or a header's name too."""
+    if not _WORD.fullmatch(value):
+        raise InputError(f"{value!r} is not a word of lower-case letters and digits")
+    return value
 
 
 def number(value: float) -> str:

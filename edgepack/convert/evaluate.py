@@ -10,7 +10,7 @@ import contextlib
 import functools
 import itertools
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -154,10 +154,19 @@ class Judge:
         request = Request(self.trained / "model.onnx", "fp32", self.new(), options=options)
         return convert(self.reference, request, self.log, self._quiet, program)
 
-    def records(self, outputs: Path) -> list[dict[str, Any]]:
-        """What the shipped `post` makes of a model's outputs, a record a sample. Raises BlocksError."""
+    def records(
+        self, outputs: Path, of: str = "golden", samples: Sequence[int] | None = None
+    ) -> list[dict[str, Any]]:
+        """What the shipped `post` makes of a model's outputs, a record a sample. Raises BlocksError.
+
+        of, samples: which inputs they are the outputs of; None: all of them.
+        """
+        places = self.fed / f"{of}{blocks.PLACES_FILE}"
+        if samples is not None:
+            places = arrays.pick(places, samples, self.new() / places.name)
+        placed = arrays.lay_out(places, [blocks.PLACES], self.new())[blocks.PLACES]
         program = self.work.store.blob(self.work.result("blocks").outputs["blocks"].sha256)
-        return blocks.post(program, arrays.lay_out(outputs, self.outputs, self.new()))
+        return blocks.post(program, arrays.lay_out(outputs, self.outputs, self.new()), placed)
 
     @property
     def log(self) -> Path:
@@ -188,7 +197,7 @@ class Judge:
         there = arrays.count(self.fed / "validation.npz")
         chosen = arrays.spread(there, arrays.count(outputs))
         task = Task(accuracy.metric, self.work.project, chosen)
-        return score(task, self.records(outputs), self.ask)
+        return score(task, self.records(outputs, "validation", chosen), self.ask)
 
     def _quiet(self, note: str) -> None:
         """Programs of edgepack's own have nothing to say of themselves."""

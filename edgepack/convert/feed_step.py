@@ -35,12 +35,13 @@ def run(work: Work) -> str:
         if manifest.accuracy is not None:
             held = heldout.load(work.project.file(manifest.accuracy.data))
             raw["validation"] = [sample.file for sample in held.samples]
-        files = {}
+        files: dict[str, Path] = {}
         for name, inputs in raw.items():
             if inputs:
-                files[f"{name}.npz"] = folder / f"{name}.npz"
+                made, places = folder / f"{name}.npz", folder / f"{name}{blocks.PLACES_FILE}"
+                files |= {made.name: made, places.name: places}
                 work.progress(f"pre on the {name} inputs")
-                blocks.pre(program, wanted, inputs, folder / f"{name}.npz")
+                blocks.pre(program, wanted, inputs, made, places)
         counts = {name: len(inputs) for name, inputs in raw.items() if inputs}
         work.store.put(work.step("feed").key, files, {"counts": counts, **found})
     said = ", ".join(f"{count} {name}" for name, count in counts.items() if name != "golden")

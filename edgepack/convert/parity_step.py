@@ -24,7 +24,7 @@ from edgepack.convert.files import lay_out
 from edgepack.convert.layers import Layers
 from edgepack.convert.swaps import Recorded, Swapped, post_swap, pre_swap, recorded
 from edgepack.manifest.project import Project
-from edgepack.model import arrays
+from edgepack.model import arrays, blocks
 from edgepack.plan.step import Plan, Work
 from edgepack.store import Store
 
@@ -182,6 +182,7 @@ def _facts(work: Work) -> dict[str, Any]:
         "fed": {
             n.removesuffix(".npz"): arrays.count(work.store.blob(o.sha256))
             for n, o in work.result("feed").outputs.items()
+            if not n.endswith(blocks.PLACES_FILE)
         },
     }
 

@@ -11,78 +11,13 @@ from pydantic import Field, model_validator
 
 from edgepack import document
 from edgepack.errors import InputError, Problem
+from edgepack.manifest.blocks import PostBlock, PreBlock, misplaced
 from edgepack.manifest.model import ModelSection, Parity, PythonCode, TargetOptions
-from edgepack.manifest.words import Entry, InsidePath, Model, Name, TargetId, Version
+from edgepack.manifest.words import InsidePath, Model, Name, TargetId, Version
 
 FILE = "edgepack.yaml"
 
 Place = tuple[str | int, ...]  # of a value in the manifest: ("post", 1, "code")
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-
-
-class Resize(Model):
-    """Bilinear with half-pixel centres and clamped edges, as OpenCV's INTER_LINEAR."""
-
-    size: Annotated[list[Annotated[int, Field(gt=0, le=16384)]], Field(min_length=2, max_length=2)] = Field(
-        description="height and width, in pixels"
-    )
-
-
-class Normalize(Model):
-    """``(x * scale - mean) / std``, per channel or one value for all."""
-
-    scale: Finite = Field(default=1 / 255, description="applied first; 1/255 maps bytes to 0..1")
-    mean: Annotated[list[Finite], Field(min_length=1, max_length=64)] = Field(
-        description="one value for all channels, or one for each; red, green, blue"
-    )
-    std: Annotated[list[Finite], Field(min_length=1, max_length=64)] = Field(
-        description="as many as `mean`; not 0"
-    )
-
-    @model_validator(mode="after")
-    def _fits(self) -> Normalize:
-        if len(self.mean) != len(self.std):
-            raise ValueError(f"mean has {len(self.mean)} values and std has {len(self.std)}")
-        if any(value == 0 for value in self.std):
-            raise ValueError("std must not be 0: it divides")
-        return self
-
-
-class Softmax(Model):
-    """Over the last axis of the first output."""
-
-
-class _Block(Model):
-    code: InsidePath | None = Field(default=None, description="your own C++ file")
-    entry: Entry | None = Field(default=None, description="the function in it")
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> _Block:
-        kinds = [name for name in type(self).model_fields if name != "entry"]
-        named = [kind for kind in kinds if getattr(self, kind) is not None]
-        if len(named) != 1:
-            raise ValueError(f"a block is exactly one of: {', '.join(kinds)}")
-        if (self.code is None) != (self.entry is None):
-            raise ValueError("`code` (your file) and `entry` (the function in it) go together")
-        return self
-
-    @property
-    def kind(self) -> str:
-        """Which one it is: ``resize``, ``normalize``, ``softmax`` or ``code``."""
-        return next(k for k in type(self).model_fields if k != "entry" and getattr(self, k) is not None)
-
-
-class PreBlock(_Block):
-    """One step from the raw input to the model's input tensor."""
-
-    resize: Resize | None = None
-    normalize: Normalize | None = None
-
-
-class PostBlock(_Block):
-    """One step from the model's output tensors to the record that the sink gets."""
-
-    softmax: Softmax | None = None
 
 
 class Source(Model):
@@ -167,6 +102,7 @@ def load(folder: Path) -> Project:
     manifest = document.load(Manifest, doc)
     project = Project(folder, manifest, doc)
     problems = list(_missing_files(project))
+    problems += [doc.problem(words, path) for path, words in misplaced(manifest.pre, manifest.post)]
     if problems:
         raise doc.wrong(*problems)
     return project

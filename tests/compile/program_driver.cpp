@@ -53,7 +53,7 @@ std::string unhex(const std::string& hex) {
 std::string resized(std::istream& in) {
   int height = 0, width = 0;
   in >> height >> width;
-  return said(edgepack::blocks::resize(tensor(in), height, width));
+  return said(edgepack::blocks::stretched(tensor(in), height, width, edgepack::blocks::Mode::bilinear));
 }
 
 std::string normalized(std::istream& in) {

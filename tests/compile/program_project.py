@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from edgepack.catalog.ncnn_build import NcnnSpec
+from edgepack.compile.blocks import Block
 from edgepack.compile.ncnn import build_ncnn
 from edgepack.compile.program import ProgramBuild, build_program
-from edgepack.compile.render import Block, Gates, ProgramSpec, TensorSpec
+from edgepack.compile.render import Gates, ProgramSpec, TensorSpec
 from edgepack.compile.toolchains.select import toolchain
 from edgepack.tools import cache
 from edgepack.tools.qemu import host_arch

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from edgepack.compile.blocks import Block
 from edgepack.compile.diagnostics import Origin, compile_error, parse
-from edgepack.compile.render import Block, ProgramSpec, entries
+from edgepack.compile.render import ProgramSpec, entries
 from edgepack.errors import Exit
 from tests.compile.test_render import spec
 

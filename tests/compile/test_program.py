@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from edgepack.compile import elf
+from edgepack.compile.blocks import Block
 from edgepack.compile.errors import CompileError
-from edgepack.compile.render import Block, Gates
+from edgepack.compile.render import Gates
 from edgepack.tools.runner import Completed, command, run
 from tests.compile import program_project as tiny
 from tests.compile.conftest import Tiny

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgepack.compile import render
-from edgepack.compile.render import Block, Gates, ProgramSpec, TensorSpec, render_program
+from edgepack.compile.blocks import Block
+from edgepack.compile.render import Gates, ProgramSpec, TensorSpec, render_program
 from edgepack.errors import InputError
 
 SPEC = ProgramSpec(
@@ -42,7 +43,7 @@ def test_the_manifests_blocks_become_readable_calls_in_their_order(tmp_path: Pat
     calls = [line.strip() for line in pipeline.splitlines() if re.match(r" {2}(image =|outputs|::)", line)]
     assert calls == [
         "image = ::mine::stretch(image);  // src/pre.cpp",
-        "image = blocks::resize(image, 28, 32);",
+        "image = blocks::resize(image, 28, 32, blocks::Mode::bilinear, geometry);",
         "image = blocks::normalize(std::move(image), {{0.00392156862745098}, {0.5, 0.25}, {0.5, 2.0}});",
         "outputs.at(0) = blocks::softmax(std::move(outputs.at(0)));",
         "::decode(outputs, record);  // src/post.cpp",
@@ -85,7 +86,7 @@ def test_the_same_spec_touches_no_file_and_a_change_touches_one(tmp_path: Path) 
         ({"pre": (Block("code", file="a\n.cpp", entry="f"),)}, "cannot be named"),
         ({"pre": (Block("softmax"),)}, "pre has no block 'softmax'"),
         ({"post": (Block("resize", {"size": [1, 1]}),)}, "post has no block 'resize'"),
-        ({"pre": (Block("resize", {"width": 3}),)}, "resize takes size, not width"),
+        ({"pre": (Block("resize", {"width": 3}),)}, "resize takes mode, size, not width"),
         ({"pre": (Block("resize", {"size": ["1); abort(", 2]}),)}, "not a whole number"),
         ({"pre": (Block("resize", {"size": [True, 2]}),)}, "not a whole number"),
         ({"pre": (Block("normalize", {"scale": float("nan"), "mean": [0], "std": [1]}),)}, "not a finite"),

@@ -23,9 +23,10 @@ auto named(const char* name, Stage stage) {
 
 Answer answer(Model& model, Tensor image) {
   Answer result;
-  const Tensor input = named("pre", [&] { return prepare(std::move(image)); });
+  blocks::Geometry geometry(image);
+  const Tensor input = named("pre", [&] { return prepare(std::move(image), geometry); });
   result.outputs = named("model", [&] { return model.infer(input); });
-  result.record = named("post", [&] { return interpret(result.outputs); });
+  result.record = named("post", [&] { return interpret(result.outputs, geometry); });
   return result;
 }
 

@@ -1,10 +1,13 @@
 // `pre` and `post` alone, for the host that builds: what calibrates a model, and what a converted one is held
 // to, goes through the very code that ships.
 //
-//   blocks pre OUT.npy 1x28x28 FILE…   images (.pgm, .ppm) and arrays (.npy, uint8 (N, H, W[, C]) or
-//                                      (H, W[, C])) → the model's input, float32 (N, …) of that shape a sample
-//   blocks post TENSOR.npy…            outputs in the model's order, float32 (N, …) → a JSON line a sample
+//   blocks pre OUT.npy PLACES.npy 1x28x28 FILE…
+//       images (.pgm, .ppm) and arrays (.npy, uint8 (N, H, W[, C]) or (H, W[, C])) → the model's input,
+//       float32 (N, …) of that shape a sample; and where it lies in the image, float32 (N, 6), for `post`
+//   blocks post PLACES.npy TENSOR.npy…
+//       outputs in the model's order, float32 (N, …) → a JSON line a sample
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <cstring>
 #include <exception>
@@ -68,7 +71,20 @@ class Inputs {
   std::size_t rows_ = 0;
 };
 
-void add_array(Inputs& inputs, const std::string& path) {
+/// What `pre` makes of images, one by one.
+struct Prepared {
+  Inputs inputs;
+  Inputs places{"6"};
+
+  void add(const std::string& from, Tensor image) {
+    blocks::Geometry geometry(image);
+    inputs.add(from, prepare(std::move(image), geometry));
+    const std::array<float, 6> numbers = geometry.numbers();
+    places.add(from, {{6}, {numbers.begin(), numbers.end()}});
+  }
+};
+
+void add_array(Prepared& inputs, const std::string& path) {
   const NpyArray array(path);
   std::vector<std::size_t> shape = array.shape();
   const bool one = shape.size() == 2 || (shape.size() == 3 && shape[2] <= 4 && shape[0] > 4);
@@ -83,20 +99,20 @@ void add_array(Inputs& inputs, const std::string& path) {
     if (one) {
       pixels.insert(pixels.end(), row.begin(), row.end());
     } else {
-      inputs.add(path, prepare(image_tensor(row.data(), shape[0], shape[1], channels)));
+      inputs.add(path, image_tensor(row.data(), shape[0], shape[1], channels));
     }
   }
-  if (one) inputs.add(path, prepare(image_tensor(pixels.data(), shape[0], shape[1], channels)));
+  if (one) inputs.add(path, image_tensor(pixels.data(), shape[0], shape[1], channels));
 }
 
 int pre(const std::vector<std::string>& words) {
-  Inputs inputs(words[1]);
-  for (auto file = words.begin() + 2; file != words.end(); ++file) {
+  Prepared prepared{Inputs(words[2])};
+  for (auto file = words.begin() + 3; file != words.end(); ++file) {
     try {
       if (ends_with(*file, ".npy")) {
-        add_array(inputs, *file);
+        add_array(prepared, *file);
       } else {
-        inputs.add(*file, prepare(read_image(*file, true)));
+        prepared.add(*file, read_image(*file, true));
       }
     } catch (const ReadError&) {
       throw;
@@ -104,13 +120,28 @@ int pre(const std::vector<std::string>& words) {
       throw ReadError(*file + ": `pre` says: " + error.what());
     }
   }
-  if (!replace_file(words[0], inputs.npy())) throw ReadError(words[0] + " cannot be written");
+  if (!replace_file(words[0], prepared.inputs.npy())) throw ReadError(words[0] + " cannot be written");
+  if (!replace_file(words[1], prepared.places.npy())) throw ReadError(words[1] + " cannot be written");
   return 0;
 }
 
+blocks::Geometry place(const NpyArray& places, std::size_t n) {
+  const std::vector<float> row = places.floats(n);
+  std::array<float, 6> numbers{};
+  std::copy_n(row.begin(), std::min(row.size(), numbers.size()), numbers.begin());
+  return blocks::Geometry(numbers);
+}
+
 int post(const std::vector<std::string>& words) {
+  const NpyArray places(words[0]);
   std::vector<NpyArray> arrays;
-  for (const std::string& word : words) arrays.emplace_back(word);
+  for (auto word = words.begin() + 1; word != words.end(); ++word) {
+    const NpyArray& array = arrays.emplace_back(*word);
+    if (array.rows() != places.rows()) {
+      throw ReadError(*word + ": " + std::to_string(array.rows()) + " samples, and places of " +
+                      std::to_string(places.rows()));
+    }
+  }
   std::string lines;
   for (std::size_t n = 0; n < arrays.at(0).rows(); ++n) {
     std::vector<Tensor> outputs;
@@ -124,7 +155,7 @@ int post(const std::vector<std::string>& words) {
     }
     Json json;
     try {
-      const Record record = interpret(std::move(outputs));
+      const Record record = interpret(std::move(outputs), place(places, n));
       json.open('{').fields(record).close('}');
     } catch (const std::exception& error) {
       json.open('{').key("error").string(error.what()).close('}');
@@ -143,9 +174,9 @@ int main(int argc, char** argv) {
   const std::vector<std::string> words(argv + std::min(argc, 2), argv + argc);
   const std::string command = argc > 1 ? argv[1] : "";
   try {
-    if (command == "pre" && words.size() > 2) return pre(words);
-    if (command == "post" && !words.empty()) return post(words);
-    static_cast<void>(write_all(STDERR_FILENO, "blocks pre OUT.npy SHAPE FILE… | blocks post TENSOR.npy…\n"));
+    if (command == "pre" && words.size() > 3) return pre(words);
+    if (command == "post" && words.size() > 1) return post(words);
+    static_cast<void>(write_all(STDERR_FILENO, "blocks pre OUT.npy PLACES.npy SHAPE FILE… | blocks post PLACES.npy TENSOR.npy…\n"));
     return 2;
   } catch (const std::exception& error) {
     static_cast<void>(write_all(STDERR_FILENO, std::string(error.what()) + "\n"));

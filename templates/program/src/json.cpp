@@ -27,6 +27,25 @@ void Record::put(const std::string& field, Value value) {
   fields_.emplace_back(field, std::move(value));
 }
 
+void Record::set_detections(std::vector<Detection> found) {
+  detections_ = std::move(found);
+  std::vector<float> boxes;
+  std::vector<std::string> names;
+  std::vector<std::int64_t> tracks;
+  bool named = find("names") != nullptr, tracked = find("tracks") != nullptr;
+  for (const Detection& one : detections_) {
+    boxes.insert(boxes.end(), {static_cast<float>(one.kind), one.score, one.x0, one.y0, one.x1, one.y1});
+    names.push_back(one.name);
+    tracks.push_back(one.track);
+    named = named || !one.name.empty();
+    tracked = tracked || one.track != 0;
+  }
+  set("count", detections_.size());
+  set("boxes", boxes);
+  if (named) set("names", names);
+  if (tracked) set("tracks", tracks);
+}
+
 }  // namespace edgepack
 
 namespace edgepack::program {
@@ -159,6 +178,18 @@ Json& Json::array(const std::vector<float>& values) {
   return *this;
 }
 
+Json& Json::array(const std::vector<std::int64_t>& values) {
+  open('[');
+  for (const std::int64_t value : values) integer(value);
+  return close(']');
+}
+
+Json& Json::array(const std::vector<std::string>& values) {
+  open('[');
+  for (const std::string& value : values) string(value);
+  return close(']');
+}
+
 Json& Json::value(const Record::Value& value) {
   struct Visitor {
     Json& json;
@@ -167,6 +198,8 @@ Json& Json::value(const Record::Value& value) {
     void operator()(double v) { json.number(v); }
     void operator()(const std::string& v) { json.string(v); }
     void operator()(const std::vector<float>& v) { json.array(v); }
+    void operator()(const std::vector<std::int64_t>& v) { json.array(v); }
+    void operator()(const std::vector<std::string>& v) { json.array(v); }
   };
   std::visit(Visitor{*this}, value);
   return *this;

@@ -21,6 +21,8 @@ class Json {
   Json& integer(std::int64_t value);
   Json& boolean(bool value);
   Json& array(const std::vector<float>& values);
+  Json& array(const std::vector<std::int64_t>& values);
+  Json& array(const std::vector<std::string>& values);
   Json& value(const Record::Value& value);
   /// The record's fields, into an object that is open.
   Json& fields(const Record& record);

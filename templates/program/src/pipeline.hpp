@@ -4,17 +4,18 @@
 #include <string>
 #include <vector>
 
+#include "blocks/geometry.hpp"
 #include "edgepack/edgepack.h"
 #include "json.hpp"
 #include "model.hpp"
 
 namespace edgepack::program {
 
-/// `pre`: a raw image {C, H, W} → the model's input.
-Tensor prepare(Tensor image);
+/// `pre`: a raw image {C, H, W} → the model's input. `geometry` begins as the image's own, and goes along.
+Tensor prepare(Tensor image, blocks::Geometry& geometry);
 
-/// `post`: the model's outputs → the record.
-Record interpret(std::vector<Tensor> outputs);
+/// `post`: the model's outputs → the record. geometry: what `prepare` left, for places in the image.
+Record interpret(std::vector<Tensor> outputs, const blocks::Geometry& geometry);
 
 struct Answer {
   std::vector<Tensor> outputs;  // the model's own, before `post`

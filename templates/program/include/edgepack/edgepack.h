@@ -1,5 +1,5 @@
 // edgepack.h: what a project's own C++ (C++17) sees of edgepack. Stable: a file that compiles against
-// version 1 of this header goes on compiling.
+// one version of this header goes on compiling against later ones.
 //
 //   #include <edgepack/edgepack.h>
 //
@@ -20,7 +20,10 @@
 #include <variant>
 #include <vector>
 
-#define EDGEPACK_API 1
+/// The version: `#if EDGEPACK_API >= 2` for code that is to compile against older ones too.
+///   1  Tensor, Record
+///   2  Detection, Record::detections, Record::set_detections; lists of text and of integers in a Record
+#define EDGEPACK_API 2
 
 namespace edgepack {
 
@@ -33,11 +36,24 @@ struct Tensor {
   std::vector<float> data;
 };
 
+/// Something that `yolo` found. Its sides are in pixels of the picture as it came, before `pre`.
+struct Detection {
+  int kind = 0;                          // its class, from 0
+  float score = 0;
+  float x0 = 0, y0 = 0, x1 = 0, y1 = 0;  // left, top, right, bottom
+  std::int64_t track = 0;                // the number that `track` gave it, from 1; 0: none
+  std::string name;                      // of its class; empty where the manifest has no `labels`
+
+  float area() const { return (x1 - x0) * (y1 - y0); }
+};
+
 /// What is said about one image: one JSON object, its fields in the order they were first set.
 /// Setting a field again replaces its value. NaN and infinities are written as null.
 class Record {
  public:
-  using Value = std::variant<bool, std::int64_t, double, std::string, std::vector<float>>;
+  /// Later versions may add kinds at the end: ask with std::get_if.
+  using Value = std::variant<bool, std::int64_t, double, std::string, std::vector<float>,
+                             std::vector<std::int64_t>, std::vector<std::string>>;
 
   /// A number or a truth value. Throws std::out_of_range for an integer beyond 64 signed bits.
   template <class Number, std::enable_if_t<std::is_arithmetic_v<Number>, int> = 0>
@@ -63,16 +79,32 @@ class Record {
   /// A JSON array of numbers.
   void set(const std::string& field, const std::vector<float>& values) { put(field, values); }
 
+  /// A JSON array of integers, or of texts. A template, so that no call means another list than it did.
+  template <class List, std::enable_if_t<std::is_same_v<List, std::vector<std::int64_t>> ||
+                                             std::is_same_v<List, std::vector<std::string>>,
+                                         int> = 0>
+  void set(const std::string& field, const List& values) {
+    put(field, values);
+  }
+
   const std::vector<std::pair<std::string, Value>>& fields() const { return fields_; }
 
   /// The field's value, or nullptr where it was not set.
   const Value* find(const std::string& field) const;
+
+  /// What the blocks before this entry found, the best score first; empty where none looks for something.
+  const std::vector<Detection>& detections() const { return detections_; }
+
+  /// Puts these in their place, for the blocks after and for the answer. Sets the fields `count`; `boxes`, six
+  /// numbers a detection: class, score, x0, y0, x1, y1; `names` and `tracks`, where there are such.
+  void set_detections(std::vector<Detection> found);
 
  private:
   /// Throws std::invalid_argument for "file", "error" and "outputs", which edgepack itself writes.
   void put(const std::string& field, Value value);
 
   std::vector<std::pair<std::string, Value>> fields_;
+  std::vector<Detection> detections_;
 };
 
 }  // namespace edgepack

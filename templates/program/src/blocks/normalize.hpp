@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "blocks/shape.hpp"
 #include "edgepack/edgepack.h"
 
 namespace edgepack::blocks {
@@ -26,7 +27,8 @@ inline double per_channel(const std::vector<double>& values, std::size_t channel
 
 /// {C, ...} → the same shape. Throws std::invalid_argument where the lists do not fit the channels.
 inline Tensor normalize(Tensor image, const Normalize& by) {
-  if (image.shape.empty() || image.shape[0] < 1) throw std::invalid_argument("normalize takes an image");
+  check_whole(image, "normalize");
+  if (image.data.empty() || image.shape.empty()) throw std::invalid_argument("normalize takes an image");
   const int channels = image.shape[0];
   const std::size_t plane = image.data.size() / static_cast<std::size_t>(channels);
   for (std::size_t c = 0; c < static_cast<std::size_t>(channels); ++c) {

@@ -1,4 +1,4 @@
-// softmax: {}: exp(x - max) / sum along the last axis of the model's first output.
+// softmax: {output}: exp(x - max) / sum along the last axis of one of the model's outputs.
 #pragma once
 
 #include <algorithm>
@@ -6,14 +6,14 @@
 #include <cstddef>
 #include <limits>
 
+#include "blocks/shape.hpp"
 #include "edgepack/edgepack.h"
 
 namespace edgepack::blocks {
 
-/// The same shape. A NaN makes its whole row NaN.
+/// The same shape. A NaN makes its whole row NaN. Throws std::invalid_argument for an empty output.
 inline Tensor softmax(Tensor tensor) {
-  if (tensor.data.empty()) return tensor;
-  const std::size_t length = tensor.shape.empty() ? 1 : static_cast<std::size_t>(tensor.shape.back());
+  const std::size_t length = last_axis(tensor, "softmax");
   for (std::size_t start = 0; start < tensor.data.size(); start += length) {
     float* row = tensor.data.data() + start;
     float highest = -std::numeric_limits<float>::infinity();
