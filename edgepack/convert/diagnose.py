@@ -83,7 +83,7 @@ def post_cause(judge: Judge, golden: Recorded) -> Cause | None:
     """The outputs in another order, where `post` then says what was recorded."""
     import itertools
 
-    names = judge.outputs
+    names = judge.whole_outputs
     found = arrays.load(golden.outputs)
     for order in itertools.permutations(names) if 1 < len(names) <= 6 else ():
         if list(order) == names:
@@ -127,7 +127,7 @@ def _input_cause(judge: Judge, case: Case, samples: list[int], candidate: Candid
     made = judge.ask("variants.py", options)
     inputs = made.files["variants.npz"]
     if candidate is None:
-        given = judge.run_trained(inputs)
+        given = judge.run_whole(inputs)
     else:
         given = judge.run_converted(candidate.folder, candidate.report, inputs)
     wanted = arrays.pick(case.wanted, samples, judge.new() / "wanted.npz")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.catalog.recipes import Recipe
-from edgepack.convert import device, sdk_find
+from edgepack.convert import device, parts, sdk_find
 from edgepack.convert.evaluation import Evaluation, Score, distances
 from edgepack.convert.files import lay_out
 from edgepack.convert.recipe import Converted, Request, Simulation, convert, simulate
@@ -66,6 +66,12 @@ class Judge:
         """The model's outputs, by their ONNX names, in its order."""
         return [str(row["tensor"]) for row in self.work.result("prepare").report["outputs"]]
 
+    @property
+    def whole_outputs(self) -> list[str]:
+        """Those that `post` takes: the whole model's, whatever part of it the target gets."""
+        cut = parts.cut_of(self.work)
+        return list(cut.outputs) if cut else self.outputs
+
     @functools.cached_property
     def inputs(self) -> Path:
         """Golden inputs as `pre` makes them, else calibration's; as many as are simulated."""
@@ -77,8 +83,13 @@ class Judge:
 
     @functools.cached_property
     def wanted(self) -> Path:
-        """What the trained model makes of ``inputs``."""
-        return self.run_trained(self.inputs)
+        """What the trained model makes of ``inputs``: a part's golden vectors have it already."""
+        vectors = self.fed / parts.VECTORS
+        if not vectors.is_file():
+            return self.run_trained(self.inputs)
+        there = arrays.renamed(vectors, "output.", self.new() / "wanted.npz")
+        chosen = arrays.spread(arrays.count(there), arrays.count(self.inputs))
+        return arrays.pick(there, chosen, self.new() / "wanted.npz")
 
     @functools.cached_property
     def validation(self) -> Path | None:
@@ -94,7 +105,9 @@ class Judge:
     def trained_score(self) -> float:
         """The trained model's metric on ``validation``."""
         assert self.validation is not None
-        return self._score(self.run_trained(self.validation))
+        whole = self.whole(self.run_trained(self.validation))
+        assert whole is not None, "asked where the converted one's are whole too"
+        return self._score(whole)
 
     def evaluate(self, folder: Path, report: Mapping[str, Any], *, task: bool = True) -> Evaluation:
         """Both models on the same inputs. Raises what ``simulate`` raises, ConvertParityError among it.
@@ -110,6 +123,16 @@ class Judge:
         """Outputs of the prepared model by ONNX Runtime: an ``.npz``, float32 (N, …) by name."""
         asked = Simulation(self.trained, {}, inputs, self.new(), taps=taps)
         return self._simulated(self.reference, asked)
+
+    def whole(self, outputs: Path) -> Path | None:
+        """The whole model's outputs from those of the part that this target gets: see ``parts.completed``."""
+        return parts.completed(self.work, outputs, self.new()) if self.work.choice.part else outputs
+
+    def run_whole(self, inputs: Path) -> Path:
+        """Outputs of the whole trained model; where the target gets the first part, of both together."""
+        whole = self.whole(self.run_trained(inputs))
+        assert whole is not None, "asked where there is no `pre` to be held to anything"
+        return whole
 
     def run_converted(
         self, folder: Path, report: Mapping[str, Any], inputs: Path, taps: tuple[str, ...] = ()
@@ -166,7 +189,7 @@ class Judge:
             places = arrays.pick(places, samples, self.new() / places.name)
         placed = arrays.lay_out(places, [blocks.PLACES], self.new())[blocks.PLACES]
         program = self.work.store.blob(self.work.result("blocks").outputs["blocks"].sha256)
-        return blocks.post(program, arrays.lay_out(outputs, self.outputs, self.new()), placed)
+        return blocks.post(program, arrays.lay_out(outputs, self.whole_outputs, self.new()), placed)
 
     @property
     def log(self) -> Path:
@@ -184,10 +207,13 @@ class Judge:
 
     def _task_score(self, folder: Path, report: Mapping[str, Any]) -> Score | None:
         accuracy = self.work.project.manifest.model.accuracy
-        if accuracy is None or self.validation is None or self.work.choice.part:
+        if accuracy is None or self.validation is None:
+            return None
+        given = self.whole(self.run_converted(folder, report, self.validation))
+        if given is None:
             return None
         name = accuracy.metric if isinstance(accuracy.metric, str) else accuracy.metric.entry
-        converted = self._score(self.run_converted(folder, report, self.validation))
+        converted = self._score(given)
         of = arrays.count(self.validation)
         return Score(name, self.trained_score, converted, accuracy.max_drop, of)
 

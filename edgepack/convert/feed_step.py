@@ -7,19 +7,26 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgepack.convert import parts
 from edgepack.convert.recipe import Request, convert
 from edgepack.errors import EdgepackError
 from edgepack.model import blocks, golden, heldout
 from edgepack.model.blocks import Input
+from edgepack.model.errors import GoldenError
 from edgepack.plan.step import Work
 
 FEW = 32  # calibration samples; vendors' guides ask for 20 to 200, and ranges of fewer are chance
 
 
 def run(work: Work) -> str:
-    """Leaves ``golden.npz``, ``calibration.npz`` and ``validation.npz``, as far as there is data for them."""
+    """Leaves ``golden.npz``, ``calibration.npz`` and ``validation.npz``, as far as there is data for them.
+
+    They are what this target's model takes: for the second part of a split one what the trained first part
+    makes of what `pre` gives. A part's own golden vectors are ``vectors.npz``.
+    """
     manifest = work.project.manifest.model
-    (row,) = work.result("prepare").report["inputs"]
+    first = parts.slot_of(work, "before") if work.choice.part else "prepare"
+    (row,) = work.result(first).report["inputs"]
     wanted = Input(str(row["tensor"]), tuple(int(size) for size in row["shape"][1:]))
     program = work.store.blob(work.result("blocks").outputs["blocks"].sha256)
     with tempfile.TemporaryDirectory(prefix="edgepack-feed-") as temporary:
@@ -42,10 +49,36 @@ def run(work: Work) -> str:
                 files |= {made.name: made, places.name: places}
                 work.progress(f"pre on the {name} inputs")
                 blocks.pre(program, wanted, inputs, made, places)
+                if work.choice.part == "after":
+                    work.progress(f"the first part on the {name} inputs")
+                    files[f"{name}.npz"] = parts.crossing(work, folder / f"{name}.npz", _new(folder, name))
+        if work.choice.part and "golden.npz" in files:
+            files[parts.VECTORS] = _vectors(work, files["golden.npz"], _new(folder, "vectors"))
         counts = {name: len(inputs) for name, inputs in raw.items() if inputs}
         work.store.put(work.step("feed").key, files, {"counts": counts, **found})
     said = ", ".join(f"{count} {name}" for name, count in counts.items() if name != "golden")
     return f"model inputs by the project's own pre: {said or 'golden vectors'}"
+
+
+def _new(folder: Path, name: str) -> Path:
+    made = folder / f"of-{name}"
+    made.mkdir()
+    return made
+
+
+def _vectors(work: Work, inputs: Path, folder: Path) -> Path:
+    """Raises GoldenError where the project's golden vectors are not of the whole model."""
+    name, cut = work.project.manifest.model.golden, parts.cut_of(work)
+    assert name is not None
+    assert cut is not None
+    file = work.project.file(name)
+    try:
+        golden.check(file, cut.outputs)
+    except GoldenError as error:
+        error.where = f"{name} (edgepack.yaml:{work.project.document.line(('model', 'golden'))})"
+        raise
+    work.progress("golden vectors of the part")
+    return parts.vectors(work, file, inputs, folder)
 
 
 def _golden(work: Work, folder: Path) -> Sequence[Path]:

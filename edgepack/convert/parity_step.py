@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edgepack.convert import cutting, diagnose, layers, parity_page
+from edgepack.convert import cutting, diagnose, layers, parity_page, parts
 from edgepack.convert.diagnose import Candidate, Cause
 from edgepack.convert.errors import ConvertParityError
 from edgepack.convert.evaluate import Judge, open_judge
@@ -178,13 +178,20 @@ def _facts(work: Work) -> dict[str, Any]:
             **{name: converted.report[name] for name in kept if name in converted.report},
         },
         "trained_bytes": sum(output.size for output in work.result("prepare").outputs.values()),
+        "part": _part(work),
         "quantisation": choice.options.quantisation.model_dump(mode="json", exclude_none=True),
         "fed": {
             n.removesuffix(".npz"): arrays.count(work.store.blob(o.sha256))
             for n, o in work.result("feed").outputs.items()
-            if not n.endswith(blocks.PLACES_FILE)
+            if n != parts.VECTORS and not n.endswith(blocks.PLACES_FILE)
         },
     }
+
+
+def _part(work: Work) -> dict[str, Any] | None:
+    """Which part of a split model, and what crosses the cut; None where it is whole."""
+    cut = parts.cut_of(work)
+    return {"name": work.choice.part, "crossing": list(cut.crossing)} if cut else None
 
 
 def _verdict(work: Work, looked: Looked) -> dict[str, Any]:
@@ -201,9 +208,15 @@ def _verdict(work: Work, looked: Looked) -> dict[str, Any]:
         "layers": [dict(row) for row in looked.layers.rows] if looked.layers else [],
         "first": dict(first) if first else None,
         "looked": {"how": looked.layers.how, "note": looked.layers.note} if looked.layers else None,
-        "warnings": [*work.result("feed").report.get("warnings", []), *looked.warnings],
+        "warnings": [*_told_before(work), *looked.warnings],
         "stages": {name: looked.stages[name].as_dict() for name in STAGES if name in looked.stages},
     }
+
+
+def _told_before(work: Work) -> list[str]:
+    """What the steps before had to say: where the model was cut, and of the data."""
+    cut = work.result("prepare").report.get("warnings", []) if work.choice.part else []
+    return [*cut, *work.result("feed").report.get("warnings", [])]
 
 
 def state(work: Work, ok: bool | None) -> str:

@@ -17,9 +17,11 @@ from edgepack.convert.files import laid_out
 from edgepack.convert.quantise import searches, with_search
 from edgepack.convert.recipe import Converted, Request, convert
 from edgepack.convert.rescue import with_rescue
-from edgepack.errors import EdgepackError, ToolError
+from edgepack.errors import EdgepackError, InputError, ToolError
 from edgepack.plan.proof_steps import hop_precision, import_options, prepare_options
 from edgepack.plan.step import Work
+
+NO_CUT = "the model cannot be split"  # how recipes/onnx/split.py begins: the manifest is wrong, not the model
 
 
 def run_import(work: Work) -> str:
@@ -136,6 +138,11 @@ def _convert(work: Work, recipe: Recipe, request: Request) -> Converted:
     except ToolError:
         raise
     except EdgepackError as error:
+        split = request.options.get("split")
+        if split and error.what.startswith(NO_CUT):
+            document = work.project.document
+            place = f"edgepack.yaml:{document.line(('model', 'split', 'at'))}"
+            raise InputError(error.what, where=place, why=error.why, fix=error.fix) from None
         name = work.project.manifest.model.file
         error.where = f"{name} (edgepack.yaml:{work.project.document.line(('model', 'file'))})"
         raise
@@ -162,6 +169,9 @@ def _model(work: Work) -> Iterator[tuple[Path, Path | None]]:
     """What goes into this slot: the project's own file, or what the slot before it left, as files."""
     slots = [s for s in work.chain if s.partition(":")[0] in ("import", "prepare", "adapt", "convert")]
     before = slots[: slots.index(work.slot)]
+    # Neither part of a split model is made of the other.
+    whole = work.slot.startswith("prepare")
+    before = [s for s in before if not s.startswith("prepare" if whole else "prepare:")]
     model = work.project.manifest.model
     if not before:
         yield work.project.file(model.file), work.project.file(model.weights) if model.weights else None

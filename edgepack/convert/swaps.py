@@ -38,9 +38,9 @@ class Recorded:
 
 
 def recorded(judge: Judge) -> Recorded | None:
-    """None where there are none, or where they speak of the whole of a model that is split."""
+    """None where there are none. They speak of the whole model, also where it is split."""
     name = judge.work.project.manifest.model.golden
-    if name is None or judge.work.choice.part:
+    if name is None:
         return None
     file = judge.work.project.file(name)
     return Recorded(file, arrays.renamed(file, "output.", judge.new() / "golden.npz"))
@@ -50,19 +50,26 @@ def pre_swap(judge: Judge, golden: Recorded) -> Swapped:
     """The trained model on what the shipped `pre` made, beside the golden outputs.
 
     Both are in fp32, so what is between them is `pre` alone: it is held to the gates of half precision,
-    which leave room for another library's rounding; the manifest's own gates win.
+    which leave room for another library's rounding; the manifest's own gates win. The first part of a split
+    model is followed by the second: what comes out is what was recorded only if both together are the whole.
     """
+    compared = "the trained model on inputs from the shipped `pre`, beside the golden outputs"
+    if judge.work.choice.part == "after":
+        return Swapped(None, compared, "`pre` runs where the first part does, and is held to them there")
+    if judge.work.choice.part == "before":
+        compared = "both trained parts on inputs from the shipped `pre`, beside the golden outputs"
     gates = gates_for(judge.work.project.manifest.parity, "fp16", judge.reference)
-    given = judge.run_trained(judge.fed / "golden.npz")
+    given = judge.run_whole(judge.fed / "golden.npz")
     rows = distances(judge.near(given, golden.outputs), gates)
     why = "; ".join(told(row) for row in rows if not row.ok)
-    compared = "the trained model on inputs from the shipped `pre`, beside the golden outputs"
     return Swapped(not why, compared, why, {row.tensor: row.as_dict() for row in rows})
 
 
 def post_swap(judge: Judge, golden: Recorded) -> Swapped:
     """The shipped `post` on the golden outputs, beside the golden records."""
     compared = "the shipped `post` on the golden outputs, beside the golden records"
+    if judge.work.choice.part == "before":
+        return Swapped(None, compared, "`post` runs where the second part does, and is held to them there")
     wanted = {
         name.removeprefix("record."): rows
         for name, rows in arrays.load(golden.file).items()

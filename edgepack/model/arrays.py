@@ -69,6 +69,15 @@ def pick(npz: Path, samples: Sequence[int], out: Path) -> Path:
     return out
 
 
+def write(found: Mapping[str, Rows], out: Path) -> Path:
+    """Write the arrays to ``out``, the same to the byte each time; returns it."""
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        for name, rows in found.items():
+            # A ZipInfo of its own has no time of writing.
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), rows.npy())
+    return out
+
+
 def renamed(npz: Path, prefix: str, out: Path) -> Path:
     """Write the arrays whose names begin with ``prefix`` to ``out``, without it; returns it."""
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:

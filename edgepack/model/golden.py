@@ -20,6 +20,7 @@ from pathlib import Path
 from edgepack.model.errors import GoldenError
 
 MAX_BYTES = 256 << 20
+PART = "vectors.npz"  # what the stage `feed` leaves of one part of a split model: edgepack/convert/parts.py
 _MEMBER = re.compile(r"(input|output\.[A-Za-z0-9_.:/-]{1,128}|record\.[A-Za-z0-9_]{1,64})\.npy")
 _DTYPES = {"input": {"|u1"}, "output": {"<f4"}, "record": {"<i8", "<f4"}}
 

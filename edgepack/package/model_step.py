@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.manifest.project import Project
+from edgepack.model import golden
 from edgepack.package import on_box
 from edgepack.plan.step import Plan, Work
 from edgepack.store import Store, digest_file, digest_of
+
+VECTORS = "golden.npz"
 
 
 def run(work: Work) -> str:
@@ -24,6 +27,7 @@ def run(work: Work) -> str:
         place = beside / name
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(work.store.blob(output.sha256), place)
+    _put_vectors(work, beside)
     body = {"target": target, "runtime": work.choice.runtime, "precision": work.choice.precision}
     report = {**body, "conversion": converted.report, "proof": proof(work.plan, target, work.store)}
     on_box.write(beside)
@@ -35,6 +39,13 @@ def run(work: Work) -> str:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(note))
     return str(dest.relative_to(work.project.folder))
+
+
+def _put_vectors(work: Work, beside: Path) -> None:
+    """A part of a split model has golden vectors of its own, which lie with it: ``golden.npz``."""
+    fed = work.store.get(work.step("feed").key) if work.choice.part and "feed" in work.chain else None
+    if fed is not None and golden.PART in fed.outputs:
+        shutil.copyfile(work.store.blob(fed.outputs[golden.PART].sha256), beside / VECTORS)
 
 
 def proof(plan: Plan, target: str, store: Store) -> dict[str, Any]:

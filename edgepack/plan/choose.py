@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass, field
 
 from edgepack.catalog.recipes import Precision, Recipe
@@ -53,7 +54,7 @@ class _Chooser:
         chain = self._here(self._chain(Wanted(source, runtime, target.chip, precision)))
         self.because["chain"] = f"{chain} by {', '.join(r.id for r in chain.recipes)} ({chain.why})"
         self._check_quantisation(chain.last, precision)
-        part = self._part()
+        part = self._part(chain)
         if part:
             self.because["part"] = part
         prepare = self.snapshot.recipes.get(chains.PREPARE) if chain.prepared else None
@@ -147,15 +148,32 @@ class _Chooser:
             message = f"{name} on {self.target.id} takes its ranges from calibration data, and there is none"
             raise self._wrong(message, ("model",), hint)
 
-    def _part(self) -> str | None:
-        split = self.project.manifest.model.split
+    def _part(self, chain: Chain) -> str | None:
+        """Which part of a split model; one in neither list gets the whole. Raises InputError."""
+        split, known = self.project.manifest.model.split, self.project.manifest.targets
         if split is None:
             return None
-        parts = [n for n, ids in (("before", split.before), ("after", split.after)) if self.target.id in ids]
+        lists = {"before": split.before, "after": split.after}
+        for name, ids in lists.items():
+            for number, target in enumerate(ids):
+                if target not in known:
+                    near = difflib.get_close_matches(target, known, 1, 0.6)
+                    hint = f"did you mean `{near[0]}`?" if near else f"its targets: {', '.join(known)}"
+                    message = f"{self.project.manifest.name} is not made for `{target}`"
+                    raise self._wrong(message, ("model", "split", name, number), hint)
+        parts = [name for name, ids in lists.items() if self.target.id in ids]
         if len(parts) > 1:
-            message, hint = f"{self.target.id} is to get both parts", "name it once"
-            raise self._wrong(message, ("model", "split"), hint)
-        return parts[0] if parts else None
+            message, place = f"{self.target.id} is to get both parts", ("model", "split", "after")
+            raise self._wrong(
+                message, place, "name it in one list; one that is in neither gets the whole model"
+            )
+        if not parts:
+            self.because["split"] = "the whole model (in neither list of model.split)"
+            return None
+        if not chain.prepared:
+            hint = "a model is split while it is ONNX: give it as ONNX, or leave the target out of the split"
+            raise self._wrong(f"{chain} does not pass ONNX", ("model", "split", parts[0]), hint)
+        return parts[0]
 
 
 def _asked(options: TargetOptions, precision: Precision) -> list[tuple[str, str | None, list[str]]]:

@@ -21,14 +21,15 @@ def proof_steps(snapshot: Snapshot, choice: Choice, *, proof: bool) -> dict[str,
     """By slot, in order. proof: with ``parity`` also where the program will show it."""
     steps: dict[str, Step] = {}
     manifest = snapshot.project.manifest
-    before = _imports(snapshot, choice, steps)
     precision = choice.recipe.precision(choice.precision, choice.target.chip)
     assert precision is not None
     quantised = precision.calibration or manifest.model.prune is not None
     shown_by_program = choice.runtime in snapshot.here.programs and choice.part is None
     has_data = manifest.model.golden is not None and choice.prepare is not None
     proves = has_data and (proof or quantised or not shown_by_program)
-    if precision.calibration or proves:
+    fed = precision.calibration or proves
+    before = _imports(snapshot, choice, steps, fed=fed)
+    if fed:
         _feed(snapshot, choice, steps)
     _converts(snapshot, choice, steps, before)
     if proves:
@@ -36,8 +37,11 @@ def proof_steps(snapshot: Snapshot, choice: Choice, *, proof: bool) -> dict[str,
     return steps
 
 
-def _imports(snapshot: Snapshot, choice: Choice, steps: dict[str, Step]) -> Step | None:
-    """Up to a prepared ONNX model; None where the chain has none and the model's file is converted itself."""
+def _imports(snapshot: Snapshot, choice: Choice, steps: dict[str, Step], *, fed: bool) -> Step | None:
+    """Up to a prepared ONNX model; None where the chain has none and the model's file is converted itself.
+
+    fed: whether it will be computed here; a part of a model is then computed together with the other.
+    """
     manifest = snapshot.project.manifest
     model = manifest.model
     named = (model.file, model.weights)
@@ -53,13 +57,13 @@ def _imports(snapshot: Snapshot, choice: Choice, steps: dict[str, Step]) -> Step
         inputs = {"model": last.key}
     if choice.prepare is None:
         return last
-    options = prepare_options(choice, snapshot.project, "prepare")
     inputs |= {f"recipes/{choice.prepare.id}": snapshot.digests[choice.prepare.id]}
-    inputs |= {"options": digest_of(options)} if options else {}
-    part = f":{choice.part}" if choice.part else ""
-    name = f"{manifest.name}/prepare{part}"
     needs = (last.id,) if last else ()
-    steps["prepare"] = make_step(snapshot, name, "prepare", inputs, needs)
+    steps["prepare"] = _prepare(snapshot, choice, "prepare", inputs, needs)
+    if choice.other_part and fed:
+        slot = f"prepare:{choice.other_part}"
+        steps[slot] = _prepare(snapshot, choice, slot, inputs, needs)
+    part = f":{choice.part}" if choice.part else ""
     asked = prepare_options(choice, snapshot.project, "adapt")
     if asked:
         inputs = {
@@ -72,6 +76,17 @@ def _imports(snapshot: Snapshot, choice: Choice, steps: dict[str, Step]) -> Step
     return steps.get("adapt", steps["prepare"])
 
 
+def _prepare(
+    snapshot: Snapshot, choice: Choice, slot: str, inputs: Mapping[str, str], needs: tuple[str, ...]
+) -> Step:
+    """The model, or a part of it: targets that get the same part share the step."""
+    options = prepare_options(choice, snapshot.project, slot)
+    part = slot.partition(":")[2] or choice.part
+    name = f"{snapshot.project.manifest.name}/prepare" + (f":{part}" if part else "")
+    asked = {"options": digest_of(options)} if options else {}
+    return make_step(snapshot, name, "prepare", {**inputs, **asked}, needs)
+
+
 def import_options(choice: Choice, project: Project, recipe: Recipe) -> dict[str, object]:
     """What the manifest asks of a hop towards ONNX: shapes speak of the user's file, read by the first."""
     shapes = project.manifest.model.shapes
@@ -82,12 +97,15 @@ def prepare_options(choice: Choice, project: Project, slot: str) -> dict[str, ob
     """What the manifest asks of the ONNX model before it is converted.
 
     A part of it is still the trained model, which is what ``prepare`` leaves; ``adapt`` makes another of it.
+    slot: ``prepare:before`` and ``prepare:after`` are for one part, whichever the target gets.
     """
     model = project.manifest.model
     asked: dict[str, object | None]
-    if slot == "prepare":
+    stage, _, named = slot.partition(":")
+    if stage == "prepare":
+        part = named or choice.part
         asked = {
-            "split": {"at": model.split.at, "part": choice.part} if model.split and choice.part else None,
+            "split": {"at": model.split.at, "part": part} if model.split and part else None,
             "shapes": dict(model.shapes) if model.shapes and not choice.chain.imports else None,
         }
     else:
@@ -129,7 +147,8 @@ def _feed(snapshot: Snapshot, choice: Choice, steps: dict[str, Step]) -> None:
     data |= {name: snapshot.files[name] for name in named if name}
     fed = {"blocks": steps["blocks"].key, "model": steps["prepare"].key, **data}
     fed |= {name: snapshot.code[name] for name in ("edgepack/convert/feed", "edgepack/model")}
-    needs = (steps["blocks"].id, steps["prepare"].id)
+    fed |= _other_key(choice, steps)
+    needs = (steps["blocks"].id, steps["prepare"].id, *_other(choice, steps))
     part = f":{choice.part}" if choice.part else ""
     steps["feed"] = make_step(snapshot, f"{manifest.name}/feed{part}", "feed", fed, needs)
 
@@ -157,7 +176,7 @@ def _converts(snapshot: Snapshot, choice: Choice, steps: dict[str, Step], before
         declared = recipe.precision(precision, choice.target.chip)
         if "feed" in steps and declared is not None and declared.calibration:
             inputs |= {"calibration": steps["feed"].key, **_quantised(snapshot, choice)}
-            needs += [steps["blocks"].id, steps["feed"].id]
+            needs += [steps["blocks"].id, *_other(choice, steps), steps["feed"].id]
         slot = "convert" if final else f"convert:{recipe.id}"
         part = f":{choice.part}" if choice.part else ""
         on = f":{chip}" if chip else ""
@@ -194,6 +213,17 @@ def _task(snapshot: Snapshot) -> Mapping[str, str]:
     return said | ({own: snapshot.files[own]} if own else {})
 
 
+def _other(choice: Choice, steps: Mapping[str, Step]) -> tuple[str, ...]:
+    """The step that leaves the other part of a split model; none where it is whole."""
+    return (steps[f"prepare:{choice.other_part}"].id,) if choice.other_part else ()
+
+
+def _other_key(choice: Choice, steps: Mapping[str, Step]) -> dict[str, str]:
+    if not choice.other_part:
+        return {}
+    return {f"the part {choice.other_part} the cut": steps[f"prepare:{choice.other_part}"].key}
+
+
 def _parity(snapshot: Snapshot, choice: Choice, steps: Mapping[str, Step]) -> Step:
     manifest = snapshot.project.manifest
     inputs = {
@@ -206,5 +236,7 @@ def _parity(snapshot: Snapshot, choice: Choice, steps: Mapping[str, Step]) -> St
         "edgepack/convert": snapshot.code["edgepack/convert"],
         "edgepack/model": snapshot.code["edgepack/model"],
     }
-    needs = tuple(steps[slot].id for slot in ("prepare", "blocks", "feed", "convert"))
+    inputs |= _other_key(choice, steps)
+    named = tuple(steps[slot].id for slot in ("prepare", "blocks", "feed", "convert"))
+    needs = (*named, *_other(choice, steps))
     return make_step(snapshot, f"{manifest.name}@{choice.target.id}/parity", "parity", inputs, needs)

@@ -169,7 +169,9 @@ def _code(folder: Path) -> dict[str, str]:
         "edgepack/compile": digest_tree(package / "compile"),
         "edgepack/package": digest_tree(package / "package"),
         "edgepack/convert": digest_tree(package / "convert"),
-        "edgepack/convert/feed": digest_file(package / "convert" / "feed_step.py"),
+        "edgepack/convert/feed": digest_of(
+            {name: digest_file(package / "convert" / name) for name in ("feed_step.py", "parts.py")}
+        ),
         "edgepack/model": digest_tree(package / "model"),
     }
 

@@ -43,11 +43,16 @@ class Choice:
         """Which part of a split model it gets: before, after, or all of it."""
         return self.because.get("part")
 
+    @property
+    def other_part(self) -> str | None:
+        """The part of a split model that it does not get; None where it gets all of it."""
+        return {"before": "after", "after": "before"}.get(self.part or "")
+
     def recipe_at(self, slot: str) -> Recipe:
         """The recipe of a slot of the plan: ``import:tflite-onnx``, ``prepare``, ``convert``."""
-        if slot in ("prepare", "adapt") and self.prepare is not None:
-            return self.prepare
         stage, _, named = slot.partition(":")
+        if stage in ("prepare", "adapt") and self.prepare is not None:
+            return self.prepare
         assert stage in ("import", "convert"), slot
         return next((r for r in self.chain.recipes if r.id == named), self.chain.last)
 
@@ -72,7 +77,8 @@ class Plan:
     project: Project
     choices: Mapping[str, Choice]  # by target id
     steps: Mapping[str, Step]  # by step id, each after what it needs
-    # target id → slot → step id. A slot is a stage, or one of several of a stage: ``import:tflite-onnx``.
+    # target id → slot → step id. A slot is a stage, or one of several of a stage: ``import:tflite-onnx``, or
+    # ``prepare:after``, the part of a split model that another target gets.
     chains: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def step(self, target: str, slot: str) -> Step:

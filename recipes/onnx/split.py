@@ -8,10 +8,11 @@ from typing import Any
 
 import onnx
 from edgepack_recipe import Refused
-from graph import constants, shown
+from graph import constants, shapes, shown
 from samples import Reference, difference, session
 
 PARTS = ("before", "after")
+LATER = "name a tensor that later layers use: between two layers, not at the end"
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,17 @@ def split(model: onnx.ModelProto, at: str, part: str) -> tuple[onnx.ModelProto, 
     warnings = []
     if len(cut.crossing) > 1:
         others = ", ".join(shown(name) for name in cut.crossing[1:])
-        warnings.append(f"split at {shown(at)}: {others} also cross from the first part to the second")
-    change = {"did": "split", "at": at, "part": part, "crossing": list(cut.crossing)}
+        told = f"split at {shown(at)}: {others} also cross from the first part to the second"
+        single = near_cuts(model, at)
+        places = "; one tensor alone crosses at " + " or ".join(map(shown, single)) if single else ""
+        warnings.append(told + places)
+    change = {
+        "did": "split",
+        "at": at,
+        "part": part,
+        "crossing": list(cut.crossing),
+        "outputs": _outputs(model),
+    }
     return (first if part == "before" else second), change, warnings
 
 
@@ -49,14 +59,54 @@ def _look(model: onnx.ModelProto, at: str) -> None:
     made = [name for node in graph.node for name in node.output if name]
     if at in made and at not in constants(graph):
         return
-    near = difflib.get_close_matches(at, made, 3, 0.5)
+    computed = [name for name in made if name not in constants(graph)]
+    near = difflib.get_close_matches(at, computed, 3, 0.5)
     what = f"the model cannot be split at {shown(str(at))}"
-    if at in {i.name for i in graph.input}:
-        raise Refused("converter-failed", what, "it is an input: nothing comes before it")
+    inputs = {i.name for i in graph.input}
+    if at in inputs:
+        users = [name for node in graph.node if at in used(node) for name in node.output if name]
+        raise Refused(
+            "converter-failed", what, "it is an input: nothing comes before it", _places(model, users)
+        )
     if at in constants(graph):
-        raise Refused("converter-failed", what, "it is a weight, which does not depend on the input")
-    fix = f"near it: {', '.join(shown(n) for n in near)}" if near else "see the tensors in the report"
+        users = [name for node in graph.node if at in used(node) for name in node.output if name]
+        why = "it is a weight, which does not depend on the input"
+        raise Refused("converter-failed", what, why, _places(model, users))
+    fix = (
+        f"near it: {', '.join(shown(n) for n in near)}"
+        if near
+        else _places(model, computed[len(computed) // 2 :])
+    )
     raise Refused("converter-failed", what, "no node of the model makes it", fix)
+
+
+def _places(model: onnx.ModelProto, around: list[str]) -> str:
+    """Where else to cut, in words; empty where there is no such place."""
+    found = near_cuts(model, around[0], itself=True) if around else []
+    return f"one tensor alone crosses at {' or '.join(map(shown, found))}" if found else ""
+
+
+def near_cuts(model: onnx.ModelProto, at: str, *, itself: bool = False) -> list[str]:
+    """The tensor nearest before ``at``, and the nearest after it, that separates the model alone."""
+    fixed = constants(model.graph)
+    made = [name for node in model.graph.node for name in node.output if name and name not in fixed]
+    place = made.index(at)
+    sides = (reversed(made[:place]), made[place if itself else place + 1 :])
+    firsts = (next((n for n in side if _separates(model, n)), None) for side in sides)
+    return [name for name in firsts if name]
+
+
+def _separates(model: onnx.ModelProto, at: str) -> bool:
+    try:
+        return len(find(model, at).crossing) == 1
+    except Refused:
+        return False
+
+
+def _outputs(model: onnx.ModelProto) -> list[dict[str, Any]]:
+    """The whole model's outputs in its order: golden vectors speak of them, whatever part makes each."""
+    known = shapes(model.graph)
+    return [{"tensor": o.name, "shape": known.get(o.name, [])} for o in model.graph.output]
 
 
 def find(model: onnx.ModelProto, at: str) -> Cut:
@@ -77,9 +127,9 @@ def find(model: onnx.ModelProto, at: str) -> Cut:
     crossing = [at, *sorted((used_after & computed_before) - {at}, key=lambda name: maker[name])]
     what = f"the model cannot be split at {shown(at)}"
     if not any(name in alive for n in after for name in graph.node[n].output):
-        raise Refused("converter-failed", what, "nothing comes after it")
+        raise Refused("converter-failed", what, "nothing comes after it", LATER)
     if at not in used_after:
-        raise Refused("converter-failed", what, "it is an output: no node after it uses it")
+        raise Refused("converter-failed", what, "it is an output: no node after it uses it", LATER)
     own = [i.name for i in graph.input if i.name in used_after]
     if own:
         why = f"what comes after it also needs the input {shown(own[0])} itself"
