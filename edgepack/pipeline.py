@@ -26,7 +26,7 @@ from edgepack.manifest import project as manifest
 from edgepack.manifest.project import Project
 from edgepack.model import golden
 from edgepack.model.errors import GoldenError
-from edgepack.package import model_step
+from edgepack.package import model_step, sdk_step
 from edgepack.package import step as package_step
 from edgepack.plan.build import check_targets, plan_build
 from edgepack.plan.snapshot import Here, take
@@ -48,6 +48,7 @@ STAGES: Mapping[str, Callable[[Work], str]] = {
     "compile": program_step.run,
     "verify": verify_step.run,
     "package": package_step.run,
+    "sdk": sdk_step.run,
     "model": model_step.run,
 }
 
@@ -75,7 +76,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Built:
-    """One target's bundle and its proof; where edgepack has no program for its runtime, the model alone."""
+    """One target's bundle and its proof, or what there is in its place.
+
+    kind: ``bundle``; ``sdk`` in that form; ``model`` where edgepack has no program for the runtime.
+    """
 
     target: str
     folder: Path
@@ -83,7 +87,7 @@ class Built:
     size: int
     proof: Mapping[str, Any]
     arch: str
-    only_model: bool = False
+    kind: str = "bundle"
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,8 @@ def prepared(request: Request, events: Events) -> tuple[Plan, Mapping[str, Mappi
 def make_plan(project: Project, request: Request, store: Store) -> Plan:
     """What a build would do now: a look at everything, then a pure decision."""
     wanted = check_targets(project, request.targets)
-    elsewhere = runtime_step.built() | package_step.packaged(project) | model_step.handed_over(project)
+    elsewhere = runtime_step.built() | package_step.packaged(project)
+    elsewhere |= model_step.handed_over(project) | sdk_step.handed_over(project)
     known = recipes.load_all(project.folder)
     here = Here(
         qemu=verify_step.runners(),
@@ -237,7 +242,12 @@ def _built(plan: Plan, target: str, store: Store) -> Built:
         place = model_step.folder(plan.project, target)
         size = sum(p.stat().st_size for p in place.rglob("*") if p.is_file())
         shown, arch = model_step.proof(plan, target, store), plan.choices[target].target.arch
-        return Built(target, place, model_step.digest(place), size, shown, arch, only_model=True)
+        return Built(target, place, model_step.digest(place), size, shown, arch, "model")
+    if "sdk" in plan.chains[target]:
+        place = sdk_step.folder(plan.project, target)
+        size = sum(p.stat().st_size for p in place.rglob("*") if p.is_file() and not p.is_symlink())
+        shown, arch = sdk_step.proof(plan, target, store), plan.choices[target].target.arch
+        return Built(target, place, sdk_step.digest(place), size, shown, arch, "sdk")
     bundle = package_step.bundle_of(plan, target)
     proof = store.get(plan.step(target, "verify").key)
     size = sum(file.size for file in bundle.files)

@@ -48,8 +48,9 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
 
 
 def _count(report: BuildReport) -> str:
-    models = sum(built.only_model for built in report.built)
-    counts = {"bundle": len(report.built) - models, "model": models}
+    kinds = [built.kind for built in report.built]
+    counts = {kind: kinds.count(kind) for kind in ("bundle", "SDK", "model")}
+    counts["SDK"] = kinds.count("sdk")
     return " and ".join(f"{n} {word}{'' if n == 1 else 's'}" for word, n in counts.items() if n)
 
 
@@ -77,7 +78,7 @@ def _said_again(report: BuildReport, screen: Screen) -> str:
 def _row(built: Built, report: BuildReport) -> list[str]:
     place = built.folder.relative_to(report.plan.project.folder)
     said = _proof(built.proof)
-    if built.only_model:
+    if built.kind == "model":
         runtime = report.plan.choices[built.target].runtime
         said += f"; the model alone: edgepack has no program for {runtime} yet"
     return ["  " + str(place), f"{built.size / 1e6:.1f} MB", built.digest[:19], said]
@@ -103,7 +104,7 @@ def _as_dict(report: BuildReport) -> dict[str, Any]:
                 "digest": built.digest,
                 "bytes": built.size,
                 "arch": built.arch,
-                "only_model": built.only_model,
+                "kind": built.kind,
                 "proof": dict(built.proof),
             }
             for built in report.built

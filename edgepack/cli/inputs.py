@@ -46,10 +46,11 @@ def _looked_at(args: argparse.Namespace, report: BuildReport) -> Iterator[Path]:
     yield from _tree(paths.data("recipes/kit"))
     yield from _tree(paths.data("recipes/onnx"))
     yield from _tree(paths.template("program", project.folder))
+    yield from _tree(paths.template("sdk", project.folder))
     yield paths.data("requirements/toolchain.txt")
     yield from (p for p in Path(__file__).resolve().parent.parent.rglob("*.py"))
     for built in report.built:
-        if built.only_model:
+        if built.kind != "bundle":
             yield from _tree(built.folder)
             continue
         yield from (built.folder, built.folder / "index.json", built.folder / "blobs" / "sha256")

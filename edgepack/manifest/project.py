@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,6 +17,17 @@ from edgepack.manifest.model import ModelSection, Parity, PythonCode, TargetOpti
 from edgepack.manifest.words import InsidePath, Model, Name, TargetId, Version
 
 FILE = "edgepack.yaml"
+
+# https://semver.org, without leading zeros; C++17's keywords that are words of lower-case letters.
+_SEMANTIC = re.compile(r"(0|[1-9]\d{0,5})(\.(0|[1-9]\d{0,5})){2}([-+][0-9A-Za-z.+-]+)?", re.ASCII)
+_TAKEN = frozenset(
+    "alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl const constexpr "
+    "const_cast continue decltype default delete do double dynamic_cast else enum explicit export extern "
+    "false float for friend goto if inline int long mutable namespace new noexcept not not_eq nullptr "
+    "operator or or_eq private protected public register reinterpret_cast return short signed sizeof static "
+    "static_assert static_cast std struct switch template this thread_local throw true try typedef typeid "
+    "typename union unsigned using virtual void volatile while xor xor_eq".split()
+)
 
 Place = tuple[str | int, ...]  # of a value in the manifest: ("post", 1, "code")
 
@@ -54,8 +66,10 @@ class Manifest(Model):
         description="lower-case letters, digits, hyphens: the program's name, and the app's folder on a box"
     )
     version: Version = Field(description="yours to choose: letters, digits, `.` `+` `-`")
-    form: Literal["app"] = Field(
-        default="app", description="app: a program that runs on, from its source to its sink"
+    form: Literal["app", "sdk"] = Field(
+        default="app",
+        description="app: a program that runs on, from its source to its sink; sdk: a library with a C "
+        "interface that a partner links",
     )
     model: ModelSection
     pre: list[PreBlock] = Field(
@@ -80,6 +94,10 @@ class Manifest(Model):
     def _apart(self) -> Manifest:
         if math.isnan(self.health.min_fps) or self.source.path == self.sink.path:
             raise ValueError("source.path and sink.path must be different")
+        if self.form == "sdk" and not _SEMANTIC.fullmatch(self.version):
+            raise ValueError(f"an sdk's version is like 1.2.0 (major.minor.patch), not {self.version}")
+        if self.form == "sdk" and self.name.replace("-", "_") in _TAKEN:
+            raise ValueError(f"an sdk cannot be named {self.name}: its C++ namespace would be a keyword")
         return self
 
 
