@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 EDGEPACK := $(BIN)/edgepack -C examples/digits
 
-.PHONY: demo test test-lab test-recipes lint lock recipes recipes-slice faults faults-slice refusals bench show-board plug-pulling clean
+.PHONY: demo test test-lab test-recipes lint lock recipes recipes-slice operators operators-slice faults faults-slice refusals bench show-board plug-pulling clean
 
 $(VENV)/.complete: requirements/dev.txt requirements/uv.txt pyproject.toml
 	@echo "== the environment: $(VENV), from requirements/dev.txt (hash-pinned; about 20 s the first time)"
@@ -22,7 +22,7 @@ demo: $(VENV)/.complete
 
 test: $(VENV)/.complete
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 test-lab: $(VENV)/.complete
 	sh tests/lab/setup
@@ -38,6 +38,13 @@ recipes: $(VENV)/.complete
 # Three of its cases, drawn by the commit; what they were is said.
 recipes-slice: $(VENV)/.complete
 	$(BIN)/python -m bench.recipes --network lenet --slice 3 --seed $$(printf '%d' "0x$$(git rev-parse --short=7 HEAD)")
+
+# Which ONNX operators each toolkit has: into docs/proof/operators.md and the recipes. What is known is kept.
+operators: $(VENV)/.complete
+	$(BIN)/python -m bench.operators
+
+operators-slice: $(VENV)/.complete
+	$(BIN)/python -m bench.operators --slice 12 --seed $$(printf '%d' "0x$$(git rev-parse --short=7 HEAD)")
 
 faults: $(VENV)/.complete
 	$(BIN)/python -m bench.faults

@@ -8,6 +8,18 @@ import pytest
 
 from tests import digits
 
+# What several files share and what takes seconds to make: whoever wants it runs beside the others that do.
+DEAR = ("program", "built", "box_state", "up")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`pytest -n 2 --dist loadgroup` keeps a file's tests in one process: its fixtures are made once."""
+    for item in items:
+        wanted = getattr(item, "fixturenames", ())
+        dear = next((f"{item.path.parent.name}: {name}" for name in DEAR if name in wanted), "")
+        item.add_marker(pytest.mark.xdist_group(dear or str(item.path.relative_to(item.config.rootpath))))
+
 
 @pytest.fixture(scope="session")
 def warm_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -21,8 +21,8 @@ HASHED = paramiko.HostKeys.hash_host("[10.0.0.7]:2222")
         ("*,![10.0.0.7]:2222", False),
         ("![10.0.0.7]:2222", False),
         ("[10x0.0.7]:2222", False),
-        (HASHED, True),
-        (paramiko.HostKeys.hash_host("[10.0.0.8]:2222"), False),
+        pytest.param(HASHED, True, id="hashed"),  # salted: no name for a test
+        pytest.param(paramiko.HostKeys.hash_host("[10.0.0.8]:2222"), False, id="another, hashed"),
         ("|1|garbage", False),
         ("|1|AAAA|AAAA", False),
         ("", False),

@@ -204,6 +204,7 @@ def test_further_indexes_are_asked_after_the_first(monkeypatch: pytest.MonkeyPat
         RELEASE[:60],
         b"not an archive",
     ],
+    ids=["a parent's file", "a link to the root", "a link above it", "cut off", "no archive"],
 )
 def test_an_archive_that_is_damaged_or_reaches_out_is_refused(
     hostile: bytes, index: Index, tmp_path: Path
