@@ -215,12 +215,14 @@ def _check_golden(work: Work) -> None:
     last = "verify" if "verify" in work.chain else "parity"
     if name is None or work.choice.part or last not in work.chain or work.step(last).cached:
         return
-    converted = work.store.get(work.step("convert").key)
+    # Where the converted model is compared with the trained one, that says which of its outputs are off.
+    slot = "prepare" if {"prepare", "parity"} <= work.chain.keys() else "convert"
+    model = work.store.get(work.step(slot).key)
     try:
-        if converted is None:
+        if model is None:
             golden.names(work.project.file(name))
         else:
-            outputs = {row["tensor"]: row["shape"] for row in converted.report["outputs"]}
+            outputs = {row["tensor"]: row["shape"] for row in model.report["outputs"]}
             golden.check(work.project.file(name), outputs)
     except GoldenError as error:
         error.where = f"{name} (edgepack.yaml:{work.project.document.line(('model', 'golden'))})"

@@ -151,6 +151,7 @@ def _output_cause(judge: Judge, candidate: Candidate) -> Cause | None:
         words = (
             f"the outputs are in another order: {key.removeprefix('order ')} in place of {', '.join(rows)}"
         )
+        key = "output order"
         fix = "give the converter the outputs in the model's order"
     else:
         words, fix = cause_words.OUTPUT[key].model, cause_words.OUTPUT[key].fix

@@ -116,7 +116,10 @@ class Judge:
         """
         given = self.run_converted(folder, report, self.inputs)
         outputs = distances(self.near(given, self.wanted), self.gates)
-        score = self._task_score(folder, report) if task else None
+        sized = all(
+            row.cosine > -1 for row in outputs
+        )  # of another size, or not numbers: no input for `post`
+        score = self._task_score(folder, report) if task and sized else None
         return Evaluation(self.gates, arrays.count(self.inputs), outputs, score)
 
     def run_trained(self, inputs: Path, taps: tuple[str, ...] = ()) -> Path:

@@ -63,18 +63,46 @@ def check(file: Path, outputs: Mapping[str, Sequence[int]]) -> None:
         for name, data in members(file).items()
         if name.startswith("output.")
     }
+    fits = _fitting(spoken, outputs)
     for tensor in spoken.keys() - outputs.keys():
         near = difflib.get_close_matches(tensor, outputs, 1, 0.5)
         hint = f"did you mean `output.{near[0]}`?" if near else f"it has: {', '.join(outputs)}"
-        raise _bad(
-            file, f"it holds `output.{tensor}`, and the model has no output `{tensor}`; {hint}", _NAMES
-        )
+        why = f"it holds `output.{tensor}`, and the model has no output `{tensor}`; {hint}"
+        if fits:
+            what = f"{file.name} has other names for the outputs than the model"
+            raise _bad(file, f"{why}; {_told(fits)}", _RENAME, what)
+        raise _bad(file, why, _NAMES)
     for tensor, shape in outputs.items():
         if tensor not in spoken:
             raise _bad(file, f"it lacks `output.{tensor}`, which the model computes", _NAMES)
         if math.prod(spoken[tensor]) != math.prod(shape):
+            if fits:
+                what = f"{file.name} has the outputs in another order than the model"
+                raise _bad(file, _told(fits), _RENAME, what)
             told = f"{list(spoken[tensor])} a sample, and the model gives {list(shape)}"
             raise _bad(file, f"`output.{tensor}` has the shape {told}", "record it again with this model")
+
+
+def _fitting(spoken: Mapping[str, Sequence[int]], outputs: Mapping[str, Sequence[int]]) -> dict[str, str]:
+    """Recorded output → the model's that it fits by size, its own name first; empty where one fits none."""
+    free = {name: math.prod(shape) for name, shape in outputs.items()}
+    own = [name for name, shape in spoken.items() if free.get(name) == math.prod(shape)]
+    fits = {name: name for name in own}
+    for name in own:
+        del free[name]
+    for name in sorted(spoken.keys() - fits.keys()):
+        size = math.prod(spoken[name])
+        found = next((other for other, there in free.items() if there == size), None)
+        if found is None:
+            return {}
+        fits[name] = found
+        del free[found]
+    return {} if free else fits
+
+
+def _told(fits: Mapping[str, str]) -> str:
+    moved = [f"`output.{name}` fits `{to}`" for name, to in sorted(fits.items()) if name != to]
+    return f"by their sizes {', '.join(moved)}"
 
 
 def members(file: Path) -> dict[str, bytes]:
@@ -102,6 +130,10 @@ def members(file: Path) -> dict[str, bytes]:
 
 
 _NAMES = "names are `input`, `output.<ONNX tensor>` and `record.<field>` (docs/design/whole-way.md)"
+_RENAME = (
+    "name each array after the model's output that it was computed by: run the model with the outputs asked "
+    "for by name, not by place; after a new export, record again"
+)
 
 
 def _shape(file: Path, name: str, data: bytes) -> tuple[int, ...]:
@@ -129,5 +161,6 @@ def _shape(file: Path, name: str, data: bytes) -> tuple[int, ...]:
     return tuple(int(axis) for axis in shape)
 
 
-def _bad(file: Path, why: str, fix: str) -> GoldenError:
-    return GoldenError(f"{file.name} does not hold golden vectors", where=str(file), why=why, fix=fix)
+def _bad(file: Path, why: str, fix: str, what: str = "") -> GoldenError:
+    what = what or f"{file.name} does not hold golden vectors"
+    return GoldenError(what, where=str(file), why=why, fix=fix)

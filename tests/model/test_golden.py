@@ -62,6 +62,7 @@ def test_what_is_not_golden_vectors_is_refused(tmp_path: Path, change: dict[str,
         ({"logits": [1, 10, 1, 1]}, ""),  # the same numbers
         ({"logit": [1, 10]}, "no output `logits`; did you mean `output.logit`?"),
         ({"scores": [1, 10]}, "no output `logits`; it has: scores"),
+        ({"scores": [1, 10]}, "; by their sizes `output.logits` fits `scores`"),
         ({"logits": [1, 10], "heat": [1, 4, 4]}, "it lacks `output.heat`"),
         ({"logits": [1, 11]}, "`output.logits` has the shape [10] a sample, and the model gives [1, 11]"),
     ],
@@ -98,3 +99,17 @@ def _zip(files: dict[str, bytes]) -> bytes:
         for name, data in files.items():
             archive.writestr(name, data)
     return out.getvalue()
+
+
+def test_outputs_in_another_order_are_told_by_their_sizes(tmp_path: Path) -> None:
+    extra = {"output.near": np.zeros((3, 4, 4), np.float32), "output.far": np.zeros((3, 2, 2), np.float32)}
+    file = write(tmp_path / "golden.npz", {**GOOD, **extra})
+    golden.check(file, {"logits": [1, 10], "near": [1, 4, 4], "far": [1, 2, 2]})
+    with pytest.raises(GoldenError) as caught:
+        golden.check(file, {"logits": [1, 10], "near": [1, 2, 2], "far": [1, 4, 4]})
+    assert caught.value.what == "golden.npz has the outputs in another order than the model"
+    assert caught.value.why == "by their sizes `output.far` fits `near`, `output.near` fits `far`"
+    assert "asked for by name" in caught.value.fix
+    with pytest.raises(GoldenError) as caught:
+        golden.check(file, {"logits": [1, 4], "near": [1, 10], "far": [1, 7]})
+    assert caught.value.what == "golden.npz does not hold golden vectors"
