@@ -100,6 +100,11 @@ class Target:
     def chip(self) -> str | None:
         return self.about.facts.chip.value if self.about.facts.chip else None
 
+    @property
+    def libc(self) -> str | None:
+        """The oldest libc to expect, as "glibc 2.31"; None where nobody knows it."""
+        return self.about.facts.libc.value if self.about.facts.libc else None
+
     def verification(self) -> str:
         """The one sentence on how far this target is proven, in the words used everywhere."""
         for how in ("hardware", "emulator", "simulator"):

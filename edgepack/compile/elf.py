@@ -7,7 +7,7 @@ gdb's "Debugging Information in Separate Files" for build ids.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,7 @@ class ElfInfo:
     """One ELF file. arch: edgepack's name, or None where the file is for none that edgepack knows.
 
     static: needs neither a loader nor a library. version_needs: family (``GLIBC``) → what it asks for.
+    version_defs: family → the newest version that it defines for others.
     """
 
     path: Path
@@ -47,6 +48,7 @@ class ElfInfo:
     version_needs: Mapping[str, VersionNeed]
     build_id: str
     stripped: bool
+    version_defs: Mapping[str, str] = field(default_factory=dict)
 
 
 def inspect(path: Path) -> ElfInfo:
@@ -62,6 +64,22 @@ def inspect(path: Path) -> ElfInfo:
         raise LoadError(
             f"{path.name} is not a program for Linux", where=str(path), why=f"not readable as ELF: {error}"
         ) from error
+
+
+def exports(path: Path) -> frozenset[str]:
+    """The symbols that a shared library gives to others. Raises as ``inspect`` does."""
+    from elftools.elf.elffile import ELFFile
+    from elftools.elf.sections import SymbolTableSection
+
+    inspect(path)
+    with path.open("rb") as content:
+        table = ELFFile(content).get_section_by_name(".dynsym")
+        symbols = table.iter_symbols() if isinstance(table, SymbolTableSection) else ()
+        return frozenset(
+            symbol.name
+            for symbol in symbols
+            if symbol["st_shndx"] != "SHN_UNDEF" and symbol["st_info"]["bind"] != "STB_LOCAL"
+        )
 
 
 def _read(path: Path, elf: ELFFile) -> ElfInfo:
@@ -84,6 +102,7 @@ def _read(path: Path, elf: ELFFile) -> ElfInfo:
         version_needs=_version_needs(elf),
         build_id=_build_id(elf),
         stripped=elf.get_section_by_name(".symtab") is None and not elf.has_dwarf_info(strict=True),
+        version_defs=_version_defs(elf),
     )
 
 
@@ -124,6 +143,30 @@ def _version_needs(elf: ELFFile) -> dict[str, VersionNeed]:
         if family in _FAMILIES and number[:1].isdigit() and (known is None or _less(known.version, number)):
             highest[family] = VersionNeed(number, symbol.name, library or "")
     return highest
+
+
+def _version_defs(elf: ELFFile) -> dict[str, str]:
+    from elftools.elf.gnuversions import GNUVerDefSection
+
+    section = elf.get_section_by_name(".gnu.version_d")
+    newest: dict[str, str] = {}
+    if isinstance(section, GNUVerDefSection):
+        for _, names in section.iter_versions():
+            family, _, number = next(iter(names)).name.partition("_")
+            if family in _FAMILIES and number[:1].isdigit() and _less(newest.get(family, ""), number):
+                newest[family] = number
+    return newest
+
+
+def undefined(path: Path) -> frozenset[str]:
+    """The symbols that an object file asks of others. Raises as ``inspect`` does."""
+    from elftools.elf.elffile import ELFFile
+    from elftools.elf.sections import SymbolTableSection
+
+    with path.open("rb") as content:
+        table = ELFFile(content).get_section_by_name(".symtab")
+        symbols = table.iter_symbols() if isinstance(table, SymbolTableSection) else ()
+        return frozenset(symbol.name for symbol in symbols if symbol["st_shndx"] == "SHN_UNDEF")
 
 
 def _less(first: str, second: str) -> bool:
@@ -169,7 +212,7 @@ def check_loads(info: ElfInfo, arch: str, floors: Mapping[str, str], provided: C
                 f"{info.path.name} needs {family}_{need.version}, the target has {floor}",
                 where=str(info.path),
                 why=f"the symbol {need.symbol} is taken from {need.library} in that version",
-                fix="link it statically, or compile it with zig, which targets the older libc",
+                fix=_older(info, arch, family, floor),
             )
     absent = [name for name in info.needed if name not in provided and not name.startswith(_OF_LIBC)]
     if absent:
@@ -179,6 +222,13 @@ def check_loads(info: ElfInfo, arch: str, floors: Mapping[str, str], provided: C
             why=f"libraries it was linked with: {', '.join(info.needed)}",
             fix=f"put {absent[0]} into the bundle, or link it statically",
         )
+
+
+def _older(info: ElfInfo, arch: str, family: str, floor: str) -> str:
+    if info.soname is not None:
+        return f"take a build of {info.soname} for {family}_{floor} or older, or `runtime: ncnn`, which is static"
+    link = f", which links for it: -target {architecture(arch).zig_gnu}.{floor}" if family == "GLIBC" else ""
+    return f"link it statically, or compile it with zig (`toolchain: zig`){link}"
 
 
 def _check_interpreter(info: ElfInfo, arch: str) -> None:

@@ -7,13 +7,13 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from edgepack.catalog import paths
-from edgepack.compile import elf
+from edgepack.compile import elf, sdk
 from edgepack.compile.diagnostics import Origin, compile_error
 from edgepack.compile.errors import CompileError
 from edgepack.compile.inputs import drop_stale, remember
@@ -31,7 +31,8 @@ class ProgramBuild:
     """What came of a build.
 
     program: stripped, for the box. debug: its symbols, for a debugger here. build_id: 40 hex digits, in both.
-    compiled: C++ files that had to be compiled, of ``total``.
+    compiled: C++ files that had to be compiled, of ``total``. sdk: what a partner gets besides, by its path
+    in the SDK; empty for other forms. objects: what was linked, in the build's folder.
     """
 
     program: Path
@@ -39,6 +40,8 @@ class ProgramBuild:
     build_id: str
     compiled: int
     total: int
+    sdk: Mapping[str, Path] = field(default_factory=dict)
+    objects: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,26 +79,33 @@ def build_program(
     """Render, configure where needed, compile what changed, link, and split off the debug symbols.
 
     project: the folder that the spec's C++ files are relative to. build: a folder of ours that is kept
-    between builds: with nothing changed nothing is compiled. runtime: ncnn's ``include/`` and ``lib/``.
-    ``dest`` gets ``<name>`` and ``<name>.debug``; ``log`` what the tools say. ``progress`` gets lines like
-    ``compiling 3/7``. Raises CompileError with the user's own file and line, LoadError where the result is
+    between builds: with nothing changed nothing is compiled. runtime: its ``include/`` and ``lib/``.
+    ``dest`` gets ``<name>``, ``<name>.debug``, and ``sdk/`` in that form; ``log`` what the tools say.
+    ``progress`` gets lines like ``compiling 3/7``. Raises CompileError with the user's own file and line, LoadError where the result is
     for another architecture than ``spec.arch``, InputError for a spec that cannot be a program.
     """
     places = Places(project.resolve(), build.resolve(), runtime.resolve(), log.resolve())
     render_program(spec, places.source, _templates(spec, places.project))
     _configure(spec, places, toolchain, progress)
     drop_stale(places.build, "CMakeFiles/user.dir/**/*.o")
-    objects = (*OBJECTS, *(["user"] if spec.sources() else []))
+    is_sdk = spec.form == "sdk"
+    objects = (*OBJECTS, *(["interface"] if is_sdk else []), *(["user"] if spec.sources() else []))
     compiled = _ninja(spec, places, toolchain, objects, progress)
     remember(places.build, toolchain.ninja, places.project)
-    build_id = _name_build(spec, places, toolchain, runtime / "lib" / "libncnn.a")
+    build_id = _name_build(spec, places, toolchain, sorted((runtime / "lib").glob("*.a")))
+    if is_sdk:
+        sdk.name_library(places.build, build_id)
     progress("linking")
     _ninja(spec, places, toolchain, ("program",), lambda _line: None)
     dest.mkdir(parents=True, exist_ok=True)
     program, debug = dest / spec.name, dest / f"{spec.name}.debug"
-    elf.split_debug(places.build / spec.name, program, debug)
-    elf.check_loads(elf.inspect(program), spec.arch, {})
-    return ProgramBuild(program, debug, build_id, compiled, len(_objects(places)))
+    elf.split_debug(places.build / "bin" / spec.name, program, debug)
+    needs = (sdk.library(spec).soname,) if is_sdk else ()
+    floors = {"GLIBC": toolchain.arch.glibc} if is_sdk else {}
+    elf.check_loads(elf.inspect(program), spec.arch, floors, needs)
+    files = sdk.collect(spec, toolchain, places.build, dest / "sdk", places.log) if is_sdk else {}
+    made = tuple(_objects(places))
+    return ProgramBuild(program, debug, build_id, compiled, len(made), files, made)
 
 
 def build_blocks(
@@ -225,12 +235,12 @@ def _objects(places: Places) -> list[Path]:
     return [places.build / item["output"] for item in listed]
 
 
-def _name_build(spec: ProgramSpec, places: Places, toolchain: Toolchain, library: Path) -> str:
+def _name_build(spec: ProgramSpec, places: Places, toolchain: Toolchain, libraries: list[Path]) -> str:
     """Give the link its build-id: a digest of all that is linked, the same wherever it was compiled."""
     digest = hashlib.sha256()
     for part in (spec.target, spec.arch, toolchain.name, toolchain.version, *toolchain.flags.link):
         digest.update(part.encode() + b"\0")
-    for path in (*_objects(places), library):
+    for path in (*_objects(places), *libraries):
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     build_id = digest.hexdigest()[:40]
     words = f"-Wl,--build-id=0x{build_id}\n"

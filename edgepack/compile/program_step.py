@@ -8,15 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from edgepack.compile import runtime_step
+from edgepack.catalog.runtimes import glibc_floor, linkage
+from edgepack.compile import loads, runtime_step
 from edgepack.compile.blocks import Block
 from edgepack.compile.errors import CompileError
-from edgepack.compile.program import build_program
+from edgepack.compile.program import ProgramBuild, build_program
 from edgepack.compile.render import ProgramSpec, TensorSpec
 from edgepack.compile.toolchains.select import toolchain
 from edgepack.errors import InputError
 from edgepack.manifest.blocks import PostBlock, PreBlock
 from edgepack.plan.gates import gates_of
+from edgepack.plan.program_steps import glibc_of
 from edgepack.plan.step import Work
 
 
@@ -24,24 +26,46 @@ def run(work: Work) -> str:
     """Render and compile; returns a line on it. Raises CompileError, LoadError or ToolError."""
     step, choice = work.step("compile"), work.choice
     spec = program_spec(work)
-    tools = toolchain(choice.toolchain, choice.target.arch, choice.target.cpu, work.progress)
+    glibc = glibc_of(work.project, choice)
+    tools = toolchain(choice.toolchain, choice.target.arch, choice.target.cpu, work.progress, glibc)
     log = work.log("compile")
     log.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(prefix="edgepack-program-") as temporary, entries_placed(work):
         made = build_program(
             spec,
             project=work.project.folder,
-            build=work.project.folder / ".edgepack" / "build" / f"{choice.target.id}-{choice.toolchain}",
+            build=work.project.folder / ".edgepack" / "build" / _folder(work),
             toolchain=tools,
             runtime=runtime_step.folder(work.step("runtime")),
             dest=Path(temporary),
             log=log,
             progress=work.progress,
         )
-        report = {"build_id": made.build_id, "compiled": made.compiled, "total": made.total}
-        work.store.put(step.key, {"program": made.program, "debug": made.debug}, report)
+        needs = _check_loads(work, made)
+        report = {"build_id": made.build_id, "compiled": made.compiled, "total": made.total, "glibc": glibc}
+        report["needs"] = vars(needs)
+        sdk = {f"sdk/{name}": path for name, path in made.sdk.items()}
+        beside = runtime_step.beside(work.step("runtime"))
+        work.store.put(step.key, {"program": made.program, "debug": made.debug, **sdk, **beside}, report)
         size = made.program.stat().st_size
     return f"{made.compiled} of {made.total} files compiled, {size / 1e6:.1f} MB"
+
+
+def _check_loads(work: Work, made: ProgramBuild) -> loads.Needs:
+    """Program and the runtime's libraries, held to the target's libc. Raises LoadError."""
+    choice = work.choice
+    if linkage(choice.runtime) == "static":
+        return loads.Needs("static")
+    floor = glibc_floor(choice.target.libc)
+    assert floor is not None  # refused at plan
+    libraries = runtime_step.libraries(work.step("runtime"))
+    return loads.check(made.program, libraries, choice.target.arch, floor, made.objects)
+
+
+def _folder(work: Work) -> str:
+    """One build folder for each that is compiled in another way."""
+    form = work.project.manifest.form
+    return f"{work.choice.target.id}-{work.choice.toolchain}{'' if form == 'app' else f'-{form}'}"
 
 
 @contextlib.contextmanager
@@ -78,6 +102,7 @@ def program_spec(work: Work, slot: str = "convert") -> ProgramSpec:
         sink=manifest.sink.path,
         precision=choice.precision,
         num_threads=choice.options.threads,
+        form=manifest.form,
     )
 
 

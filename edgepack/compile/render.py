@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from edgepack.catalog import paths
+from edgepack.catalog.runtimes import LINKED
 from edgepack.compile.blocks import Block, Step, headers, steps
 from edgepack.errors import EdgepackError, InputError
 from edgepack.plan.gates import Gates
@@ -24,7 +25,7 @@ _ENTRY = re.compile(r"[A-Za-z_]\w*(::[A-Za-z_]\w*)*", re.ASCII)
 _WORD = re.compile(r"[a-z][a-z0-9]*", re.ASCII)
 _RESERVED = ("status.json", "status.json.tmp", ".lock")  # what the program itself keeps in its data folder
 _CPP = (".cpp", ".cc", ".cxx")
-RUNTIMES = frozenset({"ncnn"})
+RUNTIMES = frozenset(LINKED)
 """What `templates/program` has a `model_<runtime>.cpp` for."""
 
 
@@ -189,9 +190,10 @@ def _rendered(spec: ProgramSpec, template: Path) -> dict[str, bytes]:
         "headers": headers(*found.values()),
     }
     files: dict[str, bytes] = {}
+    others = {f"src/model_{runtime}.cpp" for runtime in RUNTIMES - {spec.runtime}}
     for path in sorted(template.rglob("*")):
         relative = path.relative_to(template).as_posix()
-        if not path.is_file():
+        if not path.is_file() or relative in others:
             continue
         if relative.endswith(_SUFFIX):
             text = environment.get_template(relative).render(known)

@@ -1,29 +1,57 @@
-"""The build's stage that makes what executes the model: ncnn, once per processor, layers and toolchain."""
+"""The build's stage that gets what executes the model: compiled, or fetched, once for every project."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from edgepack.catalog import ncnn_layers
+from edgepack.catalog import ncnn_layers, onnxruntime_build
+from edgepack.compile import onnxruntime
 from edgepack.compile.ncnn import NcnnSpec, build_ncnn
+from edgepack.plan.program_steps import glibc_of
 from edgepack.plan.step import Step, Work
 from edgepack.tools import cache
 
-_MARKER = "ncnn-build.json"
+_MARKERS = ("ncnn-build.json", onnxruntime.MARKER)
 
 
 def run(work: Work) -> str:
-    """Build the runtime; returns a line on it. Raises ToolError or CompileError."""
+    """Get the runtime; returns a line on it. Raises ToolError or CompileError."""
+    folder(work.step("runtime")).parent.mkdir(parents=True, exist_ok=True)
+    return _GET[work.choice.runtime](work)
+
+
+def _ncnn(work: Work) -> str:
     step, choice = work.step("runtime"), work.choice
     tier: ncnn_layers.Tier = "all" if step.inputs["layers"] == "all" else "common"
-    spec = NcnnSpec(choice.target.arch, choice.target.cpu, tier, choice.toolchain)
+    glibc = glibc_of(work.project, choice)
+    spec = NcnnSpec(choice.target.arch, choice.target.cpu, tier, choice.toolchain, glibc=glibc)
     dest = folder(step)
-    dest.parent.mkdir(parents=True, exist_ok=True)
     build_ncnn(spec, dest, work.log("runtime"), work.progress)
-    about = json.loads((dest / _MARKER).read_bytes())
+    about = json.loads((dest / _MARKERS[0]).read_bytes())
     return f"ncnn {about['ncnn']}, kept for every project"
+
+
+def _onnxruntime(work: Work) -> str:
+    spec = onnxruntime_build.OnnxRuntimeSpec(work.choice.target.arch)
+    onnxruntime.fetch(spec, folder(work.step("runtime")), work.progress)
+    return f"ONNX Runtime {onnxruntime_build.VERSION}, kept for every project"
+
+
+_GET: Mapping[str, Callable[[Work], str]] = {"ncnn": _ncnn, "onnxruntime": _onnxruntime}
+
+
+def libraries(step: Step) -> tuple[Path, ...]:
+    """The shared libraries of that step's runtime, which go into the bundle; none of a static one."""
+    return tuple(sorted(p for p in (folder(step) / "lib").iterdir() if ".so" in p.name))
+
+
+def beside(step: Step) -> dict[str, Path]:
+    """What a program of that runtime has beside it: ``lib/<soname>`` and ``licences/<name>``."""
+    texts = sorted((folder(step) / "licences").glob("*.txt"))
+    return {f"{path.parent.name}/{path.name}": path for path in (*libraries(step), *texts)}
 
 
 def folder(step: Step) -> Path:
@@ -35,7 +63,8 @@ def built() -> frozenset[str]:
     """The keys of all runtimes that are here and whole."""
     if not _root().is_dir():
         return frozenset()
-    return frozenset(name for name in os.listdir(_root()) if (_root() / name / _MARKER).is_file())
+    places = (_root() / name for name in os.listdir(_root()))
+    return frozenset(p.name for p in places if any((p / marker).is_file() for marker in _MARKERS))
 
 
 def _root() -> Path:

@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from edgepack.catalog.runtimes import linkage
 from edgepack.compile.errors import ParityError
+from edgepack.errors import ToolError
 from edgepack.model import golden
 from edgepack.model.parity import judge
 from edgepack.plan.step import Work
-from edgepack.tools import qemu
+from edgepack.tools import qemu, sysroot
 from edgepack.tools.runner import command
 from edgepack.tools.runner import run as start
 
@@ -44,8 +46,14 @@ def run(work: Work) -> str:
         work.store.put(step.key, {}, {"state": "no golden vectors", "ok": None})
         return "no golden vectors in the manifest: nothing is proven (model.golden)"
     arch = work.choice.target.arch
-    emulator = None if arch == qemu.host_arch() else qemu.find(arch)
-    if emulator is None and arch != qemu.host_arch():
+    foreign = arch != qemu.host_arch()
+    try:
+        prefix = _emulated(work, arch) if foreign else ()
+    except ToolError as error:
+        # Not kept as a result: the next build tries again to get what is missing.
+        return f"not proven here: {error.what} ({error.why}); the box will prove it"
+    emulator = Path(prefix[0]) if prefix else None
+    if emulator is None and foreign:
         work.store.put(step.key, {}, {"state": f"nothing here runs {arch} programs", "ok": None})
         return f"not proven here: no qemu-user for {arch}; the box will prove it"
     how = f"qemu-user {qemu.version(emulator)}" if emulator else NATIVE
@@ -53,7 +61,6 @@ def run(work: Work) -> str:
     with tempfile.TemporaryDirectory(prefix="edgepack-verify-") as temporary:
         release = Path(temporary)
         _lay_out(work, release)
-        prefix = (emulator,) if emulator else ()
         argv = command(*prefix, release / "bin" / manifest.name, "verify", timeout_s=600)
         done = start(argv, log=work.log("verify"))
     report = _report(work, done.stdout, done.returncode, done.text())
@@ -72,12 +79,35 @@ def run(work: Work) -> str:
     return f"{verdict.summary} on {how}"
 
 
+def _emulated(work: Work, arch: str) -> tuple[str | Path, ...]:
+    """The words that start a program of that architecture; none where nothing here can.
+
+    What starts one with a glibc is fetched where it is not here. Raises ToolError where it cannot be had.
+    """
+    if linkage(work.choice.runtime) == "static":
+        found = qemu.find(arch)
+        return (found,) if found else ()
+
+    def told(text: str, _done: int, _size: int) -> None:
+        work.progress(text)
+
+    emulator = qemu.fetch(arch, told, least=qemu.FOR_LIBRARIES)
+    return (emulator, "-L", sysroot.glibc(arch, work.progress))
+
+
 def _lay_out(work: Work, release: Path) -> None:
     """A release as it will lie on the box: program, model, golden vectors."""
     outputs = {
         f"bin/{work.project.manifest.name}": work.result("compile").outputs["program"],
         **{f"model/{name}": output for name, output in work.result("convert").outputs.items()},
     }
+    # The library by its soname, which is what the program asks for.
+    for name, output in work.result("compile").outputs.items():
+        if name.startswith("sdk/lib/lib"):
+            file, so, version = name.removeprefix("sdk/").partition(".so.")
+            outputs[f"{file}{so}{version.split('.')[0]}"] = output
+    compiled = work.result("compile").outputs
+    outputs |= {name: output for name, output in compiled.items() if name.startswith("lib/")}
     for name, output in outputs.items():
         place = release / name
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgepack.catalog import onnxruntime_build
 from edgepack.catalog.architectures import architecture
 from edgepack.catalog.ncnn_build import SOURCE, VERSION
 from edgepack.catalog.paths import data
@@ -41,11 +42,18 @@ def notices_layer(work: Work, layers: Mapping[str, Mapping[str, Content]]) -> di
     is not in the cache and cannot be had.
     """
     name, version = work.project.manifest.name, work.project.manifest.version
-    ncnn = sdist.unpack(SOURCE, work.progress)
-    if work.choice.toolchain == "zig":
-        linked = by_zig(ncnn, zig_lib())
+    if work.choice.runtime == "onnxruntime":
+        compiled = work.result("compile").outputs
+        texts = {
+            name.removeprefix("licences/"): work.store.blob(output.sha256)
+            for name, output in compiled.items()
+            if name.startswith("licences/")
+        }
+        linked = with_onnxruntime(texts, work.choice.target.arch, zig_lib())
+    elif work.choice.toolchain == "zig":
+        linked = by_zig(sdist.unpack(SOURCE, work.progress), zig_lib())
     else:
-        linked = by_gcc(ncnn, work.choice.target.arch)
+        linked = by_gcc(sdist.unpack(SOURCE, work.progress), work.choice.target.arch)
     own = [
         Component(path, version if kind == "program" else "", _KINDS[kind], sha256=_sha256(content))
         for kind, files in layers.items()
@@ -53,8 +61,8 @@ def notices_layer(work: Work, layers: Mapping[str, Mapping[str, Content]]) -> di
         for path, content in files.items()
     ]
     bill = sbom.render(name, version, (*own, *linked.parts))
-    texts = {f"LICENSES/{file}": Content(text) for file, text in linked.texts.items()}
-    return {**texts, SBOM: Content(bill)}
+    layer = {f"LICENSES/{file}": Content(text) for file, text in linked.texts.items()}
+    return {**layer, SBOM: Content(bill)}
 
 
 _KINDS: Mapping[str, sbom.Kind] = {
@@ -67,6 +75,21 @@ _KINDS: Mapping[str, sbom.Kind] = {
 def by_zig(ncnn: Path, lib: Path) -> Linked:
     """What zig links statically. ncnn: its unpacked source; lib: zig's ``lib`` folder."""
     return Linked(notices.collect(ncnn, lib), sbom.linked(VERSION, lib, _pinned("ziglang")))
+
+
+def with_onnxruntime(texts: Mapping[str, Path], arch: str, lib: Path) -> Linked:
+    """What zig links into a program that loads ONNX Runtime, and the libraries beside it with their texts."""
+    version = onnxruntime_build.VERSION
+    purl = f"pkg:pypi/onnxruntime@{version}"
+    parts = [Component("onnxruntime", version, licence="MIT", purl=purl)]
+    for companion in onnxruntime_build.LIBRARIES[arch].companions:
+        package = companion.package
+        purl = f"pkg:deb/debian/{package.name}@{package.version}?arch={architecture(arch).debian}"
+        parts.append(
+            Component(package.name, package.version, licence=_GCC_LICENCE, purl=purl.replace("+", "%2B"))
+        )
+    linked = sbom.linked_to_glibc(lib, _pinned("ziglang"))
+    return Linked(notices.beside(texts, lib), (*parts, *linked))
 
 
 def by_gcc(ncnn: Path, arch: str) -> Linked:

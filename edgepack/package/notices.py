@@ -20,6 +20,10 @@ _ZIG = {
     "libunwind.txt": "libunwind/LICENSE.TXT",
     "zig.txt": "../LICENSE",  # compiler-rt, and the part of libc that zig has in place of musl's
 }
+_ZIG_GLIBC = {
+    **{name: path for name, path in _ZIG.items() if name != "musl.txt"},
+    "glibc.txt": "libc/glibc/LICENSES",  # the code that starts a program; glibc itself is the box's
+}
 _NOTHING: Mapping[str, Path] = MappingProxyType({})
 
 
@@ -33,6 +37,12 @@ def collect(ncnn_source: Path, zig_lib: Path | None, more: Mapping[str, Path] = 
     sources = {"ncnn.txt": ncnn_source / "LICENSE.txt", **more}
     if zig_lib is not None:
         sources |= {name: zig_lib / path for name, path in _ZIG.items()}
+    return {name: _read(name, path) for name, path in sorted(sources.items())}
+
+
+def beside(libraries: Mapping[str, Path], zig_lib: Path) -> dict[str, bytes]:
+    """The same for a program that loads shared libraries; ``libraries``: the texts that came with those."""
+    sources = {**libraries, **{name: zig_lib / path for name, path in _ZIG_GLIBC.items()}}
     return {name: _read(name, path) for name, path in sorted(sources.items())}
 
 

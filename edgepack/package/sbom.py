@@ -61,6 +61,13 @@ def linked(ncnn_version: str, zig_lib: Path, zig_version: str) -> tuple[Componen
     )
 
 
+def linked_to_glibc(zig_lib: Path, zig_version: str) -> tuple[Component, ...]:
+    """The same for a program that loads the box's glibc: of that, only what starts a program is in it."""
+    parts = [part for part in linked("", zig_lib, zig_version) if part.name not in ("ncnn", "musl")]
+    purl = f"pkg:pypi/ziglang@{zig_version}#glibc"
+    return (*parts, Component("glibc-start-files", zig_version, licence="LGPL-2.1-or-later", purl=purl))
+
+
 def render(name: str, version: str, components: Sequence[Component]) -> bytes:
     """The bill of materials of the product ``name`` in its ``version``."""
     parts = sorted({_reference(part): _entry(part) for part in components}.items())

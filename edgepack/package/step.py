@@ -88,6 +88,13 @@ def _layers(work: Work, temporary: Path) -> dict[str, dict[str, Content]]:
             for file, output in work.result("convert").outputs.items()
         },
     }
+    libraries = {
+        file: Content(store.blob(output.sha256))
+        for file, output in work.result("compile").outputs.items()
+        if file.startswith("lib/")
+    }
+    if libraries:
+        layers["libraries"] = libraries
     vectors = work.project.manifest.model.golden
     if vectors:
         golden.unpack(work.project.file(vectors), temporary)
@@ -99,13 +106,16 @@ def _release(work: Work) -> dict[str, Any]:
     """``release.json``: what the deployer and the box need to know of the release."""
     manifest, choice = work.project.manifest, work.choice
     gates = gates_of(manifest, choice)
+    needs = work.result("compile").report.get("needs", {"libc": "static", "object": ""})
     vectors = manifest.model.golden
     expected = golden.names(work.project.file(vectors)) if vectors else None
     return {
         "program": f"bin/{manifest.name}",
         "precision": choice.precision,
         "build_id": work.result("compile").report["build_id"],
-        "libc": "static",
+        # What asks for it is told too, where a box has less.
+        "libc": needs["libc"],
+        **({"libc_for": f"{needs['object']} ({needs['symbol']})"} if needs["object"] else {}),
         "gates": {"cosine": gates.cosine, "max_abs": gates.max_abs},
         "golden": {
             "samples": expected.samples,

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edgepack.catalog import ncnn_layers
+from edgepack.catalog import ncnn_layers, onnxruntime_build
+from edgepack.catalog.architectures import architecture
 from edgepack.catalog.ncnn_build import NcnnSpec
+from edgepack.catalog.onnxruntime_build import OnnxRuntimeSpec
+from edgepack.catalog.runtimes import DEFAULT_GLIBC, linkage
+from edgepack.errors import InputError
+from edgepack.manifest.project import Project
 from edgepack.plan.gates import gates_of
 from edgepack.plan.keys import make_step
 from edgepack.plan.snapshot import Snapshot
@@ -29,7 +34,7 @@ def model_step(snapshot: Snapshot, choice: Choice, before: Mapping[str, Step]) -
 
 
 def program_steps(snapshot: Snapshot, choice: Choice, before: Mapping[str, Step]) -> dict[str, Step]:
-    """runtime, compile, verify and package; ``before``: the steps that prove the converted model."""
+    """runtime, compile, verify, and package or sdk; ``before``: the steps that prove the converted model."""
     manifest = snapshot.project.manifest
     target = choice.target
     here = f"{manifest.name}@{target.id}"
@@ -57,10 +62,11 @@ def program_steps(snapshot: Snapshot, choice: Choice, before: Mapping[str, Step]
         },
         (convert.id, compiled.id),
     )
+    last = "sdk" if manifest.form == "sdk" else "package"
     package = make_step(
         snapshot,
-        f"{here}/package",
-        "package",
+        f"{here}/{last}",
+        last,
         {
             "program": compiled.key,
             golden or "golden vectors": snapshot.files[golden] if golden else "none",
@@ -69,13 +75,55 @@ def program_steps(snapshot: Snapshot, choice: Choice, before: Mapping[str, Step]
         },
         (convert.id, *proven, compiled.id, verify.id),
     )
-    return {"runtime": runtime, "compile": compiled, "verify": verify, "package": package}
+    return {"runtime": runtime, "compile": compiled, "verify": verify, last: package}
+
+
+def glibc_of(project: Project, choice: Choice) -> str:
+    """The glibc that the program links to; empty for one that is static.
+
+    A partner's program has a libc of its own, and a library must share it; a static program cannot load a
+    shared library. Raises InputError where the toolchain cannot.
+    """
+    sdk = project.manifest.form == "sdk"
+    if not sdk and linkage(choice.runtime) == "static":
+        return ""
+    if choice.toolchain != "zig":
+        what = "an sdk" if sdk else f"a program that loads {choice.runtime}"
+        place = ("form",) if sdk else ("targets", choice.target.id)
+        raise InputError(
+            f"{what} is not made with the toolchain {choice.toolchain}",
+            where=f"edgepack.yaml:{project.document.line(place)}",
+            why="it must load on systems older than this host's, and only zig can link to their glibc",
+            fix="leave out `toolchain`, or take zig",
+        )
+    return architecture(choice.target.arch).glibc
+
+
+def _onnxruntime_step(snapshot: Snapshot, choice: Choice) -> Step:
+    """Raises InputError for a target that the library is not for."""
+    target, document = choice.target, snapshot.project.document
+    why = onnxruntime_build.why_not(target.arch, target.libc)
+    if why is None and snapshot.project.manifest.form == "sdk":
+        why = "the form `sdk` is made with ncnn only, which is linked into its library"
+    if why is not None:
+        message, place = (
+            f"no program with onnxruntime for {target.id}: {why}",
+            ("targets", target.id, "runtime"),
+        )
+        hint = f"`{target.id}: {{runtime: ncnn}}`, which is static"
+        raise document.wrong(document.problem(message, place, hint))
+    files = snapshot.runtimes[OnnxRuntimeSpec(target.arch)]
+    inputs = {"arch": target.arch, "packages and toolchain": files}
+    return make_step(snapshot, f"onnxruntime:{target.arch}", "runtime", inputs)
 
 
 def _runtime_step(snapshot: Snapshot, choice: Choice, convert: Step) -> Step:
+    if choice.runtime == "onnxruntime":
+        return _onnxruntime_step(snapshot, choice)
     tier = ncnn_layers.tier(snapshot.layers.get(convert.key, ()))
     target = choice.target
-    spec = NcnnSpec(target.arch, target.cpu, tier, choice.toolchain)
+    glibc = glibc_of(snapshot.project, choice)
+    spec = NcnnSpec(target.arch, target.cpu, tier, choice.toolchain, glibc=glibc)
     inputs = {
         "arch": target.arch,
         "cpu": target.cpu or "baseline",
@@ -84,7 +132,8 @@ def _runtime_step(snapshot: Snapshot, choice: Choice, convert: Step) -> Step:
         "source, options and toolchain": snapshot.runtimes[spec],
     }
     cpu = f"+{target.cpu}" if target.cpu else ""
-    name = f"{choice.runtime}:{target.arch}{cpu}:{choice.toolchain}:{tier}"
+    linked = f":glibc-{glibc}" if glibc else ""
+    name = f"{choice.runtime}:{target.arch}{cpu}:{choice.toolchain}:{tier}{linked}"
     return make_step(snapshot, name, "runtime", inputs)
 
 
@@ -95,6 +144,8 @@ def _compile_inputs(snapshot: Snapshot, choice: Choice, convert: Step, runtime: 
         "post": [b.model_dump(mode="json") for b in manifest.post],
     }
     code = {block.code: snapshot.files[block.code] for block in (*manifest.pre, *manifest.post) if block.code}
+    glibc = linkage(choice.runtime) == "shared"
+    templates = ["templates/program", *(["templates/sdk"] if manifest.form == "sdk" else [])]
     return {
         "name and version": f"{manifest.name} {manifest.version}",
         "pre and post": digest_of(blocks),
@@ -104,7 +155,8 @@ def _compile_inputs(snapshot: Snapshot, choice: Choice, convert: Step, runtime: 
         "gates": digest_of(vars(gates_of(manifest, choice))),
         "threads": str(choice.options.threads),
         "target": choice.target.id,
-        "templates/program": snapshot.code["templates/program"],
+        **({"glibc of the target": choice.target.libc or DEFAULT_GLIBC} if glibc else {}),
+        **{name: snapshot.code[name] for name in templates},
         "edgepack/compile": snapshot.code["edgepack/compile"],
         "model": convert.key,
         "runtime": runtime.key,

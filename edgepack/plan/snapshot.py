@@ -14,8 +14,10 @@ from pathlib import Path, PurePosixPath
 
 from edgepack import __version__
 from edgepack.catalog import paths, targets, toolchains
+from edgepack.catalog.architectures import architecture
 from edgepack.catalog.ncnn_build import NcnnSpec
 from edgepack.catalog.ncnn_layers import Tier
+from edgepack.catalog.onnxruntime_build import OnnxRuntimeSpec
 from edgepack.catalog.recipes import Recipe
 from edgepack.catalog.targets import Target
 from edgepack.manifest.project import Place, Project, named_files
@@ -42,7 +44,9 @@ class Snapshot:
     weights: Mapping[str, str]  # that the model keeps in files beside it: path in the project → sha256
     sources: str  # digest of all C and C++ files of the project
     code: Mapping[str, str]  # parts of edgepack that decide bytes → digest
-    runtimes: Mapping[NcnnSpec, str]  # each that may be wanted → the digest of all its bytes depend on
+    runtimes: Mapping[
+        NcnnSpec | OnnxRuntimeSpec, str
+    ]  # each that may be wanted → the digest of all its bytes depend on
     results: frozenset[str]  # keys that have a result
     layers: Mapping[str, tuple[str, ...]]  # convert key → ncnn layers its result uses
     previous: Mapping[str, Mapping[str, str]]  # step id → inputs of the last build
@@ -100,11 +104,15 @@ def take(
     )
 
 
-def _runtimes(chosen: Iterable[Target]) -> Iterator[NcnnSpec]:
+def _runtimes(chosen: Iterable[Target]) -> Iterator[NcnnSpec | OnnxRuntimeSpec]:
     for target in chosen:
+        yield OnnxRuntimeSpec(target.arch)
         for toolchain in toolchains.TOOLCHAINS:
             for tier in TIERS:
                 yield NcnnSpec(target.arch, target.cpu, tier, toolchain)
+        for tier in TIERS:
+            glibc = architecture(target.arch).glibc
+            yield NcnnSpec(target.arch, target.cpu, tier, "zig", glibc=glibc)
 
 
 def _digest(project: Project, known: StatDigests, path: Place, name: str) -> str:
@@ -166,6 +174,7 @@ def _code(folder: Path) -> dict[str, str]:
     return {
         "edgepack": __version__,
         "templates/program": digest_tree(paths.template("program", folder)),
+        "templates/sdk": digest_tree(paths.template("sdk", folder)),
         "edgepack/compile": digest_tree(package / "compile"),
         "edgepack/package": digest_tree(package / "package"),
         "edgepack/convert": digest_tree(package / "convert"),

@@ -23,6 +23,9 @@ from edgepack.tools.runner import command, run
 
 PINS = Path(__file__).with_name("qemu.json")
 
+# Older ones crash in an initialiser of ONNX Runtime 1.28 and later, on aarch64 and armhf (seen with 7.2).
+FOR_LIBRARIES = (10,)
+
 # edgepack's architecture → qemu's name of it
 NAMES = {"x86_64": "x86_64", "aarch64": "aarch64", "armhf": "arm", "riscv64": "riscv64"}
 
@@ -40,11 +43,11 @@ def host_arch() -> str:
     return _MACHINES.get(machine, machine)
 
 
-def find(arch: str, pins: Path = PINS) -> Path | None:
+def find(arch: str, pins: Path = PINS, least: tuple[int, ...] = ()) -> Path | None:
     """An emulator for ``arch`` that works here: PATH first, then the cache; else None.
 
     ``arch`` is x86_64, aarch64, armhf or riscv64. The file's name is ``qemu-<qemu's arch>`` or
-    that with ``-static``.
+    that with ``-static``. least: the oldest version that will do.
     """
     name = f"qemu-{NAMES[arch]}"
     on_path = (shutil.which(f"{name}-static"), shutil.which(name))
@@ -52,9 +55,14 @@ def find(arch: str, pins: Path = PINS) -> Path | None:
     candidates += [_folder(pin) / name for pin in debian.pins(pins, host_arch())]
     candidates += sorted(_cache().glob(f"*/{name}"))
     for path in dict.fromkeys(candidates):
-        if path.is_file() and why_not(path, arch) is None:
+        if path.is_file() and _new_enough(path, least) and why_not(path, arch) is None:
             return path
     return None
+
+
+def _new_enough(emulator: Path, least: tuple[int, ...]) -> bool:
+    numbers = version(emulator) if least else ""
+    return not least or tuple(int(part) for part in re.findall(r"\d+", numbers)) >= least
 
 
 def version(emulator: Path) -> str:
@@ -64,8 +72,10 @@ def version(emulator: Path) -> str:
     return match[1] if match else "unknown"
 
 
-def fetch(arch: str, progress: Progress, pins: Path = PINS) -> Path:
+def fetch(arch: str, progress: Progress, pins: Path = PINS, least: tuple[int, ...] = ()) -> Path:
     """An emulator for ``arch`` from Debian, put into the cache; no network where it is there.
+
+    least: the oldest version that will do.
 
     Tries, in order, the pinned packages from this host's Debian archives, then what the host's
     own apt index names, each held to its SHA-256. All of edgepack's architectures are unpacked
@@ -74,7 +84,7 @@ def fetch(arch: str, progress: Progress, pins: Path = PINS) -> Path:
     name = f"qemu-{NAMES[arch]}"
     tried: list[str] = []
     with cache.locked(_cache() / "fetch"):
-        found = find(arch, pins)
+        found = find(arch, pins, least)
         if found is not None:
             return found
         archives, proxies = apt.archives(), apt.proxy()
@@ -87,6 +97,8 @@ def fetch(arch: str, progress: Progress, pins: Path = PINS) -> Path:
                     continue
                 emulator = _folder(package) / name
                 problem = why_not(emulator, arch)
+                if problem is None and not _new_enough(emulator, least):
+                    problem = f"{version(emulator)} is too old for programs with shared libraries"
                 if problem is None:
                     return emulator
                 tried.append(f"{url}: {problem}")

@@ -1,0 +1,33 @@
+"""How a program is linked with each runtime that ``templates/program`` can drive."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+Linkage = Literal["static", "shared"]
+
+# static: the runtime is in a static program. shared: it lies beside a glibc program, in the release's lib/;
+# a static program has no dlopen.
+LINKED: Mapping[str, Linkage] = {"ncnn": "static", "onnxruntime": "shared"}
+
+DEFAULT_GLIBC = "2.28"
+"""Taken for a target that does not say its ``libc``: that of Debian 10 and RHEL 8, and of manylinux_2_28."""
+
+
+def linkage(runtime: str) -> Linkage:
+    """How a program with that runtime is linked."""
+    return LINKED[runtime]
+
+
+def glibc_floor(libc: str | None) -> str | None:
+    """The oldest glibc to expect, from a target's fact ``libc`` ("glibc 2.31"); None for another libc."""
+    if libc is None:
+        return DEFAULT_GLIBC
+    family, _, version = libc.partition(" ")
+    return (version or DEFAULT_GLIBC) if family == "glibc" else None
+
+
+def ordered(version: str) -> tuple[int, ...]:
+    """A version as numbers, to compare: "2.31" → (2, 31)."""
+    return tuple(int(part) for part in version.split(".") if part.isdigit())

@@ -1,0 +1,77 @@
+"""Whether a program and the libraries beside it would load on a target, before anything is packaged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgepack.catalog.runtimes import ordered
+from edgepack.compile import elf
+from edgepack.compile.elf import ElfInfo
+from edgepack.compile.errors import LoadError
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a release asks of a box. libc: "static", or "glibc 2.28". object, symbol: what asks for that."""
+
+    libc: str
+    object: str = ""
+    symbol: str = ""
+
+
+def check(
+    program: Path, libraries: Sequence[Path], arch: str, glibc: str, objects: Iterable[Path] = ()
+) -> Needs:
+    """Hold each file to the target's floor and to the libraries that the bundle brings.
+
+    glibc: the oldest to expect on the target. objects: what the program was linked from, to say which of
+    them asks for a symbol. Raises LoadError naming file, symbol and what to do.
+    """
+    brought = {info.soname: info for info in map(elf.inspect, libraries) if info.soname}
+    own = elf.inspect(program)
+    for info in (own, *brought.values()):
+        floors = {"GLIBC": glibc, **_given(info, brought)}
+        try:
+            elf.check_loads(info, arch, floors, brought)
+        except LoadError as error:
+            _name_object(error, info, floors, objects)
+            raise
+    return _needs((own, *brought.values()))
+
+
+def _given(info: ElfInfo, brought: Mapping[str, ElfInfo]) -> dict[str, str]:
+    """Of each family (GLIBCXX, CXXABI, GCC) the newest version in the library of the bundle that has it."""
+    given: dict[str, str] = {}
+    for family, need in info.version_needs.items():
+        library = brought.get(need.library)
+        if library is not None:
+            given[family] = library.version_defs.get(family, "0")
+    return given
+
+
+def _needs(infos: Sequence[ElfInfo]) -> Needs:
+    found = [(info, info.version_needs["GLIBC"]) for info in infos if "GLIBC" in info.version_needs]
+    if not found:
+        return Needs("static")
+    info, need = max(found, key=lambda one: ordered(one[1].version))
+    return Needs(f"glibc {need.version}", info.path.name, need.symbol)
+
+
+def _name_object(error: LoadError, info: ElfInfo, floors: Mapping[str, str], objects: Iterable[Path]) -> None:
+    """Say in the error which of the program's objects asks for the symbol, where one does."""
+    for family, need in info.version_needs.items():
+        floor = floors.get(family)
+        if floor is not None and ordered(floor) < ordered(need.version):
+            asking = [path for path in objects if need.symbol in elf.undefined(path)]
+            if asking and info.soname is None:
+                error.why += f"; {', '.join(_named(path) for path in asking)} asks for it"
+            return
+
+
+def _named(path: Path) -> str:
+    """The source file of an object as CMake names it: ``…/user.dir/src/post.cpp.o`` → ``src/post.cpp``."""
+    parts = path.parts
+    start = max((i + 1 for i, part in enumerate(parts) if part.endswith(".dir")), default=len(parts) - 1)
+    return "/".join(parts[start:]).removesuffix(".o")
