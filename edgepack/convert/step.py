@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.catalog.recipes import Recipe
-from edgepack.convert import device, sdk, sdk_box, sdk_find
+from edgepack.convert import cut_refusal, device, sdk, sdk_box, sdk_find
+from edgepack.convert.cut_model import Cutter
+from edgepack.convert.errors import ConvertParityError
 from edgepack.convert.files import laid_out
 from edgepack.convert.quantise import searches, with_search
 from edgepack.convert.recipe import Converted, Request, convert
@@ -143,6 +145,8 @@ def _convert(work: Work, recipe: Recipe, request: Request) -> Converted:
             document = work.project.document
             place = f"edgepack.yaml:{document.line(('model', 'split', 'at'))}"
             raise InputError(error.what, where=place, why=error.why, fix=error.fix) from None
+        if isinstance(error, ConvertParityError):
+            error.detail = "\n".join(filter(None, [error.detail, _first_layer(work, recipe, request)]))
         name = work.project.manifest.model.file
         error.where = f"{name} (edgepack.yaml:{work.project.document.line(('model', 'file'))})"
         raise
@@ -157,6 +161,14 @@ def _by_sdk(work: Work, recipe: Recipe, request: Request, log: Path) -> Converte
     device.check(recipe, known)
     made = sdk.convert(recipe, request, toolkit, log, work.progress)
     return replace(made, report={**made.report, "made_on": known})
+
+
+def _first_layer(work: Work, recipe: Recipe, request: Request) -> str:
+    """Which one the recipe's own comparison begins to fail at; empty where the model cannot be cut."""
+    prepare = work.choice.prepare
+    if prepare is None or not work.slot.startswith("convert") or recipe.about.from_ != "onnx":
+        return ""
+    return cut_refusal.told(Cutter(prepare, recipe, request, work.log(work.slot)), work.progress)
 
 
 def _keep(work: Work, converted: Converted) -> int:
