@@ -226,7 +226,7 @@ def check_loads(info: ElfInfo, arch: str, floors: Mapping[str, str], provided: C
 
 def _older(info: ElfInfo, arch: str, family: str, floor: str) -> str:
     if info.soname is not None:
-        return f"take a build of {info.soname} for {family}_{floor} or older, or `runtime: ncnn`, which is static"
+        return f"take a build of {info.soname} for {family}_{floor} or older, or the static `runtime: ncnn`"
     link = f", which links for it: -target {architecture(arch).zig_gnu}.{floor}" if family == "GLIBC" else ""
     return f"link it statically, or compile it with zig (`toolchain: zig`){link}"
 

@@ -81,8 +81,9 @@ def build_program(
     project: the folder that the spec's C++ files are relative to. build: a folder of ours that is kept
     between builds: with nothing changed nothing is compiled. runtime: its ``include/`` and ``lib/``.
     ``dest`` gets ``<name>``, ``<name>.debug``, and ``sdk/`` in that form; ``log`` what the tools say.
-    ``progress`` gets lines like ``compiling 3/7``. Raises CompileError with the user's own file and line, LoadError where the result is
-    for another architecture than ``spec.arch``, InputError for a spec that cannot be a program.
+    ``progress`` gets lines like ``compiling 3/7``. Raises CompileError with the user's own file and line,
+    LoadError where the result is for another architecture than ``spec.arch``, InputError for a spec that
+    cannot be a program.
     """
     places = Places(project.resolve(), build.resolve(), runtime.resolve(), log.resolve())
     render_program(spec, places.source, _templates(spec, places.project))
