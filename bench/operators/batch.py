@@ -1,9 +1,10 @@
 """Many conversions by one recipe, in its own environment: ``batch.py ASKED.json``.
 
-What the recipe's programs import is imported once; each model is then converted in a process forked from
-this one, by the recipe's own ``convert``, so that a tool's crash is that model's alone. The answer is
-``report.json`` in the request's ``out``, as ``recipes/kit/launch.py`` writes it; where a process ended
-without one, or did not end, ``ended`` in ``answers.jsonl`` says how. Plain Python 3.9 and NumPy.
+What the recipe's programs import is imported once (``module``, or ``module:function`` that is called first);
+each model is then converted in a process forked from this one, by the recipe's own ``convert``, so that a
+tool's crash is that model's alone. The answer is ``report.json`` in the request's ``out``, as
+``recipes/kit/launch.py`` writes it; where a process ended without one, or did not end, ``ended`` in
+``answers.jsonl`` says how. Plain Python 3.9 and NumPy.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ TICK_S = 0.02
 def main(asked: dict[str, Any]) -> None:
     sys.path[:0] = [asked["kit"], asked["recipe"]]
     for name in asked["warm"]:
-        importlib.import_module(name)
+        module, _, function = name.partition(":")
+        imported = importlib.import_module(module)
+        if function:
+            getattr(imported, function)()
     if asked["warm"]:
         _forked_steps()
     recipe = importlib.import_module("convert")

@@ -99,6 +99,8 @@ def _pairs() -> Iterator[Case]:
 def _reductions() -> Iterator[Case]:
     for operator in ("ReduceMean", "ReduceMax", "ReduceMin", "ReduceL1", "ReduceL2", "ReduceSumSquare"):
         yield _one(operator, MAP, axes=[2, 3], keepdims=1)
+    yield _one("ReduceMax", MAP, variant="over channels", axes=[1], keepdims=1)
+    yield _one("ReduceMax", MAP, variant="without keepdims", when={"keepdims": 0}, axes=[1], keepdims=0)
     yield _one("ReduceSum", MAP, _ints(2, 3), keepdims=1)
     yield _one("ReduceProd", In((1, 4, 3, 3)), axes=[3], keepdims=1)
     yield _one("ReduceLogSumExp", MAP, axes=[1], keepdims=1)
@@ -160,8 +162,9 @@ def _normalising() -> Iterator[Case]:
     yield _one("LpNormalization", MAP, axis=1, p=2)
     yield _one("LRN", MAP, size=5)
     for operator in ("Softmax", "LogSoftmax"):
-        yield _one(operator, SEQUENCE, axis=-1)
-    yield _one("Softmax", MAP, variant="of channels", when={"axis": 1}, axis=1)
+        yield _one(operator, SEQUENCE, when={"axis": -1, "rank": 3}, axis=-1)
+        yield _one(operator, MAP, variant="of channels", when={"axis": 1, "rank": 4}, axis=1)
+        yield _one(operator, MAP, variant="of rows", when={"axis": -1, "rank": 4}, axis=-1)
     yield _one("Hardmax", SEQUENCE, axis=-1)
 
 
@@ -170,7 +173,8 @@ def _products() -> Iterator[Case]:
     yield _one("MatMul", SEQUENCE, Weight((16, 8)), variant="by a weight")
     yield _one("MatMul", SEQUENCE, In((1, 16, 12)), variant="of two inputs")
     yield _one("MatMul", In((1, 4, 6, 8)), In((1, 4, 8, 6)), variant="in heads")
-    yield _one("Einsum", SEQUENCE, SEQUENCE, equation="bij,bkj->bik")
+    yield _one("Einsum", SEQUENCE, SEQUENCE, variant="of two inputs", equation="bij,bkj->bik")
+    yield _one("Einsum", SEQUENCE, Weight((16, 8)), variant="by a weight", equation="bij,jk->bik")
     yield _one("DFT", In((1, 16, 1)), axis=1, opset=17)
     window = np.hanning(16).astype(np.float32)
     yield _one("STFT", In((1, 64)), _ints(8).reshape(()), window, _ints(16).reshape(()), onesided=1, opset=17)
@@ -218,14 +222,17 @@ def _moving() -> Iterator[Case]:
     yield _one("Slice", MAP, _ints(1, 2), _ints(9, 10), _ints(2, 3))
     yield _one("Slice", MAP, _ints(0, 0), _ints(99, 99), _ints(2, 3), _ints(2, 2), variant="in steps")
     yield _one("Slice", MAP, _ints(-1), _ints(-99), _ints(3), _ints(-1), variant="backwards")
-    yield _one("Tile", MAP, _ints(1, 1, 2, 2))
+    yield _one("Tile", MAP, _ints(1, 1, 2, 2), when={"rank": 4})
+    yield _one("Tile", SEQUENCE, _ints(1, 2, 1), variant="of rows", when={"rank": 3})
     yield _one("Expand", In((1, 8, 1, 1)), _ints(1, 8, 6, 6))
     yield _one("Trilu", In((1, 1, 8, 8)), opset=14)
     yield _one("ReverseSequence", SEQUENCE, _ints(9), batch_axis=0, time_axis=1)
 
 
 def _picking() -> Iterator[Case]:
-    yield _one("Gather", MAP, _ints(3, 1, 5), axis=1, variant="by a constant")
+    yield _one("Gather", MAP, _ints(3, 1, 5), axis=1, variant="by a constant", when={"axis": 1, "rank": 4})
+    one = np.array(3, np.int64)
+    yield _one("Gather", SEQUENCE, one, axis=1, variant="of one", when={"axis": 1, "rank": 3})
     yield _one("Gather", Weight((30, 16)), In((1, 12), "index", 30), axis=0, variant="of an embedding")
     yield _one("GatherElements", SEQUENCE, In((1, 4, 16), "index", 12), axis=1)
     yield _one("GatherND", SEQUENCE, np.array([[[0, 3], [0, 7]]], np.int64))

@@ -23,10 +23,12 @@ from edgepack.tools.runner import Command, run
 FLOATS = ("fp32", "fp16", "bf16")
 CHIPS = {"onnx-rknn": "rk3588", "onnx-bmodel": "bm1684x"}  # the widest of each maker's; else the first
 ARCH = {"onnx-paddlelite": "aarch64"}  # what it is for; TVM's is computed, so it is this host's
-# Imported once for all models. Not where a program starts itself anew to fix its addresses (rknn, nncase).
+# Imported once for all models. Not for nncase, which may not be loaded beside ONNX Runtime.
 WARM = {
+    "onnx-rknn": ("no_torch:stand_in", "onnxruntime", "rknn.api"),
     "onnx-mnn": ("onnxruntime", "onnx", "MNN.expr", "MNN.nn", "_tools"),
     "onnx-ncnn": ("onnxruntime", "onnx", "ncnn"),
+    "onnx-paddlelite": ("onnxruntime", "onnx", "paddle"),
     "onnx-onnxruntime": ("onnxruntime.transformers.float16",),
     "onnx-openvino": ("openvino", "onnxruntime"),
     "onnx-tflite": ("onnx2tf", "ai_edge_litert.interpreter"),
@@ -157,6 +159,7 @@ def _job(way: Way, folder: Path, name: str, model: onnx.ModelProto, timeout_s: i
 def _command(way: Way, python: Path, folder: Path, timeout_s: int) -> Command:
     env = {"PATH": f"{python.parent}:/usr/bin:/bin", "HOME": str(folder), "TMPDIR": str(folder)}
     env |= {"LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+    env |= {"STEADY": "1"}  # no program is to start itself anew for the same addresses in each run
     env |= {"OPENBLAS_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
     words = (*running.without_network(), "nice", "-n", "10", str(python), "-I", str(BATCH))
     return Command((*words, str(folder / "asked.json")), folder, env, only_env=True, timeout_s=timeout_s)
@@ -186,6 +189,8 @@ def _found(job: dict[str, Any], answers: dict[str, dict[str, Any]]) -> Found:
 def _sorted(error: dict[str, str]) -> tuple[str, str]:
     """The state and the words of a refusal."""
     words = _plain(". ".join(part for part in (error["what"], error["why"]) if part))
+    if re.search(r"exit code|wrote no model", words):
+        words = _plain(f"{words}: {_complaint(error['detail'])}")
     if error["kind"] == "parity":
         return "wrong", words
     if error["kind"] in ("not-a-model", "unsupported-input"):
@@ -194,6 +199,13 @@ def _sorted(error: dict[str, str]) -> tuple[str, str]:
         r"ended by SIG|did not finish|does not survive|\[MNN crashed\]", words + error["detail"]
     )
     return ("crashed" if ended else "refused"), words
+
+
+def _complaint(detail: str) -> str:
+    """The line of a tool's own words that says most, else the last one."""
+    lines = [line.strip(" -#*=") for line in detail.splitlines()]
+    told = [line for line in lines if re.search(r"(?i)not support|unsupport|not implement|Error: ", line)]
+    return next(iter(told or [line for line in reversed(lines) if line and line[0] != "["]), "")
 
 
 def _alone(way: Way, model: onnx.ModelProto, before: Found) -> Found:
