@@ -47,7 +47,7 @@ operators-slice: $(VENV)/.complete
 	$(BIN)/python -m bench.operators --slice 12 --seed $$(printf '%d' "0x$$(git rev-parse --short=7 HEAD)")
 
 faults: $(VENV)/.complete
-	$(BIN)/python -m bench.faults
+	$(BIN)/python -m bench.faults --also 1 2
 
 faults-slice: $(VENV)/.complete
 	$(BIN)/python -m bench.faults --slice 4 --seed $$(printf '%d' "0x$$(git rev-parse --short=7 HEAD)")

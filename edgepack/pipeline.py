@@ -216,7 +216,8 @@ def _check_golden(work: Work) -> None:
     if name is None or work.choice.part or last not in work.chain or work.step(last).cached:
         return
     # Where the converted model is compared with the trained one, that says which of its outputs are off.
-    slot = "prepare" if {"prepare", "parity"} <= work.chain.keys() else "convert"
+    compared = {"prepare", "parity"} <= work.chain.keys() and work.choice.recipe.about.simulator is not None
+    slot = "prepare" if compared else "convert"
     model = work.store.get(work.step(slot).key)
     try:
         if model is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 GENERATOR = Path(__file__).resolve().parents[2] / "examples" / "shapes" / "train" / "scenes.py"
 SPLIT = 5  # the example's own data are the splits 0 to 4
@@ -13,7 +13,8 @@ SPLIT = 5  # the example's own data are the splits 0 to 4
 
 def classes() -> int:
     """How many there are."""
-    return len(_generator().CLASSES)
+    count: int = len(_generator().CLASSES)
+    return count
 
 
 def draw(folder: Path, count: int, seed: int, only: int | None = None) -> None:
@@ -28,7 +29,7 @@ def draw(folder: Path, count: int, seed: int, only: int | None = None) -> None:
         (folder / f"{number:03d}.ppm").write_bytes(head + pixels.tobytes())
 
 
-def _generator() -> ModuleType:
+def _generator() -> Any:
     """A fresh module each time: what one caller changes in it is nobody else's."""
     spec = importlib.util.spec_from_file_location("shapes_scenes", GENERATOR)
     assert spec is not None

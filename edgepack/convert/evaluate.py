@@ -116,9 +116,8 @@ class Judge:
         """
         given = self.run_converted(folder, report, self.inputs)
         outputs = distances(self.near(given, self.wanted), self.gates)
-        sized = all(
-            row.cosine > -1 for row in outputs
-        )  # of another size, or not numbers: no input for `post`
+        # Outputs of another size, or that are no numbers, are nothing that `post` could read.
+        sized = all(row.cosine > -1 for row in outputs)
         score = self._task_score(folder, report) if task and sized else None
         return Evaluation(self.gates, arrays.count(self.inputs), outputs, score)
 
