@@ -90,7 +90,7 @@ def build_program(
     _configure(spec, places, toolchain, progress)
     drop_stale(places.build, "CMakeFiles/user.dir/**/*.o")
     is_sdk = spec.form == "sdk"
-    objects = (*OBJECTS, *(["interface"] if is_sdk else []), *(["user"] if spec.sources() else []))
+    objects = (*OBJECTS, *(["interface", "client"] if is_sdk else []), *(["user"] if spec.sources() else []))
     compiled = _ninja(spec, places, toolchain, objects, progress)
     remember(places.build, toolchain.ninja, places.project)
     build_id = _name_build(spec, places, toolchain, sorted((runtime / "lib").glob("*.a")))

@@ -88,7 +88,8 @@ def _contents(work: Work) -> dict[str, Content]:
     compiled = work.result("compile").outputs
     found = {f"bin/{name}": Content(store.blob(compiled["program"].sha256), 0o755)}
     for path, output in compiled.items():
-        if path.startswith("sdk/") and not path.startswith("sdk/bin/"):
+        # Symbols stay with who built it: a partner is given a library, not its source's names.
+        if path.startswith("sdk/") and not path.startswith(("sdk/bin/", "sdk/debug/")):
             found[path.removeprefix("sdk/")] = Content(store.blob(output.sha256))
     for file, output in work.result("convert").outputs.items():
         found[f"model/{file}"] = Content(store.blob(output.sha256))
