@@ -30,7 +30,7 @@ def run(work: Work) -> str:
     _put_vectors(work, beside)
     body = {"target": target, "runtime": work.choice.runtime, "precision": work.choice.precision}
     report = {**body, "conversion": converted.report, "proof": proof(work.plan, target, work.store)}
-    on_box.write(beside)
+    on_box.write(beside, converted.outputs)
     (beside / "model.json").write_text(json.dumps(report, indent=1, sort_keys=True) + "\n")
     shutil.rmtree(dest, ignore_errors=True)
     beside.rename(dest)

@@ -25,10 +25,11 @@ _TOKEN = re.compile(r"(@RELEASE@/model|@OUT@|@WORK@|@SDK@|@ENV:[A-Za-z_][A-Za-z0
 _CLASSES = {"d": "[0-9]", "w": "[A-Za-z0-9_]", "s": "[[:space:]]"}
 
 
-def write(folder: Path) -> Path | None:
+def write(folder: Path, names: Iterable[str]) -> Path | None:
     """Write the script into a model's folder, where the box converts; None where it does not.
 
-    Raises PackageError where a regular expression of the recipe's means nothing to a box.
+    names: the model's files in it; the script looks whether they are the same on the box. Raises PackageError
+    where a regular expression of the recipe's means nothing to a box.
     """
     steps = folder / STEPS
     if not steps.is_file():
@@ -37,11 +38,7 @@ def write(folder: Path) -> Path | None:
     if body.get("format") != FORMAT:
         why = f"{STEPS} has the format {body.get('format')}, and this edgepack reads {FORMAT}"
         raise PackageError("the kept conversion is another edgepack's", why=why, fix="edgepack clean --cache")
-    files = {
-        path.relative_to(folder).as_posix(): digest_file(path)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path != steps
-    }
+    files = {name: digest_file(folder / name) for name in sorted(names) if name != STEPS}
     made = folder / SCRIPT
     made.write_text(text(body, files))
     made.chmod(0o755)

@@ -62,8 +62,8 @@ class Box:
         if precision == "int8":
             np.savez(self.folder / "c.npz", image=np.ones((2, 1, 28, 28), np.float32))
             request = Request(model, precision, self.model, calibration=self.folder / "c.npz")
-        sdk_box.pack(recipe, request)
-        assert on_box.write(self.model) is not None
+        packed = sdk_box.pack(recipe, request)
+        assert on_box.write(self.model, packed.files) is not None
         return self
 
     def toolkit(self, lie: str = "") -> Path:
