@@ -93,7 +93,7 @@ def _compute(rknn: Any, asked: dict[str, Any]) -> dict[str, np.ndarray]:
     """Outputs by ONNX name, (N, …)."""
     found: Names | dict[str, list[np.ndarray]] = {name: [] for name in asked["output_names"]}
     for sample in _samples(asked):
-        formats = ["nchw" if array.ndim == 4 else None for array in sample]
+        formats = ["nchw"] * len(sample)  # looked at for four dimensions alone, and it may not be None
         for name, value in zip(found, rknn.inference(inputs=sample, data_format=formats), strict=True):
             found[name].append(np.asarray(value, np.float32))
     return {name: np.concatenate(values) for name, values in found.items()}
