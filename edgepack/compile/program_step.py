@@ -14,7 +14,7 @@ from edgepack.compile.blocks import Block
 from edgepack.compile.errors import CompileError
 from edgepack.compile.program import ProgramBuild, build_program
 from edgepack.compile.render import ProgramSpec, TensorSpec
-from edgepack.compile.toolchains.select import toolchain
+from edgepack.compile.toolchains.select import prepare, toolchain
 from edgepack.errors import InputError
 from edgepack.manifest.blocks import PostBlock, PreBlock
 from edgepack.plan.gates import gates_of
@@ -28,6 +28,7 @@ def run(work: Work) -> str:
     spec = program_spec(work)
     glibc = glibc_of(work.project, choice)
     tools = toolchain(choice.toolchain, choice.target.arch, choice.target.cpu, work.progress, glibc)
+    prepare(tools, work.progress)
     log = work.log("compile")
     log.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(prefix="edgepack-program-") as temporary, entries_placed(work):

@@ -6,6 +6,7 @@ import difflib
 from dataclasses import dataclass, field
 
 from edgepack.catalog.recipes import Precision, Recipe
+from edgepack.catalog.runtimes import DEFAULT_GLIBC, LINKED
 from edgepack.catalog.targets import Target
 from edgepack.errors import InputError
 from edgepack.manifest.model import TargetOptions
@@ -47,6 +48,8 @@ class _Chooser:
             self.because["chip"] = f"{target.chip} ({self.shipped})"
         source = self._format()
         runtime = self._pick("runtime", options.runtime, self._first_runtime(source), self.shipped)
+        if LINKED.get(runtime) == "shared":
+            self.because["libc"] = f"{target.libc or f'glibc {DEFAULT_GLIBC}'} or newer ({self._libc_from()})"
         precision = self._pick("precision", options.precision, target.about.precision, self.shipped)
         compiler = self._pick("toolchain", toolchain or options.toolchain, "zig", "edgepack's default")
         if toolchain:
@@ -59,6 +62,9 @@ class _Chooser:
             self.because["part"] = part
         prepare = self.snapshot.recipes.get(chains.PREPARE) if chain.prepared else None
         return Choice(target, options, chain, prepare, runtime, precision, compiler, self.because)
+
+    def _libc_from(self) -> str:
+        return self.shipped if self.target.libc else f"edgepack's default: {self.shipped} names none"
 
     def _pick(self, key: str, wanted: str | None, default: str, default_from: str) -> str:
         line = self.project.document.line(("targets", self.target.id, key))

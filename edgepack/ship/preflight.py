@@ -73,7 +73,10 @@ def _architecture(bundle: Bundle, facts: Facts) -> tuple[Refusal, ...]:
 
 
 def _libc(bundle: Bundle, facts: Facts) -> tuple[Refusal, ...]:
-    """``libc`` in ``release.json``: "static", or what the program needs, as "glibc 2.31"."""
+    """``libc`` in ``release.json``: "static", or what the program needs, as "glibc 2.31".
+
+    ``libc_for`` says which file of the release, and which symbol, asks for that.
+    """
     needs = str(bundle.release.get("libc") or "static")
     if needs == "static" or facts.libc == "unknown":
         return ()
@@ -81,12 +84,12 @@ def _libc(bundle: Bundle, facts: Facts) -> tuple[Refusal, ...]:
     has, _, there = facts.libc.partition(" ")
     if family == has and _numbers(there) >= _numbers(version):
         return ()
-    return (
-        Refusal(
-            f"the program needs {needs}, the box has {facts.libc}",
-            "build it without the need: the default toolchain links everything into the program",
-        ),
-    )
+    asking = bundle.release.get("libc_for")
+    fix = "build it without the need: the default toolchain links everything into the program"
+    if asking:
+        fix = "build it with a runtime that is linked into a static program: `runtime: ncnn` in edgepack.yaml"
+    what = f"the program needs {needs}, the box has {facts.libc}"
+    return (Refusal(f"{what}: {asking} asks for it" if asking else what, fix),)
 
 
 def _numbers(version: str) -> tuple[int, ...]:

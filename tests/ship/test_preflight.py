@@ -95,6 +95,16 @@ def test_libc(release: Bundle, needs: str | None, has: str, refused: bool) -> No
     )
 
 
+def test_a_box_with_too_old_a_libc_is_told_which_library_asks_for_more(release: Bundle) -> None:
+    needs = {"libc": "glibc 2.28", "libc_for": "libonnxruntime.so.1 (fcntl64)"}
+    wanted = dataclasses.replace(release, release={**release.release, **needs})
+    (reason,) = preflight.refusals(wanted, dataclasses.replace(GOOD, libc="glibc 2.27"))
+    assert reason.what == (
+        "the program needs glibc 2.28, the box has glibc 2.27: libonnxruntime.so.1 (fcntl64) asks for it"
+    )
+    assert "`runtime: ncnn`" in reason.fix
+
+
 def test_what_is_missing_is_sent_once_and_the_smallest_first(tmp_path: Path) -> None:
     release = bundle(tmp_path / "b", Program(weights=b"7767517\n"))  # the same bytes as model.param
     found = preflight.missing(release, GOOD)

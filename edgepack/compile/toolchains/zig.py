@@ -72,7 +72,7 @@ def prepare(tool: Toolchain, progress: Callable[[str], None]) -> None:
     with cache.locked(marker), tempfile.TemporaryDirectory(prefix="edgepack-zig-") as temporary:
         if marker.is_file():
             return
-        progress(f"zig's C and C++ libraries for {tool.arch.name}: once, two minutes of CPU time")
+        progress(f"zig's C and C++ libraries for {tool.cxx[-1]}: once, two minutes of CPU time")
         source = Path(temporary) / "empty.cpp"
         # std::string, so that libc++ is linked and not only named.
         source.write_text(
