@@ -14,7 +14,11 @@ from numpy.typing import NDArray
 
 from edgepack.catalog import recipes
 from edgepack.convert import recipe as running
+from edgepack.convert.errors import ModelError
 from edgepack.errors import EdgepackError
+
+from . import nets
+from .files import conv, node
 
 Floats = NDArray[np.float32]
 
@@ -50,6 +54,15 @@ class Trial:
         except EdgepackError as refused:
             return refused
         raise AssertionError(f"it was converted: {result.report}")
+
+    def opsets_written(self) -> str:
+        """How its program has to state the opsets that its declaration has."""
+        opsets = self.recipe.about.opsets
+        assert opsets
+        return f"OPSETS = ({opsets.min}, {opsets.max})"
+
+    def program(self) -> str:
+        return (self.recipe.folder / "convert.py").read_text()
 
     def _fresh(self, name: str) -> Path:
         place = self.folder / f"{name}-{len(list(self.folder.iterdir()))}"
@@ -94,6 +107,44 @@ class Result:
             lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
             least[name] = float(((a * b).sum(axis=1) / np.maximum(lengths, 1e-30)).min())
         return least
+
+
+def refused_models(folder: Path, **more: onnx.ModelProto) -> dict[str, Path]:
+    """Models that recipes from ONNX do not take, and ``more``: by a name, written into ``folder``."""
+    made = {
+        "dynamic": conv(node("Relu", "c"), x=("x", 1, ("batch", 3, 8, 8))),
+        "opset": conv(node("Relu", "c"), opset=99),
+        **more,
+    }
+    files = {name: folder / f"{name}.onnx" for name in [*made, "cut"]}
+    for name, model in made.items():
+        files[name].write_bytes(model.SerializeToString())
+    files["cut"].write_bytes(nets.LENET.read_bytes()[:100_000])
+    return files
+
+
+@dataclass(frozen=True)
+class Told:
+    """What users are told of a model that is refused: its kind, and words of what and fix."""
+
+    kind: type[EdgepackError]
+    words: str
+    fix: str
+
+    def of(self, refused: EdgepackError) -> None:
+        """Fails where ``refused`` says something else."""
+        assert isinstance(refused, self.kind)
+        assert self.words in refused.what
+        assert self.fix in refused.fix
+
+
+def ill_formed(opsets: str) -> dict[str, Told]:
+    """Of ``refused_models``, what every recipe tells in the same words; opsets: `7 to 26`."""
+    return {
+        "dynamic": Told(ModelError, "the input x has no fixed shape: (batch, 3, 8, 8)", "fixed shape"),
+        "opset": Told(ModelError, f"has opset 99; this recipe takes {opsets}", "opset 13"),
+        "cut": Told(ModelError, "is cut off", "copy it again"),
+    }
 
 
 def reference(file: Path, data: Mapping[str, Floats], tensors: list[str]) -> dict[str, Floats]:
