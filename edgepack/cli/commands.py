@@ -17,5 +17,5 @@ COMMANDS = {
     "recipes": "the conversions that are known, and their state here",
     "clean": "remove what builds left behind in this project",
     "schema": "JSON Schema of edgepack.yaml and fleet.yaml, for editors",
-    "completion": "a completion script for bash, zsh or tcsh",
+    "completion": "a completion script for bash, zsh, fish or tcsh",
 }

@@ -1,4 +1,4 @@
-"""``edgepack completion SHELL``: a script for the shell, that asks for nodes and targets as one types."""
+"""``edgepack completion SHELL``: a script for the shell, that asks for nodes, targets and recipes."""
 
 from __future__ import annotations
 
@@ -7,39 +7,47 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from edgepack.cli.screen import Screen
 
+SHELLS = ("bash", "zsh", "fish", "tcsh")
+NAMES = ("nodes", "targets", "recipes")
+_TOLD = "edgepack completion %s 2>/dev/null"
 
 _PREAMBLE = {
-    "bash": """
-_edgepack_nodes() { compgen -W "$(edgepack completion nodes 2>/dev/null)" -- "$1"; }
-_edgepack_targets() { compgen -W "$(edgepack completion targets 2>/dev/null)" -- "$1"; }
-""",
-    "zsh": """
-_edgepack_nodes() { compadd -- ${(f)"$(edgepack completion nodes 2>/dev/null)"} }
-_edgepack_targets() { compadd -- ${(f)"$(edgepack completion targets 2>/dev/null)"} }
-""",
+    "bash": "".join(f'_edgepack_{n}() {{ compgen -W "$({_TOLD % n})" -- "$1"; }}\n' for n in NAMES),
+    "zsh": "".join(f'_edgepack_{n}() {{ compadd -- ${{(f)"$({_TOLD % n})"}} }}\n' for n in NAMES),
+}
+
+# An argument's name in the program → what of NAMES it is.
+_ASKED = {
+    "node": "nodes",
+    "nodes": "nodes",
+    "target": "targets",
+    "targets": "targets",
+    "ids": "recipes",
 }
 
 
-_ASKED = {"NODE": "_edgepack_nodes", "TARGET": "_edgepack_targets", "ID": "_edgepack_targets"}
+class _Shells(tuple[str, ...]):
+    """The shells, for whoever looks; the names that a script asks for are taken too."""
+
+    def __contains__(self, word: object) -> bool:
+        return word in NAMES or super().__contains__(word)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its own flags."""
-    parser.add_argument(
-        "shell",
-        choices=["bash", "zsh", "tcsh", "nodes", "targets"],
-        help="the script for a shell; or the names that it asks for, in this folder",
-    )
+    parser.add_argument("shell", choices=_Shells(SHELLS), help="whose script")
 
 
 def run(args: argparse.Namespace, screen: Screen) -> int:
     """Print the script: ``source <(edgepack completion bash)``."""
-    if args.shell == "nodes":
-        return _nodes(Path(args.folder), screen)
-    if args.shell == "targets":
-        return _targets(Path(args.folder), screen)
+    if args.shell in NAMES:
+        for name in _names(args.shell, Path(args.folder).absolute()):
+            screen.text(name)
+        return 0
     import shtab
 
     from edgepack.cli.main import parser
@@ -51,27 +59,36 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
 
 
 def _ask_for_names(parser: argparse.ArgumentParser) -> None:
-    """Tell shtab which arguments are nodes and which are targets, by their metavar."""
+    """Tell shtab which arguments are nodes, targets, recipes, folders and files."""
+    import shtab
+
+    files = {"FOLDER": shtab.DIRECTORY, "IMAGE": shtab.FILE}
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for command in action.choices.values():
                 _ask_for_names(command)
-        elif action.metavar in _ASKED:
-            function = _ASKED[str(action.metavar)]
-            action.complete = {"bash": function, "zsh": function}  # type: ignore[attr-defined]
+        elif action.metavar in files:
+            action.complete = files[str(action.metavar)]  # type: ignore[attr-defined]
+        elif action.dest in _ASKED:
+            action.complete = _asking(_ASKED[action.dest])  # type: ignore[attr-defined]
 
 
-def _nodes(folder: Path, screen: Screen) -> int:
-    from edgepack.cli import nodes
+def _asking(names: str) -> dict[str, str]:
+    """By shell: a function of the preamble, or the command itself."""
+    function, told = f"_edgepack_{names}", _TOLD % names
+    # csh knows no way to be rid of stderr alone.
+    return {"bash": function, "zsh": function, "fish": f"({told})", "tcsh": f"`edgepack completion {names}`"}
 
-    for name in nodes.names(folder.absolute()):
-        screen.text(name)
-    return 0
 
+def _names(which: str, folder: Path) -> Iterable[str]:
+    if which == "nodes":
+        from edgepack.cli import nodes
 
-def _targets(folder: Path, screen: Screen) -> int:
-    from edgepack.catalog import targets
+        return nodes.names(folder)
+    if which == "targets":
+        from edgepack.catalog import targets
 
-    for target_id in targets.find(folder.absolute()):
-        screen.text(target_id)
-    return 0
+        return targets.find(folder)
+    from edgepack.catalog import recipes
+
+    return ("check", *recipes.load_all(folder))

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from edgepack.cli.completion import NAMES
+from edgepack.cli.main import main
+
 DIGITS = Path(__file__).resolve().parents[2] / "examples" / "digits"
 
 SCRIPT = """
@@ -25,9 +28,14 @@ printf '%s\\n' "${COMPREPLY[@]}"
         (("dep",), "deploy"),
         (("deploy", "b"), "box-07"),
         (("build", "--for", "b"), "box-07"),
-        (("build", "x86_64-"), "x86_64-openvino"),
+        (("build", "x86_64-o"), "x86_64-openvino"),
         (("targets", "ris"), "riscv64"),
         (("sandbox", "u"), "up"),
+        (("recipes", "onnx-rknn1"), "onnx-rknn1"),
+        (("recipes", "check", "tflite-e"), "tflite-edgetpu"),
+        (("completion", "fi"), "fish"),
+        (("ask", "box-07", "fl"), "fleet.yaml"),
+        (("build", "-C", "s"), "src"),
         (("deploy", "--dr"), "--dry-run"),
     ],
 )
@@ -44,9 +52,23 @@ def test_what_bash_offers(words: tuple[str, ...], offered: str) -> None:
     assert done.stdout.split() == [offered]
 
 
-def test_other_shells_get_a_script(capsys: pytest.CaptureFixture[str]) -> None:
-    from edgepack.cli.main import main
+@pytest.mark.parametrize("shell", ["zsh", "fish", "tcsh"])
+def test_other_shells_get_a_script(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    for wanted in ("rollback", *(f"edgepack completion {names}" for names in NAMES)):
+        assert wanted in script
+    assert "nodes targets" not in script  # nobody is offered what only the scripts ask for
 
-    for shell in ("zsh", "tcsh"):
-        assert main(["completion", shell]) == 0
-        assert "rollback" in capsys.readouterr().out
+
+def test_what_the_scripts_ask_for(capsys: pytest.CaptureFixture[str]) -> None:
+    for names, one in {"nodes": "box-07", "targets": "rk3588", "recipes": "onnx-rknn"}.items():
+        assert main(["completion", names, "-C", str(DIGITS)]) == 0
+        assert one in capsys.readouterr().out.split()
+
+
+def test_a_shell_that_is_none_is_told_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", "ksh"]) == 2
+    said = capsys.readouterr().err
+    assert "fish" in said
+    assert "targets" not in said
