@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -12,6 +13,7 @@ from pydantic import Field, model_validator
 from edgepack import document
 from edgepack.catalog import paths
 from edgepack.catalog.sdk import Sdk, SdkStep
+from edgepack.errors import InputError
 from edgepack.manifest.words import Model, Name, PrecisionName
 
 _SOURCE = "where it is said, or how it was measured"
@@ -223,12 +225,35 @@ def kit() -> Path:
 
 
 def load_all(project: Path | None) -> dict[str, Recipe]:
-    """All recipes by id: the project's own win over the user's, and those over the shipped ones."""
+    """All recipes by id: the project's own win over the user's, and those over the shipped ones.
+
+    Raises InputError, once for all that cannot be read.
+    """
     found: dict[str, Recipe] = {}
+    wrong: dict[Path, InputError] = {}
     for folder in paths.layers("recipes", project):
         for file in sorted(folder.glob("*/recipe.yaml")):
-            if file.parent.name not in found:
-                shown = f"recipes/{file.parent.name}/recipe.yaml"
-                about = document.load(RecipeFile, document.read(file, shown))
-                found[file.parent.name] = Recipe(file.parent.name, file.parent, about)
+            name = file.parent.name
+            if name not in found and name not in {other.parent.name for other in wrong}:
+                try:
+                    about = document.load(RecipeFile, document.read(file, f"recipes/{name}/recipe.yaml"))
+                except InputError as error:
+                    wrong[file] = error
+                else:
+                    found[name] = Recipe(name, file.parent, about)
+    if wrong:
+        raise _broken(wrong)
     return dict(sorted(found.items()))
+
+
+def _broken(wrong: Mapping[Path, InputError]) -> InputError:
+    """One error for all recipes that cannot be read: which folders they are in, and each of their lines."""
+    names = ", ".join(file.parent.name for file in wrong)
+    count = "a recipe" if len(wrong) == 1 else f"{len(wrong)} recipes"
+    return InputError(
+        f"{count} cannot be read: {names}",
+        where=", ".join(str(file) for file in wrong),
+        why="; ".join(error.what for error in wrong.values()),
+        fix=f"correct what is named, or take it away: {', '.join(str(file.parent) for file in wrong)}",
+        problems=tuple(problem for error in wrong.values() for problem in error.problems),
+    )

@@ -79,7 +79,9 @@ def _value(choice: Choice, name: str) -> Any:
 
 def _show(choice: Choice, facts: Any, found: list[dict[str, Any]], screen: Screen) -> None:
     size = f"{facts['parameters'] / 1e6:.2f} M parameters, {facts['macs'] / 1e6:,.1f} M multiply-adds"
-    screen.text(f"{choice.target.id}: {choice.chain}, {choice.precision}; {size}, opset {facts['opset']}")
+    part = f", the part {choice.part} the cut" if choice.part else ""
+    said = f"{choice.chain}, {choice.precision}{part}; {size}, opset {facts['opset']}"
+    screen.text(f"{choice.target.id}: {said}")
     if not found:
         screen.text("  nothing that is known to hurt")
     for finding in found:

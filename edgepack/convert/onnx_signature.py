@@ -16,7 +16,7 @@ from edgepack.convert.errors import ModelError
 
 _GRAPH = 7  # of a ModelProto
 _NODE, _INITIALIZER, _INPUT, _OUTPUT = 1, 5, 11, 12  # of a GraphProto
-_OP_TYPE, _TENSOR_NAME = 4, 8  # of a NodeProto, of a TensorProto
+_OUT, _NODE_NAME, _OP_TYPE, _TENSOR_NAME = 2, 3, 4, 8  # of a NodeProto; the last of a TensorProto
 _DTYPES = {1: "float32", 2: "uint8", 3: "int8", 5: "int16", 6: "int32", 7: "int64", 9: "bool", 10: "float16"}
 
 
@@ -49,6 +49,22 @@ def read(file: Path) -> Signature:
     if not found.inputs or not found.outputs or open_inputs:
         why = f"the shape of {open_inputs[0]} is not fixed" if open_inputs else "it has no inputs or outputs"
         raise ModelError(f"{file.name} cannot be converted as it is", where=str(file), why=why)
+    return found
+
+
+def made(file: Path) -> dict[str, str]:
+    """Node name → the first tensor that it makes, of the main graph's nodes. Raises ModelError."""
+    found: dict[str, str] = {}
+    try:
+        with file.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            for start, end in _inside(data, 0, len(data), _GRAPH):
+                for begin, stop in _inside(data, start, end, _NODE):
+                    names = [_text(data, b, e) for b, e in _inside(data, begin, stop, _NODE_NAME)]
+                    tensors = [_text(data, b, e) for b, e in _inside(data, begin, stop, _OUT)]
+                    if names and tensors:
+                        found[names[0]] = tensors[0]
+    except (OSError, ValueError, UnicodeDecodeError) as error:
+        raise ModelError(f"{file.name} is not an ONNX model", where=str(file), why=str(error)) from None
     return found
 
 

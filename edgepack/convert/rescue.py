@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.catalog.recipes import Recipe
+from edgepack.convert import onnx_signature
 from edgepack.convert.errors import ConvertError
 from edgepack.convert.recipe import Converted, Request, convert
 from edgepack.errors import EdgepackError
@@ -63,6 +64,30 @@ def _another(
             for leftover in request.out.iterdir():
                 leftover.unlink()
             (model,) = made.files.values()
-            return convert(recipe, dataclasses.replace(request, model=model), log, progress)
+            keep = kept_in(model, request)
+            again = convert(recipe, dataclasses.replace(request, model=model, keep=keep), log, progress)
+            # The report speaks of the names that the user and the search know.
+            known = dict(zip(keep, request.keep, strict=True))
+            kept = [known.get(name, name) for name in again.report.get("kept", [])]
+            return Converted(again.files, {**again.report, "kept": kept})
         except EdgepackError as error:
             return error.what
+
+
+def kept_in(model: Path, request: Request) -> tuple[str, ...]:
+    """What the layers that stay in floating point are called in a model made over.
+
+    Nodes may be renamed there, or another may bear the name; a layer is known by the tensor that it makes.
+    Raises ConvertError where none makes it any more.
+    """
+    if not request.keep:
+        return ()
+    before, after = onnx_signature.made(request.model), onnx_signature.made(model)
+    maker = {tensor: name for name, tensor in after.items()}
+    gone = [name for name in request.keep if before.get(name, name) not in maker]
+    if gone:
+        raise ConvertError(
+            f"`{gone[0]}` is to stay in floating point, and is merged with other layers there",
+            where=request.model.name,
+        )
+    return tuple(maker[before.get(name, name)] for name in request.keep)

@@ -206,9 +206,10 @@ def test_the_parts_of_a_split_follow_one_another(lenet: Report, images: Path, tm
 
 NOT_SPLIT = {
     "logit": ("no node of the model makes it", "near it: logits"),
-    "image": ("it is an input", ""),
-    "conv1.weight": ("it is a weight", ""),
-    "logits": ("nothing comes after it", ""),
+    "nothing like it": ("no node of the model makes it", "one tensor alone crosses at "),
+    "image": ("it is an input", "one tensor alone crosses at conv1"),
+    "conv1.weight": ("it is a weight", "one tensor alone crosses at conv1"),
+    "logits": ("nothing comes after it", "between two layers"),
 }
 
 
@@ -223,7 +224,11 @@ def test_all_that_crosses_a_split_is_named(tmp_path: Path) -> None:
     report = convert("onnx", branches(tmp_path), options={"split": {"at": "far", "part": "after"}})
     assert report["changes"][0]["crossing"] == ["far", "sum"]
     assert {i["name"] for i in report["inputs"]} == {"far", "sum"}
-    assert report["warnings"] == ["split at far: sum also cross from the first part to the second"]
+    (told,) = report["warnings"]
+    assert told.startswith("split at far: sum also cross from the first part to the second; one tensor ")
+    for name in told.partition("crosses at ")[2].split(" or "):
+        again = convert("onnx", branches(tmp_path), options={"split": {"at": name, "part": "after"}})
+        assert (again["changes"][0]["crossing"], again["warnings"]) == ([name], [])
 
 
 def test_layers_are_ranked_by_what_each_alone_costs(lenet: Report, images: Path, tmp_path: Path) -> None:
