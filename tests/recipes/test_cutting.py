@@ -98,7 +98,8 @@ def project(toolkit: Toolkit, folder: Path, kept: Path) -> digits.Digits:
     (made.folder / "targets").mkdir(exist_ok=True)
     (made.folder / "targets" / f"{TARGET}.yaml").write_text(
         f"name: A board with {toolkit.runtime}\nfacts:\n"
-        f"  arch: {{value: {toolkit.arch}, source: made up for a test}}\n{chip}runtimes: [{toolkit.runtime}]\n"
+        f"  arch: {{value: {toolkit.arch}, source: made up for a test}}\n{chip}"
+        f"runtimes: [{toolkit.runtime}]\n"
     )
     made.rewrite(
         "edgepack.yaml",
