@@ -88,8 +88,9 @@ def said(recipe: Recipe, case: Case) -> bool | None:
             return False
     known = about.knows is not None and case.operator in about.knows.operators
     beyond = about.opsets is not None and case.opset > about.opsets.max
-    # A use that nothing tells apart can fail where the operator's others are had: the page alone says that.
-    return True if known and not beyond and (case.when or not case.variant) else None
+    # Where nothing tells a use from the operator's others, it can fail beside them: the page alone says that.
+    told_apart = bool(case.when) or sum(other.operator == case.operator for other in every()) == 1
+    return True if known and not beyond and told_apart else None
 
 
 def _shown(result: Found) -> str:

@@ -102,6 +102,8 @@ def _reductions() -> Iterator[Case]:
     yield _one("ReduceMax", MAP, variant="over channels", axes=[1], keepdims=1)
     yield _one("ReduceMax", MAP, variant="without keepdims", when={"keepdims": 0}, axes=[1], keepdims=0)
     yield _one("ReduceSum", MAP, _ints(2, 3), keepdims=1)
+    for operator in ("ReduceL1", "ReduceLogSumExp"):
+        yield _one(operator, MAP, _ints(2, 3), variant="of opset 18", keepdims=1, opset=18)
     yield _one("ReduceProd", In((1, 4, 3, 3)), axes=[3], keepdims=1)
     yield _one("ReduceLogSumExp", MAP, axes=[1], keepdims=1)
     yield _one("ArgMax", MAP, axis=1)

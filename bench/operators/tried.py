@@ -33,7 +33,7 @@ WARM = {
     "onnx-openvino": ("openvino", "onnxruntime"),
     "onnx-tflite": ("onnx2tf", "ai_edge_litert.interpreter"),
 }
-PARTS = 10  # conversions that one process answers for
+PARTS = 8  # conversions that one process answers for
 BATCH = Path(__file__).with_name("batch.py")
 
 
@@ -66,9 +66,9 @@ class Way:
 
     @property
     def store(self) -> Path:
-        """Where its results lie: another lock, another code or another precision is another file."""
+        """Where its results lie: one file for each lock, code of the recipe, and precision."""
         digest = hashlib.sha256(f"{self.precision} {self.chip}".encode() + self.recipe.lock.read_bytes())
-        for file in sorted([*self.recipe.folder.glob("*.py"), *kit().rglob("*.py")]):
+        for file in sorted(self.recipe.folder.glob("*.py")):
             digest.update(file.name.encode() + b"\0" + file.read_bytes())
         return cache.root() / "operators" / f"{self.recipe.id}-{digest.hexdigest()[:16]}.json"
 
