@@ -226,7 +226,7 @@ def test_the_reference_has_every_call_of_the_header(sdk: Sdk) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("version: 1.0", "an sdk's version is like 1.2.0"),
+        ("version: 1.0-beta", "an sdk's version is like 1.2.0"),
         ("name: int", "its C++ namespace would be a keyword"),
     ],
 )
