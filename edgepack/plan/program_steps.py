@@ -100,7 +100,7 @@ def glibc_of(project: Project, choice: Choice) -> str:
 
 
 def _onnxruntime_step(snapshot: Snapshot, choice: Choice) -> Step:
-    """Raises InputError for a target that the library is not for."""
+    """Raises InputError for a target that the library is not for, and a toolchain that cannot link to it."""
     target, document = choice.target, snapshot.project.document
     why = onnxruntime_build.why_not(target.arch, target.libc)
     if why is None and snapshot.project.manifest.form == "sdk":
@@ -112,6 +112,7 @@ def _onnxruntime_step(snapshot: Snapshot, choice: Choice) -> Step:
         )
         hint = f"`{target.id}: {{runtime: ncnn}}`, which is static"
         raise document.wrong(document.problem(message, place, hint))
+    glibc_of(snapshot.project, choice)
     files = snapshot.runtimes[OnnxRuntimeSpec(target.arch)]
     inputs = {"arch": target.arch, "packages and toolchain": files}
     return make_step(snapshot, f"onnxruntime:{target.arch}", "runtime", inputs)

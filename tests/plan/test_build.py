@@ -205,3 +205,59 @@ def test_eight_bits_are_calibrated_and_held_to_the_trained_model_before_a_progra
     assert list(plan.chains["x86_64"]) == slots
     assert "feed" not in plan.chains["aarch64"]
     assert plan.step("x86_64", "parity").id in plan.step("x86_64", "package").needs
+
+
+def with_onnxruntime(folder: Path, changes: dict[str, str]) -> Snapshot:
+    """The example on ``x86_64`` with ONNX Runtime, and words of its manifest replaced."""
+    text = (folder / "edgepack.yaml").read_text()
+    for old, new in {"x86_64: {}": "x86_64: {runtime: onnxruntime}", **changes}.items():
+        assert old in text
+        text = text.replace(old, new)
+    (folder / "edgepack.yaml").write_text(text)
+    snapshot = look(folder)
+    here = dataclasses.replace(snapshot.here, programs=frozenset({"ncnn", "onnxruntime"}))
+    return dataclasses.replace(snapshot, here=here)
+
+
+@pytest.fixture
+def changed(project: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(project, tmp_path / "digits"))
+
+
+def test_a_runtime_beside_the_program_is_a_step_and_the_plan_says_for_which_libc(changed: Path) -> None:
+    plan = plan_build(with_onnxruntime(changed, {}))
+    chain = plan.chains["x86_64"]
+    assert chain["runtime"] == "onnxruntime:x86_64"
+    assert list(chain)[-4:] == ["runtime", "compile", "verify", "package"]
+    assert plan.choices["x86_64"].because["libc"] == "glibc 2.31 or newer (targets/x86_64.yaml)"
+    assert "libc" not in plan.choices["aarch64"].because
+    assert plan.step("x86_64", "compile").inputs["glibc of the target"] == "glibc 2.31"
+
+
+NO_PROGRAM = {
+    "another toolchain": (
+        {"x86_64: {runtime: onnxruntime}": "x86_64: {runtime: onnxruntime, toolchain: gcc}"},
+        "a program that loads onnxruntime is not made with the toolchain gcc",
+    ),
+    "an sdk": ({"form: app": "form: sdk"}, "the form `sdk` is made with ncnn only"),
+    "an architecture that it is not for": (
+        {
+            "  riscv64: {}": "",
+            "  raspberry-pi-4: {}": "  raspberry-pi-4: {}\n  riscv64: {runtime: onnxruntime}",
+        },
+        "no program with onnxruntime for riscv64: ONNX Runtime 1.31.1 is there for x86_64 and aarch64",
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "says"), NO_PROGRAM.values(), ids=NO_PROGRAM)
+def test_where_a_runtime_has_no_program_the_plan_says_so(
+    changed: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], says: str
+) -> None:
+    if "riscv64" in says:
+        monkeypatch.setattr("tests.plan.test_build.TARGETS", (*TARGETS, "riscv64"))
+    with pytest.raises(InputError) as refused:
+        plan_build(with_onnxruntime(changed, changes))
+    said = f"{refused.value.what} {[problem.message for problem in refused.value.problems]}"
+    assert says in said
+    assert "edgepack.yaml" in f"{refused.value.where} {said}"
