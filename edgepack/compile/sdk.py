@@ -65,10 +65,14 @@ def collect(spec: ProgramSpec, tools: Toolchain, build: Path, dest: Path, log: P
     strangers = sorted(name for name in elf.exports(built) if not name.startswith(f"{c_name(spec.name)}_"))
     if strangers:
         raise LoadError(
-            f"{names.file} exports {len(strangers)} symbols besides its interface: {', '.join(strangers[:5])}",
+            f"{names.file} exports {len(strangers)} symbols besides its interface",
             where=str(built),
-            why="they would take the place of a partner's own symbols of those names",
+            why=f"{', '.join(strangers[:5])}: a partner may have others of those names",
             fix="give the function in your C++ hidden visibility, or no __attribute__ of its own",
         )
     # Links of the soname are made again where the SDK is laid out: the store keeps files alone.
-    return {p.relative_to(dest).as_posix(): p for p in sorted(dest.rglob("*")) if p.is_file() and not p.is_symlink()}
+    return {
+        p.relative_to(dest).as_posix(): p
+        for p in sorted(dest.rglob("*"))
+        if p.is_file() and not p.is_symlink()
+    }

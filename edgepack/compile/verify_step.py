@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgepack.catalog.runtimes import linkage
 from edgepack.compile.errors import ParityError
 from edgepack.errors import ToolError
 from edgepack.model import golden
 from edgepack.model.parity import judge
+from edgepack.plan.program_steps import glibc_of
 from edgepack.plan.step import Work
 from edgepack.tools import qemu, sysroot
 from edgepack.tools.runner import command
@@ -84,7 +84,7 @@ def _emulated(work: Work, arch: str) -> tuple[str | Path, ...]:
 
     What starts one with a glibc is fetched where it is not here. Raises ToolError where it cannot be had.
     """
-    if linkage(work.choice.runtime) == "static":
+    if not glibc_of(work.project, work.choice):
         found = qemu.find(arch)
         return (found,) if found else ()
 

@@ -20,13 +20,14 @@ FILE = "edgepack.yaml"
 
 # https://semver.org, without leading zeros; C++17's keywords that are words of lower-case letters.
 _SEMANTIC = re.compile(r"(0|[1-9]\d{0,5})(\.(0|[1-9]\d{0,5})){2}([-+][0-9A-Za-z.+-]+)?", re.ASCII)
-_TAKEN = frozenset(
-    "alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl const constexpr "
-    "const_cast continue decltype default delete do double dynamic_cast else enum explicit export extern "
-    "false float for friend goto if inline int long mutable namespace new noexcept not not_eq nullptr "
-    "operator or or_eq private protected public register reinterpret_cast return short signed sizeof static "
-    "static_assert static_cast std struct switch template this thread_local throw true try typedef typeid "
-    "typename union unsigned using virtual void volatile while xor xor_eq".split()
+_KEYWORD = re.compile(
+    r"alignas|alignof|and|and_eq|asm|auto|bitand|bitor|bool|break|case|catch|char|class|compl|const|"
+    r"constexpr|const_cast|continue|decltype|default|delete|do|double|dynamic_cast|else|enum|explicit|"
+    r"export|extern|false|float|for|friend|goto|if|inline|int|long|mutable|namespace|new|noexcept|not|"
+    r"not_eq|nullptr|operator|or|or_eq|private|protected|public|register|reinterpret_cast|return|"
+    r"short|signed|sizeof|static|static_assert|static_cast|std|struct|switch|template|this|"
+    r"thread_local|throw|true|try|typedef|typeid|typename|union|unsigned|using|virtual|void|volatile|"
+    r"while|xor|xor_eq"
 )
 
 Place = tuple[str | int, ...]  # of a value in the manifest: ("post", 1, "code")
@@ -96,7 +97,7 @@ class Manifest(Model):
             raise ValueError("source.path and sink.path must be different")
         if self.form == "sdk" and not _SEMANTIC.fullmatch(self.version):
             raise ValueError(f"an sdk's version is like 1.2.0 (major.minor.patch), not {self.version}")
-        if self.form == "sdk" and self.name.replace("-", "_") in _TAKEN:
+        if self.form == "sdk" and _KEYWORD.fullmatch(self.name.replace("-", "_")):
             raise ValueError(f"an sdk cannot be named {self.name}: its C++ namespace would be a keyword")
         return self
 

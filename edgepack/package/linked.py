@@ -18,6 +18,7 @@ from edgepack.package import notices, sbom
 from edgepack.package.bundle import Content
 from edgepack.package.errors import NoticesMissing
 from edgepack.package.sbom import Component
+from edgepack.plan.program_steps import glibc_of
 from edgepack.plan.step import Work
 from edgepack.tools import sdist, uv
 from edgepack.tools.runner import command, run
@@ -51,7 +52,9 @@ def notices_layer(work: Work, layers: Mapping[str, Mapping[str, Content]]) -> di
         }
         linked = with_onnxruntime(texts, work.choice.target.arch, zig_lib())
     elif work.choice.toolchain == "zig":
-        linked = by_zig(sdist.unpack(SOURCE, work.progress), zig_lib())
+        linked = by_zig(
+            sdist.unpack(SOURCE, work.progress), zig_lib(), static=not glibc_of(work.project, work.choice)
+        )
     else:
         linked = by_gcc(sdist.unpack(SOURCE, work.progress), work.choice.target.arch)
     own = [
@@ -72,9 +75,15 @@ _KINDS: Mapping[str, sbom.Kind] = {
 }
 
 
-def by_zig(ncnn: Path, lib: Path) -> Linked:
-    """What zig links statically. ncnn: its unpacked source; lib: zig's ``lib`` folder."""
-    return Linked(notices.collect(ncnn, lib), sbom.linked(VERSION, lib, _pinned("ziglang")))
+def by_zig(ncnn: Path, lib: Path, *, static: bool = True) -> Linked:
+    """What zig links. ncnn: its unpacked source; lib: zig's ``lib`` folder; static: with musl in it."""
+    zig = _pinned("ziglang")
+    if static:
+        return Linked(notices.collect(ncnn, lib), sbom.linked(VERSION, lib, zig))
+    parts = [part for part in sbom.linked(VERSION, lib, zig) if part.name == "ncnn"]
+    return Linked(
+        notices.beside({"ncnn.txt": ncnn / "LICENSE.txt"}, lib), (*parts, *sbom.linked_to_glibc(lib, zig))
+    )
 
 
 def with_onnxruntime(texts: Mapping[str, Path], arch: str, lib: Path) -> Linked:
