@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from edgepack.compile.program import Places, build_blocks
 from edgepack.compile.program_step import entries_placed, program_spec
+from edgepack.compile.render import ProgramSpec, TensorSpec
 from edgepack.compile.toolchains.select import toolchain
+from edgepack.plan.cut import cut_of, slot_of
 from edgepack.plan.step import Work
 from edgepack.tools import qemu
 
@@ -17,8 +21,18 @@ def run(work: Work) -> str:
     tools = toolchain("zig", qemu.host_arch(), None, work.progress)
     log = work.log("blocks")
     log.unlink(missing_ok=True)
-    places = Places(folder.resolve(), (folder / ".edgepack" / "build" / NAME).resolve(), None, log.resolve())
+    name = step.id.rpartition("/")[2].replace(":", "-")
+    places = Places(folder.resolve(), (folder / ".edgepack" / "build" / name).resolve(), None, log.resolve())
     with entries_placed(work):
-        program = build_blocks(program_spec(work, "prepare"), places, tools, work.progress)
+        program = build_blocks(_spec(work), places, tools, work.progress)
     kept = work.store.put(step.key, {NAME: program}, {"arch": qemu.host_arch()})
     return f"pre and post for this host, {kept.outputs[NAME].size / 1e6:.1f} MB"
+
+
+def _spec(work: Work) -> ProgramSpec:
+    """`pre` feeds the first part of a split model, and `post` takes the outputs of the whole."""
+    cut = cut_of(work)
+    if cut is None:
+        return program_spec(work, "prepare")
+    outputs = tuple(TensorSpec(name, name, shape) for name, shape in cut.outputs.items())
+    return replace(program_spec(work, slot_of(work, "before")), outputs=outputs)

@@ -21,6 +21,7 @@ from edgepack.convert.files import lay_out
 from edgepack.convert.recipe import Converted, Request, Simulation, convert, simulate
 from edgepack.convert.score import Task, score
 from edgepack.model import arrays, blocks
+from edgepack.plan.cut import cut_of
 from edgepack.plan.gates import Gates, gates_of
 from edgepack.plan.step import Work
 
@@ -69,7 +70,7 @@ class Judge:
     @property
     def whole_outputs(self) -> list[str]:
         """Those that `post` takes: the whole model's, whatever part of it the target gets."""
-        cut = parts.cut_of(self.work)
+        cut = cut_of(self.work)
         return list(cut.outputs) if cut else self.outputs
 
     @functools.cached_property

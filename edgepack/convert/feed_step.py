@@ -13,6 +13,7 @@ from edgepack.errors import EdgepackError
 from edgepack.model import blocks, golden, heldout
 from edgepack.model.blocks import Input
 from edgepack.model.errors import GoldenError
+from edgepack.plan.cut import cut_of, slot_of
 from edgepack.plan.step import Work
 
 FEW = 32  # calibration samples; vendors' guides ask for 20 to 200, and ranges of fewer are chance
@@ -25,7 +26,7 @@ def run(work: Work) -> str:
     makes of what `pre` gives. A part's own golden vectors are ``vectors.npz``.
     """
     manifest = work.project.manifest.model
-    first = parts.slot_of(work, "before") if work.choice.part else "prepare"
+    first = slot_of(work, "before") if work.choice.part else "prepare"
     (row,) = work.result(first).report["inputs"]
     wanted = Input(str(row["tensor"]), tuple(int(size) for size in row["shape"][1:]))
     program = work.store.blob(work.result("blocks").outputs["blocks"].sha256)
@@ -68,7 +69,7 @@ def _new(folder: Path, name: str) -> Path:
 
 def _vectors(work: Work, inputs: Path, folder: Path) -> Path:
     """Raises GoldenError where the project's golden vectors are not of the whole model."""
-    name, cut = work.project.manifest.model.golden, parts.cut_of(work)
+    name, cut = work.project.manifest.model.golden, cut_of(work)
     assert name is not None
     assert cut is not None
     file = work.project.file(name)

@@ -25,6 +25,7 @@ from edgepack.convert.layers import Layers
 from edgepack.convert.swaps import Recorded, Swapped, post_swap, pre_swap, recorded
 from edgepack.manifest.project import Project
 from edgepack.model import arrays, blocks
+from edgepack.plan.cut import cut_of
 from edgepack.plan.step import Plan, Work
 from edgepack.store import Store
 
@@ -190,7 +191,7 @@ def _facts(work: Work) -> dict[str, Any]:
 
 def _part(work: Work) -> dict[str, Any] | None:
     """Which part of a split model, and what crosses the cut; None where it is whole."""
-    cut = parts.cut_of(work)
+    cut = cut_of(work)
     return {"name": work.choice.part, "crossing": list(cut.crossing)} if cut else None
 
 

@@ -5,42 +5,16 @@ The reference for all of it is the trained model in ONNX Runtime (``recipes/onnx
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from edgepack.convert.files import lay_out
 from edgepack.convert.recipe import Simulation, simulate
 from edgepack.model import arrays, golden
 from edgepack.model.arrays import Rows
+from edgepack.plan.cut import cut_of, slot_of
 from edgepack.plan.step import Work
 
 VECTORS = golden.PART
-
-
-@dataclass(frozen=True)
-class Cut:
-    """crossing: tensors from the first part to the second; outputs: the whole model's, in its order, with
-    their shapes and the batch of 1."""
-
-    crossing: tuple[str, ...]
-    outputs: Mapping[str, tuple[int, ...]]
-
-
-def cut_of(work: Work) -> Cut | None:
-    """None where this target gets the whole model."""
-    if not work.choice.part:
-        return None
-    changes: Sequence[Mapping[str, Any]] = work.result("prepare").report["changes"]
-    change = next(change for change in changes if change["did"] == "split")
-    outputs = {str(row["tensor"]): tuple(int(n) for n in row["shape"]) for row in change["outputs"]}
-    return Cut(tuple(map(str, change["crossing"])), outputs)
-
-
-def slot_of(work: Work, part: str) -> str:
-    """The slot of this target's plan that leaves that part of the trained model."""
-    return "prepare" if work.choice.part == part else f"prepare:{part}"
 
 
 def compute(work: Work, part: str, inputs: Path, folder: Path) -> Path:

@@ -133,9 +133,12 @@ def _feed(snapshot: Snapshot, choice: Choice, steps: dict[str, Step]) -> None:
         "templates/program": snapshot.code["templates/program"],
         "edgepack/compile": snapshot.code["edgepack/compile"],
         "arch": snapshot.here.arch,
+        **_models(choice, steps),
     }
-    needs: tuple[str, ...] = (steps["prepare"].id,)
-    steps["blocks"] = make_step(snapshot, f"{manifest.name}/blocks", "blocks", inputs, needs)
+    needs: tuple[str, ...] = (steps["prepare"].id, *_other(choice, steps))
+    # Targets of both parts share them; one that gets the whole model has others.
+    name = f"{manifest.name}/blocks" + (":parts" if choice.part else "")
+    steps["blocks"] = make_step(snapshot, name, "blocks", inputs, needs)
     data = {
         "calibration": digest_of(model.calibration.model_dump(mode="json")) if model.calibration else "none",
     }
@@ -216,6 +219,14 @@ def _task(snapshot: Snapshot) -> Mapping[str, str]:
 def _other(choice: Choice, steps: Mapping[str, Step]) -> tuple[str, ...]:
     """The step that leaves the other part of a split model; none where it is whole."""
     return (steps[f"prepare:{choice.other_part}"].id,) if choice.other_part else ()
+
+
+def _models(choice: Choice, steps: Mapping[str, Step]) -> dict[str, str]:
+    """The trained model by its parts, the same for whichever target gets which: `post` may name outputs."""
+    if not choice.part:
+        return {"model": steps["prepare"].key}
+    keys = {choice.part: steps["prepare"].key, choice.other_part: steps[f"prepare:{choice.other_part}"].key}
+    return {f"the part {part} the cut": keys[part] for part in ("before", "after")}
 
 
 def _other_key(choice: Choice, steps: Mapping[str, Step]) -> dict[str, str]:

@@ -24,28 +24,23 @@ runtimes: [onnxruntime]
 """
 MODEL = """\
   calibration: {data: data/golden.npz, samples: 64}
-  split: {at: flatten1, before: [edge], after: [server]}
+  split: {at: flatten1, before: [edge], after: [server, server8]}
   accuracy:"""
 TARGETS = "targets:\n  edge: {}\n  server: {}\n  server8: {precision: int8}\n"
+PAGE = digits.EXAMPLE.parents[1] / "docs" / "how-to" / "split.md"
+ALL = ("edge", "server", "server8")
 PARTS = {"edge": "before", "server": "after"}
 
 
-def project(folder: Path, kept: Path, split: str = "", targets: str = TARGETS) -> digits.Digits:
+def project(folder: Path, kept: Path) -> digits.Digits:
     """``examples/digits`` for two boards, with the default gates."""
     made = digits.copy(folder, kept)
     (made.folder / "targets").mkdir()
-    for name in ("edge", "server", "server8"):
+    for name in ALL:
         (made.folder / "targets" / f"{name}.yaml").write_text(BOARD)
-    made.rewrite(
-        "edgepack.yaml",
-        "  accuracy:",
-        MODEL.replace(
-            "{at: flatten1, before: [edge], after: [server]}",
-            split or "{at: flatten1, before: [edge], after: [server, server8]}",
-        ),
-    )
+    made.rewrite("edgepack.yaml", "  accuracy:", MODEL)
     text = (made.folder / "edgepack.yaml").read_text()
-    (made.folder / "edgepack.yaml").write_text(text[: text.index("targets:")] + targets)
+    (made.folder / "edgepack.yaml").write_text(text[: text.index("targets:")] + TARGETS)
     return made
 
 
@@ -53,9 +48,7 @@ def project(folder: Path, kept: Path, split: str = "", targets: str = TARGETS) -
 def built(tmp_path_factory: pytest.TempPathFactory, warm_cache: Path) -> digits.Digits:
     made = project(tmp_path_factory.mktemp("split") / "digits", warm_cache)
     shown = made.said("build")
-    assert {bundle["target"]: bundle["only_model"] for bundle in shown["bundles"]} == dict.fromkeys(
-        ("edge", "server", "server8"), True
-    )
+    assert {b["target"]: b["kind"] for b in shown["bundles"]} == dict.fromkeys(ALL, "model")
     return made
 
 
@@ -132,6 +125,26 @@ def test_each_part_is_held_to_what_it_has(built: digits.Digits) -> None:
 
 def test_nothing_is_done_twice(built: digits.Digits) -> None:
     assert built.said("build")["ran"] == []
+
+
+def test_a_check_looks_at_the_part_that_each_target_gets(built: digits.Digits) -> None:
+    said = built.run("check", "edge", "server")
+    assert said.code == 0
+    edge, server = (next(line for line in said.out.splitlines() if line.startswith(t)) for t in PARTS)
+    assert ("the part before the cut" in edge, "the part after the cut" in server) == (True, True)
+    assert edge.partition(" M parameters")[0][-4:] != server.partition(" M parameters")[0][-4:]
+
+
+def test_the_page_is_built_as_it_is_written(tmp_path: Path, warm_cache: Path) -> None:
+    made = digits.copy(tmp_path / "digits", warm_cache)
+    manifest = PAGE.read_text().partition("```yaml\n")[2].partition("```")[0]
+    (made.folder / "edgepack.yaml").write_text(manifest)
+    shown = {bundle["target"]: bundle for bundle in made.said("build")["bundles"]}
+    assert shown["raspberry-pi-4"]["proof"]["part"] == {"name": "before", "crossing": ["flatten1"]}
+    assert shown["x86_64"]["proof"]["part"] == {"name": "after", "crossing": ["flatten1"]}
+    for bundle in shown.values():
+        assert bundle["proof"]["ok"] is True
+        assert (Path(bundle["folder"]) / "golden.npz").is_file()
 
 
 def test_a_fault_of_pre_is_found_by_the_part_that_has_it(tmp_path: Path, warm_cache: Path) -> None:

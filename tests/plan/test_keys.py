@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgepack.catalog import recipes
+from edgepack.errors import InputError
 from edgepack.manifest import project as manifest
 from edgepack.plan.build import plan_build
 from edgepack.plan.snapshot import Here, Snapshot, take
@@ -88,9 +89,9 @@ CHANGES = {
     "the version": (replace("1.0.0", "1.0.1"), {"parity", "model"}),
     "the model's shapes": (
         replace("  golden:", "  shapes: {image: [1, 1, 28, 28]}\n  golden:"),
-        {"prepare", *FED},
+        {"prepare", "blocks", *FED},
     ),
-    "where the model is cut": (replace("at: flatten1", "at: pool2"), {"prepare", *FED}),
+    "where the model is cut": (replace("at: flatten1", "at: pool2"), {"prepare", "blocks", *FED}),
     "what the box watches": (lambda f: append_text(f, "source: {path: new}\n"), set()),
 }
 
@@ -130,3 +131,34 @@ def test_a_change_of_edgepack_itself_reruns_what_it_decides(name: str, project: 
 
 def test_the_code_that_decides_is_all_looked_at(project: Path) -> None:
     assert set(look(project).code) >= set(CODE)
+
+
+BLOCKS = "digits/blocks:parts"
+NOT_SPLIT = {
+    "before: [board], after: [board]": ("board is to get both parts", "name it in one list"),
+    "before: [bord], after: [server]": ("digits is not made for `bord`", "did you mean `board`?"),
+    "before: [board], after: [cloud]": ("digits is not made for `cloud`", "its targets: board, server"),
+}
+
+
+@pytest.mark.parametrize("lists", NOT_SPLIT)
+def test_the_lists_of_a_split_are_held_to_the_targets(lists: str, project: Path) -> None:
+    replace("before: [board], after: [server]", lists)(project)
+    with pytest.raises(InputError) as told:
+        plan_build(look(project))
+    (problem,) = told.value.problems
+    message, hint = NOT_SPLIT[lists]
+    assert (problem.message, hint in str(problem.hint), problem.line) == (message, True, 8)
+
+
+def test_a_target_in_neither_list_gets_the_whole(project: Path) -> None:
+    replace("  server: {precision: int8}\n", "  server: {}\n  third: {}\n")(project)
+    (project / "targets" / "third.yaml").write_text(BOARD)
+    plan = plan_build(look(project))
+    assert plan.choices["third"].part is None
+    assert "in neither list" in plan.choices["third"].because["split"]
+    assert plan.step("third", "prepare").id == "digits/prepare"
+    assert plan.chains["board"]["prepare:after"] == plan.chains["server"]["prepare"] == "digits/prepare:after"
+    assert "prepare:before" in plan.chains["server"]
+    blocks = {target: plan.chains[target].get("blocks") for target in ("board", "server", "third")}
+    assert blocks == {"board": BLOCKS, "server": BLOCKS, "third": "digits/blocks"}
