@@ -5,9 +5,6 @@
 #include <iostream>
 #include <sstream>
 
-#include "blocks/normalize.hpp"
-#include "blocks/resize.hpp"
-#include "blocks/softmax.hpp"
 #include "image.hpp"
 #include "json.hpp"
 #include "npy.hpp"
@@ -24,19 +21,6 @@ double real(std::istream& in) {
   return std::strtod(word.c_str(), nullptr);
 }
 
-std::vector<double> list(std::istream& in) {
-  std::vector<double> values(static_cast<std::size_t>(real(in)));
-  for (double& value : values) value = real(in);
-  return values;
-}
-
-Tensor tensor(std::istream& in) {
-  Tensor result;
-  for (const double axis : list(in)) result.shape.push_back(static_cast<int>(axis));
-  for (const double value : list(in)) result.data.push_back(static_cast<float>(value));
-  return result;
-}
-
 std::string said(const Tensor& result) {
   std::vector<float> shape(result.shape.begin(), result.shape.end());
   return Json().open('{').key("shape").array(shape).key("data").array(result.data).close('}').text();
@@ -48,17 +32,6 @@ std::string unhex(const std::string& hex) {
     text += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
   }
   return text;
-}
-
-std::string resized(std::istream& in) {
-  int height = 0, width = 0;
-  in >> height >> width;
-  return said(edgepack::blocks::stretched(tensor(in), height, width, edgepack::blocks::Mode::bilinear));
-}
-
-std::string normalized(std::istream& in) {
-  const edgepack::blocks::Normalize by{list(in), list(in), list(in)};
-  return said(edgepack::blocks::normalize(tensor(in), by));
 }
 
 std::string quoted(std::istream& in) {
@@ -104,9 +77,7 @@ std::string record(std::istream& in) {
 
 int main() {
   const std::pair<const char*, std::function<std::string(std::istream&)>> answers[] = {
-      {"resize", resized}, {"normalize", normalized}, {"quote", quoted}, {"npy", array},
-      {"image", image},    {"number", number},        {"record", record},
-      {"softmax", [](std::istream& in) { return said(edgepack::blocks::softmax(tensor(in))); }},
+      {"quote", quoted}, {"npy", array}, {"image", image}, {"number", number}, {"record", record},
   };
   for (std::string line; std::getline(std::cin, line);) {
     std::istringstream in(line);

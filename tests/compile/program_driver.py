@@ -57,14 +57,16 @@ def tensor(shape: Sequence[int], values: Iterable[float]) -> str:
     return f"{listed(shape)} {listed(values)}"
 
 
-def compiled(folder: Path) -> Path:
-    """Compile the driver for this host against the template's own sources; returns the program."""
+HERE = Path(__file__).parent / "program_driver.cpp"
+
+
+def compiled(folder: Path, driver: Path = HERE) -> Path:
+    """Compile a driver for this host against the template's own sources; returns the program."""
     source = data(TEMPLATE)
     parts = [source / "src" / f"{name}.cpp" for name in ("file", "image", "json", "npy")]
-    here = Path(__file__).parent / "program_driver.cpp"
     tools = toolchain("zig", host_arch())
     whole = folder / "driver.cpp"
-    whole.write_text("".join(f'#include "{path}"\n' for path in (*parts, here)))
+    whole.write_text("".join(f'#include "{path}"\n' for path in (*parts, driver)))
     program = folder / "driver"
     warnings = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror")
     includes = ("-I", source / "include", "-I", source / "src")

@@ -1,10 +1,9 @@
-"""Each block against its twin in NumPy, and each reader and writer against what the world can throw at it."""
+"""Each reader and writer of the program against what the world can throw at it; blocks: tests/blocks."""
 
 from __future__ import annotations
 
 import io
 import json
-import math
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from tests.compile.program_driver import Driver, compiled, listed, tensor
-from tests.compile.program_project import resized
+from tests.compile.program_driver import Driver, compiled
 
 pytestmark = pytest.mark.slow
 quick = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -31,62 +29,6 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
     running = Driver(compiled(tmp_path_factory.mktemp("driver")))
     yield running
     running.close()
-
-
-def images(most: int = 9) -> st.SearchStrategy[Any]:
-    shapes = st.tuples(st.integers(1, 3), st.integers(1, most), st.integers(1, most))
-    return shapes.flatmap(
-        lambda shape: arrays.arrays(np.float32, shape, elements=st.floats(0, 255, width=32))
-    )
-
-
-@quick
-@given(images(), st.integers(1, 12), st.integers(1, 12))
-def test_resize_is_its_twin(driver: Driver, image: Any, height: int, width: int) -> None:
-    said = driver.ask("resize", height, width, tensor(image.shape, image.ravel()))
-    assert said["shape"] == [image.shape[0], height, width]
-    expected = resized(image.astype(np.float64), height, width)
-    np.testing.assert_allclose(np.reshape(said["data"], expected.shape), expected, rtol=1e-5, atol=1e-4)
-
-
-def test_resize_to_the_same_size_changes_nothing(driver: Driver) -> None:
-    values = [0.0, 17.25, 255.0, 3.0, 4.0, 5.0]
-    assert driver.ask("resize", 2, 3, tensor((1, 2, 3), values))["data"] == values
-
-
-@quick
-@given(images(4), st.data())
-def test_normalize_is_its_twin(driver: Driver, image: Any, more: Any) -> None:
-    count = st.sampled_from(sorted({1, image.shape[0]}))
-    finite = st.floats(-100, 100).map(lambda v: round(v, 6))
-    scale, mean, std = (
-        more.draw(count.flatmap(lambda n, e=element: st.lists(e, min_size=n, max_size=n)))
-        for element in (finite, finite, finite.filter(lambda v: abs(v) >= 0.01))
-    )
-    words = (listed(scale), listed(mean), listed(std), tensor(image.shape, image.ravel()))
-    said = driver.ask("normalize", *words)
-    column = [np.reshape(np.array(v), (-1, 1, 1)) for v in (scale, mean, std)]
-    expected = (image.astype(np.float64) * column[0] - column[1]) / column[2]
-    size = np.abs(image * column[0] / column[2]) + np.abs(column[1] / column[2])
-    assert np.all(np.abs(np.reshape(said["data"], image.shape) - expected) <= 1e-6 * (size + 1e-6))
-
-
-def test_normalize_refuses_lists_that_do_not_fit(driver: Driver) -> None:
-    said = driver.ask("normalize", listed([1]), listed([0, 0]), listed([1]), tensor((3, 1, 1), [1, 2, 3]))
-    assert said == {"error": "normalize: mean has 2 numbers, the image has 3 channels"}
-
-
-@quick
-@given(arrays.arrays(np.float32, arrays.array_shapes(max_dims=3, max_side=5), elements=FLOATS))
-def test_softmax_is_its_twin(driver: Driver, values: Any) -> None:
-    said = driver.ask("softmax", tensor(values.shape, values.ravel()))
-    shifted = np.exp(values.astype(np.float64) - values.max(axis=-1, keepdims=True))
-    expected = shifted / shifted.sum(axis=-1, keepdims=True)
-    np.testing.assert_allclose(np.reshape(said["data"], values.shape), expected, rtol=1e-5, atol=1e-7)
-
-
-def test_nan_is_null_and_not_a_number_one_could_believe(driver: Driver) -> None:
-    assert driver.ask("softmax", tensor((3,), [1.0, math.nan, 2.0]))["data"] == [None, None, None]
 
 
 @quick

@@ -1,0 +1,254 @@
+// Lets a test run any block on any numbers: one question a line, one line of JSON as the answer. Everything comes
+// as words: a list is its length and its values, a text the hexadecimal digits of its bytes after an `x`.
+#include <cstdlib>
+#include <functional>
+#include <iostream>
+#include <sstream>
+
+#include "blocks/color.hpp"
+#include "blocks/crop.hpp"
+#include "blocks/ctc.hpp"
+#include "blocks/layout.hpp"
+#include "blocks/letterbox.hpp"
+#include "blocks/normalize.hpp"
+#include "blocks/pick.hpp"
+#include "blocks/resize.hpp"
+#include "blocks/sigmoid.hpp"
+#include "blocks/softmax.hpp"
+#include "blocks/threshold.hpp"
+#include "blocks/topk.hpp"
+#include "blocks/track.hpp"
+#include "blocks/yolo.hpp"
+#include "json.hpp"
+
+namespace {
+
+using namespace edgepack;
+using program::Json;
+
+// Not `in >> value`, which knows neither NaN nor the smallest numbers.
+double real(std::istream& in) {
+  std::string word;
+  in >> word;
+  return std::strtod(word.c_str(), nullptr);
+}
+
+int whole(std::istream& in) { return static_cast<int>(real(in)); }
+
+template <class Item>
+auto list(std::istream& in, Item item) {
+  std::vector<decltype(item(in))> values;
+  for (int left = whole(in); left > 0; --left) values.push_back(item(in));
+  return values;
+}
+
+std::vector<double> reals(std::istream& in) { return list(in, real); }
+
+float single(std::istream& in) { return static_cast<float>(real(in)); }
+
+std::string text(std::istream& in) {
+  std::string word, bytes;
+  in >> word;
+  for (std::size_t i = 1; i + 1 < word.size(); i += 2) {
+    bytes += static_cast<char>(std::stoi(word.substr(i, 2), nullptr, 16));
+  }
+  return bytes;
+}
+
+Tensor tensor(std::istream& in) {
+  Tensor result;
+  result.shape = list(in, whole);
+  result.data = list(in, single);
+  return result;
+}
+
+blocks::Geometry geometry(std::istream& in) {
+  blocks::Geometry result;
+  result.height = whole(in);
+  result.width = whole(in);
+  result.rows = whole(in);
+  result.columns = whole(in);
+  result.scale_y = real(in);
+  result.scale_x = real(in);
+  result.shift_y = real(in);
+  result.shift_x = real(in);
+  return result;
+}
+
+Detection detection(std::istream& in) {
+  Detection one;
+  one.kind = whole(in);
+  one.score = single(in);
+  one.x0 = single(in);
+  one.y0 = single(in);
+  one.x1 = single(in);
+  one.y1 = single(in);
+  one.name = text(in);
+  return one;
+}
+
+Json& say(Json& json, const Tensor& result) {
+  const std::vector<std::int64_t> shape(result.shape.begin(), result.shape.end());
+  return json.key("shape").array(shape).key("data").array(result.data);
+}
+
+std::string said(const Tensor& result) {
+  Json json;
+  json.open('{');
+  return say(json, result).close('}').text();
+}
+
+std::string said(const Tensor& result, const blocks::Geometry& where) {
+  Json json;
+  json.open('{');
+  say(json, result).key("geometry").open('[');
+  for (const int side : {where.height, where.width, where.rows, where.columns}) json.integer(side);
+  for (const double number : {where.scale_y, where.scale_x, where.shift_y, where.shift_x}) json.number(number);
+  return json.close(']').close('}').text();
+}
+
+std::string said(const Record& record) { return Json().open('{').fields(record).close('}').text(); }
+
+/// A block of `pre`: its own words, then the geometry and the picture.
+template <class Block>
+std::string picture(std::istream& in, Block block) {
+  blocks::Geometry where = geometry(in);
+  const Tensor result = block(tensor(in), where);
+  return said(result, where);
+}
+
+std::string resize(std::istream& in) {
+  const int height = whole(in), width = whole(in);
+  const auto mode = static_cast<blocks::Mode>(whole(in));
+  return picture(in, [&](const Tensor& image, blocks::Geometry& where) {
+    return blocks::resize(image, height, width, mode, where);
+  });
+}
+
+std::string letterbox(std::istream& in) {
+  const int height = whole(in), width = whole(in);
+  const double fill = real(in);
+  const auto align = static_cast<blocks::Align>(whole(in));
+  const auto mode = static_cast<blocks::Mode>(whole(in));
+  return picture(in, [&](const Tensor& image, blocks::Geometry& where) {
+    return blocks::letterbox(image, {height, width, fill, align, mode}, where);
+  });
+}
+
+std::string crop(std::istream& in) {
+  const int height = whole(in), width = whole(in), top = whole(in), left = whole(in);
+  return picture(in, [&](const Tensor& image, blocks::Geometry& where) {
+    return blocks::crop(image, {height, width, top, left}, where);
+  });
+}
+
+std::string color(std::istream& in) {
+  const auto order = static_cast<blocks::Color>(whole(in));
+  return picture(in, [&](const Tensor& image, const blocks::Geometry&) { return blocks::color(image, order); });
+}
+
+std::string layout(std::istream& in) {
+  const auto order = static_cast<blocks::Layout>(whole(in));
+  return picture(in, [&](const Tensor& image, const blocks::Geometry&) { return blocks::layout(image, order); });
+}
+
+std::string normalize(std::istream& in) {
+  const std::vector<double> scale = reals(in), mean = reals(in), std = reals(in);
+  return picture(in, [&](const Tensor& image, const blocks::Geometry&) {
+    return blocks::normalize(image, {scale, mean, std});
+  });
+}
+
+/// What `pre` with code of the project's own makes of a geometry: {known}.
+std::string follow(std::istream& in) {
+  blocks::Geometry where = geometry(in);
+  where.follow(tensor(in));
+  return Json().open('{').key("known").boolean(where.known()).close('}').text();
+}
+
+std::string topk(std::istream& in) {
+  const blocks::Topk by{whole(in), list(in, text)};
+  Record record;
+  blocks::topk(tensor(in), by, record);
+  return said(record);
+}
+
+std::string ctc(std::istream& in) {
+  const blocks::Ctc by{list(in, text), static_cast<std::size_t>(whole(in))};
+  Record record;
+  blocks::ctc(tensor(in), by, record);
+  return said(record);
+}
+
+std::string yolo(std::istream& in) {
+  blocks::Yolo by{};
+  by.family = static_cast<blocks::Yolo::Family>(whole(in));
+  for (const int index : list(in, whole)) by.outputs.push_back(static_cast<std::size_t>(index));
+  by.strides = list(in, whole);
+  by.anchors = list(in, reals);
+  by.labels = list(in, text);
+  by.score = real(in);
+  by.overlap = real(in);
+  by.per_class = whole(in) != 0;
+  by.most = whole(in);
+  const blocks::Geometry where = geometry(in);
+  Record record;
+  blocks::yolo(list(in, tensor), by, where, record);
+  return said(record);
+}
+
+std::string threshold(std::istream& in) {
+  const double score = real(in);
+  Record record;
+  record.set_detections(list(in, detection));
+  blocks::threshold(score, record);
+  return said(record);
+}
+
+std::string pick(std::istream& in) {
+  const auto by = static_cast<blocks::Pick>(whole(in));
+  Record record;
+  record.set_detections(list(in, detection));
+  blocks::pick(by, record);
+  return said(record);
+}
+
+/// Pictures one after the other: a list of records.
+std::string track(std::istream& in) {
+  const double overlap = real(in);
+  blocks::Tracker tracker(overlap, whole(in));
+  Json json;
+  json.open('[');
+  for (int left = whole(in); left > 0; --left) {
+    Record record;
+    record.set_detections(list(in, detection));
+    blocks::track(tracker, record);
+    json.open('{').fields(record).close('}');
+  }
+  return json.close(']').text();
+}
+
+}  // namespace
+
+int main() {
+  const std::pair<const char*, std::function<std::string(std::istream&)>> answers[] = {
+      {"resize", resize}, {"letterbox", letterbox}, {"crop", crop},   {"color", color}, {"layout", layout},
+      {"yolo", yolo},     {"normalize", normalize}, {"topk", topk},   {"ctc", ctc},     {"threshold", threshold},
+      {"pick", pick},     {"track", track},         {"follow", follow},
+      {"softmax", [](std::istream& in) { return said(blocks::softmax(tensor(in))); }},
+      {"sigmoid", [](std::istream& in) { return said(blocks::sigmoid(tensor(in))); }},
+  };
+  for (std::string line; std::getline(std::cin, line);) {
+    std::istringstream in(line);
+    std::string word;
+    in >> word;
+    for (const auto& [name, answer] : answers) {
+      if (word != name) continue;
+      try {
+        std::cout << answer(in) << std::endl;
+      } catch (const std::invalid_argument& error) {
+        std::cout << Json().open('{').key("error").string(error.what()).close('}').text() << std::endl;
+      }
+    }
+  }
+}
