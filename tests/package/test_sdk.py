@@ -8,6 +8,7 @@ import os
 import shutil
 import threading
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -235,7 +236,7 @@ def test_the_reference_has_every_call_of_the_header(sdk: Sdk) -> None:
     header = (sdk.folder / "include" / "digits.h").read_text()
     page = reference(header, "digits")
     words = header.replace("*", " ").replace("(", " ( ").split()
-    calls = {word for word, after in zip(words, words[1:], strict=False) if after == "("}
+    calls = {word for word, after in pairwise(words) if after == "("}
     assert {name for name in calls if name.startswith("digits_")} <= set(page.replace("(", " ").split())
     assert "digits.h" not in page
 
