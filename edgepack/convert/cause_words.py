@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
+
+from edgepack.manifest.blocks import Mode
 
 
 @dataclass(frozen=True)
@@ -95,12 +98,16 @@ OUTPUT: dict[str, Words] = {
 }
 
 
+_RESIZE = {rule: f"resize as the training does: `mode: {rule}`" for rule in get_args(Mode)}
+_RESIZE["letterbox"] = "resize as the training does: `letterbox` in place of `resize`"
+_RESIZE["bilinear"] = "resize as the training does: `resize`, with `mode: bilinear`"
+
+
 def of_input(key: str) -> Words:
     """What a variant of ``recipes/onnx/variants.py`` means."""
     if key.startswith("resize "):
         rule = key.removeprefix("resize ")
-        ours = "`pre` does bilinear with half-pixel centres"
-        said = f"another resize rule: the training resized by `{rule}`, {ours}"
-        fix = f"resize as the training does: write `{rule}` in C++ of your own, or train again"
+        said = f"another resize rule: the training resized by `{rule}`, `pre` by another one"
+        fix = _RESIZE.get(rule, f"write `{rule}` in C++ of your own, or train again")
         return Words(said, said, fix)
     return INPUT[key] if key in INPUT else INPUT[key.rpartition(" ")[0]]

@@ -56,9 +56,10 @@ def pre_cause(judge: Judge, golden: Recorded, worst: int) -> Cause | None:
     """What is wrong with what `pre` makes."""
     gates = gates_for(judge.work.project.manifest.parity, "fp16", judge.reference)
     blocks = judge.work.project.manifest.pre
-    plain = [block.kind for block in blocks] in (["resize", "normalize"], ["normalize", "resize"])
-    size = next((block.resize.size for block in blocks if block.resize), None)
-    resize = {"raw": str(golden.file.resolve()), "size": size} if plain else {}
+    kinds = [block.kind for block in blocks]
+    plain = kinds in (["resize", "normalize"], ["normalize", "resize"], ["letterbox", "normalize"])
+    shipped = {block.kind: getattr(block, block.kind).model_dump() for block in blocks if not block.normalize}
+    resize = {"raw": str(golden.file.resolve()), "shipped": shipped} if plain else {}
     case = Case("pre", judge.fed / "golden.npz", golden.outputs, gates, _normalize(judge), resize)
     return _input_cause(judge, case, _samples(arrays.count(golden.outputs), worst, SAMPLES), None)
 
@@ -110,19 +111,20 @@ def _samples(there: int, worst: int, wanted: int) -> list[int]:
 
 
 def _normalize(judge: Judge) -> Mapping[str, Any] | None:
-    """The last one of the manifest; code of the user's after it would make it another."""
-    blocks = judge.work.project.manifest.pre
-    for block in reversed(blocks):
+    """The last one of the manifest; code of the user's or other channels after it would make it another."""
+    for block in reversed(judge.work.project.manifest.pre):
         if block.normalize is not None:
             return block.normalize.model_dump()
-        if block.resize is None:
+        if block.kind not in ("resize", "letterbox", "crop", "layout"):
             return None
     return None
 
 
 def _input_cause(judge: Judge, case: Case, samples: list[int], candidate: Candidate | None) -> Cause | None:
     """All variants in one run. candidate: None tries the trained model."""
+    layouts = [block.layout.order for block in judge.work.project.manifest.pre if block.layout]
     options = {"inputs": str(case.inputs), "samples": samples, "normalize": case.normalize, **case.resize}
+    options["channels_last"] = layouts[-1:] == ["nhwc"]
     judge.work.progress("trying the usual causes")
     made = judge.ask("variants.py", options)
     inputs = made.files["variants.npz"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
+from edgepack_blocks import pictures
 
 Size = tuple[int, int]
 Positions = Callable[[int, int], np.ndarray]
@@ -69,7 +70,7 @@ def _apply(images: np.ndarray, size: Size, weights: Callable[[int, int], np.ndar
 
 
 def half_pixel(images: np.ndarray, size: Size) -> np.ndarray:
-    """Bilinear with half-pixel centres: what edgepack's `resize` does."""
+    """Bilinear with half-pixel centres: what edgepack's `resize` does where nothing else is asked for."""
     return _apply(images, size, lambda a, b: _bilinear(a, b, _half))
 
 
@@ -83,7 +84,13 @@ def _letterbox(images: np.ndarray, size: Size) -> np.ndarray:
     return out
 
 
+def _area(there: int, wanted: int) -> np.ndarray:
+    return pictures.weights(there, wanted, "area")
+
+
 RULES: Mapping[str, Callable[[np.ndarray, Size], np.ndarray]] = {
+    "bilinear": half_pixel,
+    "area": lambda i, s: _apply(i, s, _area),
     "nearest": lambda i, s: _apply(i, s, lambda a, b: _nearest(a, b, _asymmetric)),
     "nearest half-pixel": lambda i, s: _apply(
         i, s, lambda a, b: _nearest(a, b, lambda c, d: _half(c, d) + 0.5)

@@ -2,7 +2,8 @@
 
 Options: ``inputs``, an ``.npz`` with one input, (N, C, H, W) or other; ``samples``, which of them;
 ``normalize``, the manifest's ``{scale, mean, std}`` or None; ``raw``, the golden vectors where `pre` is
-resize and normalize alone, and ``size`` then.
+resize or letterbox and normalize alone, and ``shipped`` then, that block: ``{resize: {size, mode}}``.
+``channels_last``: the input is (N, H, W, C).
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Any
 
 import numpy as np
 import resizing
+from edgepack_blocks import pictures
+from edgepack_blocks.geometry import Geometry
 from edgepack_recipe import Request, tensors
 
 LIKE = 1e-2  # of the input's range: how near the shipped resize must be to be told from another rule
@@ -48,8 +51,11 @@ def variants(request: Request) -> dict[str, Any]:
     ((name, all_inputs),) = tensors.load(Path(options["inputs"])).items()
     chosen = list(options["samples"])
     given = all_inputs[chosen].astype(np.float64)
+    last = bool(options.get("channels_last")) and given.ndim == 4
+    if last:
+        given = given.transpose(0, 3, 1, 2)
     found: dict[str, np.ndarray] = {"as it is": given}
-    made = [*_layouts(given), *_values(given)]
+    made = [*_layouts(given, last), *_values(given)]
     if options.get("normalize"):
         made += _normalised(given, Normalize.of(options["normalize"], given.shape))
         if options.get("raw"):
@@ -59,18 +65,24 @@ def variants(request: Request) -> dict[str, Any]:
         same = any(np.array_equal(values, other) for other in found.values())
         if key not in found and not same and np.isfinite(values).all():
             found[key] = values
-    tensors.save(request.out / "variants.npz", {name: np.concatenate(list(found.values()))})
+    whole = np.concatenate(list(found.values()))
+    tensors.save(request.out / "variants.npz", {name: whole.transpose(0, 2, 3, 1) if last else whole})
     return {"files": ["variants.npz"], "variants": list(found), "samples": len(chosen)}
 
 
-def _layouts(given: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+def _layouts(given: np.ndarray, last: bool) -> Iterator[tuple[str, np.ndarray]]:
+    """Of (N, C, H, W); last: that is not how they lie in memory."""
     if given.ndim != 4:
         return
     count, channels, height, width = given.shape
     if channels in (3, 4):
         yield "channels", np.concatenate([given[:, 2::-1], given[:, 3:]], 1)
-    yield "nhwc", given.transpose(0, 2, 3, 1).reshape(given.shape)
-    yield "nchw", given.reshape(count, height, width, channels).transpose(0, 3, 1, 2)
+    if last:
+        mixed = given.reshape(count, height, width, channels)
+        yield "nchw", mixed.transpose(0, 3, 1, 2)
+    else:
+        yield "nhwc", given.transpose(0, 2, 3, 1).reshape(given.shape)
+        yield "nchw", given.reshape(count, height, width, channels).transpose(0, 3, 1, 2)
     if height == width:
         yield "axes", given.swapaxes(2, 3)
     else:
@@ -111,11 +123,16 @@ def _resized(
     asked = Normalize.of(options["normalize"], given.shape)
     images = raw[:, None] if raw.ndim == 3 else raw.transpose(0, 3, 1, 2)
     images = images.astype(np.float64)
-    size = (int(options["size"][0]), int(options["size"][1]))
+    ((kind, by),) = options["shipped"].items()
+    size = (int(by["size"][0]), int(by["size"][1]))
     if images.shape[1] != given.shape[1] or images.shape[2:] == size or given.shape[2:] != size:
         return
-    shipped = asked(resizing.half_pixel(images, size))
-    if np.abs(shipped - given).max() > LIKE * max(float(np.ptp(given)), 1e-6):
+    block = {"resize": pictures.resize, "letterbox": pictures.letterbox}[kind]
+    shipped = asked(np.stack([block(image, Geometry.of(image), **by)[0] for image in images]))
+    alike = LIKE * max(float(np.ptp(given)), 1e-6)
+    if np.abs(shipped - given).max() > alike:
         return
     for key, rule in resizing.RULES.items():
-        yield f"resize {key}", asked(rule(images, size))
+        made = asked(rule(images, size))
+        if np.abs(made - shipped).max() > 1e-9:
+            yield f"resize {key}", made

@@ -20,7 +20,7 @@ KEYS = (
         "raw",
         "twice",
     ),
-    *("resize nearest", "resize letterbox"),
+    *("resize nearest", "resize letterbox", "resize bilinear", "resize area", "resize cubic"),
 )
 
 
