@@ -8,7 +8,7 @@ import pytest
 
 from edgepack.errors import Exit
 from edgepack.package.errors import NoticesMissing
-from edgepack.package.notices import collect
+from edgepack.package.notices import beside, collect
 
 ZIG = {
     "LICENSE": b"zig's",
@@ -44,6 +44,20 @@ def test_another_compilers_texts_are_given_by_path(ncnn: Path) -> None:
         "glibc.txt": b"glibc's",
         "ncnn.txt": b"ncnn's",
     }
+
+
+def test_a_program_with_libraries_beside_it_has_their_texts_and_no_musl(ncnn: Path) -> None:
+    zig = ncnn.parent / "zig" / "lib"
+    (zig / "libc/glibc").mkdir()
+    (zig / "libc/glibc/LICENSES").write_bytes(b"glibc's")
+    (ncnn / "their.txt").write_bytes(b"theirs")
+    found = beside({"their.txt": ncnn / "their.txt"}, zig)
+    assert found["their.txt"] == b"theirs"
+    assert found["glibc.txt"] == b"glibc's"
+    assert not {"musl.txt", "ncnn.txt"} & set(found)
+    (ncnn / "their.txt").unlink()
+    with pytest.raises(NoticesMissing, match=r"their\.txt"):
+        beside({"their.txt": ncnn / "their.txt"}, zig)
 
 
 @pytest.mark.parametrize("name", ["ncnn/LICENSE.txt", *(f"zig/{name}" for name in ZIG)])

@@ -71,6 +71,24 @@ def test_an_emulator_on_the_path_is_found_with_its_version(tmp_path: Path, name:
     assert qemu.version(emulator) == "1.2.3"
 
 
+def test_an_emulator_that_is_too_old_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = program(tmp_path / "bin" / NAME, TRIVIAL)
+    new = TRIVIAL.replace(b"1.2.3", b"10.0.13")
+    content = packages.deb({f"usr/bin/{NAME}": new})
+    program(tmp_path / "archive/pool/main/q.deb", content)
+    pins = pin(tmp_path, content)
+    assert qemu.find(HOST, pins, least=(1, 2)) == old
+    assert qemu.find(HOST, pins, least=(10,)) is None
+    with packages.archive(tmp_path / "archive") as base:
+        monkeypatch.setenv("EDGEPACK_DEBIAN_MIRROR", base)
+        emulator = qemu.fetch(HOST, lambda *_: None, pins, least=(10,))
+        assert emulator.read_bytes() == new
+        with pytest.raises(ToolError) as refused:
+            qemu.fetch(HOST, lambda *_: None, pins, least=(11,))
+    assert "10.0.13 is too old for programs with shared libraries" in refused.value.detail
+    assert qemu.find(HOST, pins) == old
+
+
 def test_an_emulator_that_does_not_run_a_program_is_not_found(tmp_path: Path) -> None:
     broken = program(tmp_path / "bin" / NAME, BROKEN)
     assert qemu.find(HOST) is None
