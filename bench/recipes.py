@@ -21,6 +21,8 @@ import random
 import shutil
 import sys
 import tempfile
+import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -77,7 +79,9 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--seed", type=int, default=0, help="which ones")
     parser.add_argument("--recipe", action="append", default=[], help="only this recipe")
     parser.add_argument("--network", choices=["lenet", "shapes"], help="only this one")
+    parser.add_argument("--seconds", type=int, default=0, help="measure no further case after so many")
     asked = parser.parse_args(words)
+    began = time.monotonic()
     known = recipes.load_all(None)
     with tempfile.TemporaryDirectory(prefix="edgepack-recipes-") as temporary:
         networks = {"lenet": known[PREPARE].folder / "check", **_detector(Path(temporary))}
@@ -91,11 +95,15 @@ def main(words: Sequence[str]) -> int:
         if asked.slice:
             names = "; ".join(f"{r.recipe.id} {r.case} ({r.network})" for r in chosen)
             print(f"a slice of {len(chosen)} of {len(every)} cases, seed {asked.seed}: {names}")
-        shown = []
-        for row in chosen:
-            measure = _shown if asked.slice else _kept
-            shown.append((row, measure(row, known, networks, Path(temporary))))
-            print(_line(*shown[-1]), flush=True)
+        found: dict[int, Shown] = {}
+        for number in _in_turn(chosen):
+            row, over = chosen[number], 0 < asked.seconds < time.monotonic() - began
+            if asked.slice:
+                found[number] = _shown(row, known, networks, Path(temporary))
+            else:
+                found[number] = _kept(row, known, networks, Path(temporary), measure=not over)
+            print(_line(row, found[number]), flush=True)
+        shown = [(row, found[number]) for number, row in enumerate(chosen)]
     refused = {(row.recipe.id, row.case.precision, row.network) for row, _ in shown} & REFUSED.keys()
     failed = [
         row
@@ -106,6 +114,12 @@ def main(words: Sequence[str]) -> int:
         PAGE.write_text(page(shown, f"python -m bench.recipes {' '.join(words)}".strip()))
         print(f"{PAGE.relative_to(ROOT)}: {len(shown)} cases, {len(failed)} failed")
     return 1 if failed else 0
+
+
+def _in_turn(chosen: Sequence[Row]) -> list[int]:
+    """The small network first, and the recipes for many chips last: what is stopped has shown the most."""
+    size = Counter(row.recipe.id for row in chosen)
+    return sorted(range(len(chosen)), key=lambda n: (chosen[n].network != "lenet", size[chosen[n].recipe.id]))
 
 
 def rows(known: dict[str, Recipe], networks: Sequence[str]) -> Iterator[Row]:
@@ -136,13 +150,17 @@ def drawn(every: Sequence[Row], count: int, seed: int) -> list[Row]:
     return [*ones, *(row for row in here if row is not first[row.recipe.id])][:count]
 
 
-def _kept(row: Row, known: dict[str, Recipe], networks: dict[str, Path], temporary: Path) -> Shown:
-    """What was measured of the same before, else now."""
+def _kept(
+    row: Row, known: dict[str, Recipe], networks: dict[str, Path], temporary: Path, *, measure: bool
+) -> Shown:
+    """What was measured of the same before; else now, where that is wanted."""
     network = digest_tree(networks[row.network]) if row.network == "lenet" else digest_tree(SHAPES / "data")
     parts = [row.recipe.digest(), known[PREPARE].digest(), str(row.case), row.network, network]
     file = cache.root() / "bench" / "recipes" / f"{digest_of(parts)}.json"
     if file.is_file():
         return Shown(row.case, **json.loads(file.read_text()))
+    if not measure and not lacks(row.recipe):
+        return Shown(row.case, False, "not measured yet")
     found = _shown(row, known, networks, temporary)
     if found.state != BY_CONTRACT or not lacks(row.recipe):
         file.parent.mkdir(parents=True, exist_ok=True)
