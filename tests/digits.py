@@ -19,7 +19,7 @@ TARGET = "raspberry-pi-4"
 NODE = "box-07"
 
 # What takes minutes to make or to fetch, and is the same for whoever asks.
-_SHARED = ("building", "downloads", "envs", "ncnn", "qemu", "runtimes", "sources", "zig")
+_SHARED = ("building", "downloads", "envs", "ncnn", "qemu", "runtimes", "sources", "sysroots", "zig")
 
 
 @dataclass(frozen=True)
