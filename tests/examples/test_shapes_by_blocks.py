@@ -16,17 +16,9 @@ from tests import digits
 
 SHAPES = Path(__file__).parents[2] / "examples" / "shapes"
 OWN = '  - {code: src/post.cpp, entry: "shapes::decode"}'
-BLOCKS = """\
-  - yolo:
-      family: v5
-      strides: [8, 16, 32]
-      anchors: [[14, 18], [28, 36], [56, 74]]
-      labels: [red circle, blue circle, red square, blue square, green triangle, yellow triangle]
-      overlap: 0.5
-      per_class: false
-  - track: {}
-  - pick: {by: area}
-  - {code: src/seen.cpp, entry: seen}"""
+# What the example's own page shows, and after it code that looks at what the blocks left.
+SHOWN = (SHAPES / "README.md").read_text().partition("```yaml\npost:\n")[2].partition("```")[0]
+BLOCKS = SHOWN + "  - {code: src/seen.cpp, entry: seen}"
 # What a user's own code after the blocks gets to see, by the header alone.
 SEEN = """\
 #include <edgepack/edgepack.h>
@@ -53,6 +45,7 @@ def test_blocks_alone_say_what_the_examples_own_code_says(tmp_path: Path, warm_c
     project.temporary.mkdir(parents=True)
     manifest = (project.folder / "edgepack.yaml").read_text().splitlines(keepends=True)
     kept = "".join(BLOCKS + "\n" if line.startswith(OWN) else line for line in manifest)
+    assert "yolo:" in SHOWN
     assert BLOCKS in kept
     (project.folder / "edgepack.yaml").write_text(kept)
     (project.folder / "src").mkdir()

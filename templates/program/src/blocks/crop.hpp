@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <stdexcept>
+#include <string>
 
 #include "blocks/geometry.hpp"
 #include "blocks/shape.hpp"
@@ -21,12 +22,13 @@ struct Crop {
 inline Tensor crop(const Tensor& image, const Crop& by, Geometry& geometry) {
   const Sides sides = image_sides(image, "crop");
   const int rows = image.shape[1], columns = image.shape[2];
-  const int top = by.top < 0 ? (rows - by.height) / 2 : by.top;
-  const int left = by.left < 0 ? (columns - by.width) / 2 : by.left;
-  const bool fits = by.height >= 1 && by.width >= 1 && by.height <= rows && by.width <= columns &&
-                    top <= rows - by.height && left <= columns - by.width;
-  if (!fits) {
-    throw std::invalid_argument("crop: " + shown({by.height, by.width}) + " at " + shown({top, left}) +
+  // Sizes first: the middle of what is too large would be beyond an int.
+  const bool small = by.height >= 1 && by.width >= 1 && by.height <= rows && by.width <= columns;
+  const int top = small && by.top < 0 ? (rows - by.height) / 2 : by.top;
+  const int left = small && by.left < 0 ? (columns - by.width) / 2 : by.left;
+  if (!small || top > rows - by.height || left > columns - by.width) {
+    throw std::invalid_argument("crop: " + shown({by.height, by.width}) +
+                                (by.top < 0 ? std::string() : " at " + shown({by.top, by.left})) +
                                 " is not inside of an image of " + shown({rows, columns}));
   }
   Tensor result{{image.shape[0], by.height, by.width}, {}};
