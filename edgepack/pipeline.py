@@ -26,7 +26,7 @@ from edgepack.manifest import project as manifest
 from edgepack.manifest.project import Project
 from edgepack.model import golden
 from edgepack.model.errors import GoldenError
-from edgepack.package import model_step, sdk_step
+from edgepack.package import handed, model_step, sdk_step
 from edgepack.package import step as package_step
 from edgepack.plan.build import check_targets, plan_build
 from edgepack.plan.snapshot import Here, take
@@ -144,7 +144,7 @@ def make_plan(project: Project, request: Request, store: Store) -> Plan:
     """What a build would do now: a look at everything, then a pure decision."""
     wanted = check_targets(project, request.targets)
     elsewhere = runtime_step.built() | package_step.packaged(project)
-    elsewhere |= model_step.handed_over(project) | sdk_step.handed_over(project)
+    elsewhere |= handed.handed_over(project)
     known = recipes.load_all(project.folder)
     here = Here(
         qemu=verify_step.runners(),
@@ -241,16 +241,15 @@ def _needs_another_look(plan: Plan, project: Project, request: Request, store: S
 
 
 def _built(plan: Plan, target: str, store: Store) -> Built:
-    if "model" in plan.chains[target]:
-        place = model_step.folder(plan.project, target)
-        size = sum(p.stat().st_size for p in place.rglob("*") if p.is_file())
-        shown, arch = model_step.proof(plan, target, store), plan.choices[target].target.arch
-        return Built(target, place, model_step.digest(place), size, shown, arch, "model")
-    if "sdk" in plan.chains[target]:
-        place = sdk_step.folder(plan.project, target)
-        size = sum(p.stat().st_size for p in place.rglob("*") if p.is_file() and not p.is_symlink())
-        shown, arch = sdk_step.proof(plan, target, store), plan.choices[target].target.arch
-        return Built(target, place, sdk_step.digest(place), size, shown, arch, "sdk")
+    kinds: tuple[tuple[handed.Kind, Callable[[Plan, str, Store], dict[str, Any]]], ...] = (
+        ("model", model_step.proof),
+        ("sdk", sdk_step.proof),
+    )
+    for kind, proof_of in kinds:
+        if kind in plan.chains[target]:
+            place, arch = handed.folder(plan.project, target, kind), plan.choices[target].target.arch
+            shown = proof_of(plan, target, store)
+            return Built(target, place, handed.digest(place), handed.size(place), shown, arch, kind)
     bundle = package_step.bundle_of(plan, target)
     proof = store.get(plan.step(target, "verify").key)
     size = sum(file.size for file in bundle.files)

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edgepack.manifest.project import Project
 from edgepack.model import golden
+from edgepack.package import handed
 from edgepack.package.bundle import Content
 from edgepack.package.linked import notices_layer
 from edgepack.package.sdk_reference import reference
 from edgepack.plan.step import Plan, Work
-from edgepack.store import Store, digest_file, digest_of
+from edgepack.store import Store
 
 REFERENCE = "share/doc/reference.md"
 ABOUT = "sdk.json"
@@ -22,9 +22,8 @@ ABOUT = "sdk.json"
 
 def run(work: Work) -> str:
     """Lay out library, headers, CMake package, model, vectors and notices; returns a line on it."""
-    dest = folder(work.project, work.choice.target.id)
-    beside = dest.with_name(f".{dest.name}.new")
-    shutil.rmtree(beside, ignore_errors=True)
+    target = work.choice.target.id
+    beside = handed.begun(work.project, target, "sdk")
     contents = _contents(work)
     for name, content in {**contents, **notices_layer(work, _layers(work, contents))}.items():
         place = beside / name
@@ -45,35 +44,8 @@ def run(work: Work) -> str:
     (beside / REFERENCE).parent.mkdir(parents=True, exist_ok=True)
     (beside / REFERENCE).write_text(reference(header, f"{manifest.name} {manifest.version}"))
     (beside / ABOUT).write_text(json.dumps(_about(work), indent=1, sort_keys=True) + "\n")
-    shutil.rmtree(dest, ignore_errors=True)
-    beside.rename(dest)
-    note = _note_file(work.project, work.choice.target.id)
-    note.parent.mkdir(parents=True, exist_ok=True)
-    note.write_text(json.dumps({"key": work.step("sdk").key, "files": _digests(dest)}))
+    dest = handed.finish(work.project, target, "sdk", work.step("sdk").key)
     return str(dest.relative_to(work.project.folder))
-
-
-def folder(project: Project, target: str) -> Path:
-    """Where the SDK of a target lies: ``dist/<name>@<target>.sdk``."""
-    return project.folder / "dist" / f"{project.manifest.name}@{target}.sdk"
-
-
-def handed_over(project: Project) -> frozenset[str]:
-    """Keys of the steps whose files still lie in ``dist/`` as they left them."""
-    kept = set()
-    for target in project.manifest.targets:
-        try:
-            note = json.loads(_note_file(project, target).read_bytes())
-            if _digests(folder(project, target)) == note["files"]:
-                kept.add(str(note["key"]))
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-    return frozenset(kept)
-
-
-def digest(place: Path) -> str:
-    """One digest for all of an SDK's files."""
-    return f"sha256:{digest_of(_digests(place))}"
 
 
 def proof(plan: Plan, target: str, store: Store) -> dict[str, Any]:
@@ -126,12 +98,3 @@ def _about(work: Work) -> dict[str, Any]:
         "build_id": work.result("compile").report["build_id"],
         "proof": proof(work.plan, choice.target.id, work.store),
     }
-
-
-def _digests(place: Path) -> dict[str, str]:
-    files = sorted(p for p in place.rglob("*") if p.is_file() and not p.is_symlink())
-    return {p.relative_to(place).as_posix(): digest_file(p) for p in files}
-
-
-def _note_file(project: Project, target: str) -> Path:
-    return project.folder / ".edgepack" / "packaged" / f"{target}.sdk.json"
