@@ -192,7 +192,8 @@ def check_loads(info: ElfInfo, arch: str, floors: Mapping[str, str], provided: C
     """Refuse a program that would not start on a box of ``arch``.
 
     floors: what the box has (``{"GLIBC": "2.31", "GLIBCXX": "3.4.28"}``; what is not known is left out
-    and not judged). provided: sonames of libraries the bundle brings or the box is known to have.
+    and not judged). provided: sonames of libraries the bundle brings or the box is known to have; where one of
+    them defines the versions of a family, the floor is its own.
     Raises LoadError naming the object, the symbol and what to do.
     """
     if info.arch != arch:
@@ -209,7 +210,7 @@ def check_loads(info: ElfInfo, arch: str, floors: Mapping[str, str], provided: C
         floor = floors.get(family)
         if floor is not None and _less(floor, need.version):
             raise LoadError(
-                f"{info.path.name} needs {family}_{need.version}, the target has {floor}",
+                f"{info.path.name} needs {family}_{need.version}, {_has(need, provided)} {floor}",
                 where=str(info.path),
                 why=f"the symbol {need.symbol} is taken from {need.library} in that version",
                 fix=_older(info, arch, family, floor),
@@ -222,6 +223,11 @@ def check_loads(info: ElfInfo, arch: str, floors: Mapping[str, str], provided: C
             why=f"libraries it was linked with: {', '.join(info.needed)}",
             fix=f"put {absent[0]} into the bundle, or link it statically",
         )
+
+
+def _has(need: VersionNeed, provided: Collection[str]) -> str:
+    brought = need.library in provided and not need.library.startswith(_OF_LIBC)
+    return f"the bundle's {need.library} has" if brought else "the target has"
 
 
 def _older(info: ElfInfo, arch: str, family: str, floor: str) -> str:

@@ -60,7 +60,8 @@ def program_steps(snapshot: Snapshot, choice: Choice, before: Mapping[str, Step]
             golden or "golden vectors": snapshot.files[golden] if golden else "none",
             "with": snapshot.here.qemu.get(target.arch, "nothing here runs it"),
         },
-        (convert.id, compiled.id),
+        # Parity first: where both would fail, it says in which stage and why.
+        (convert.id, *proven, compiled.id),
     )
     last = "sdk" if manifest.form == "sdk" else "package"
     package = make_step(

@@ -44,9 +44,8 @@ class Snapshot:
     weights: Mapping[str, str]  # that the model keeps in files beside it: path in the project → sha256
     sources: str  # digest of all C and C++ files of the project
     code: Mapping[str, str]  # parts of edgepack that decide bytes → digest
-    runtimes: Mapping[
-        NcnnSpec | OnnxRuntimeSpec, str
-    ]  # each that may be wanted → the digest of all its bytes depend on
+    # Each that may be wanted → the digest of all its bytes depend on.
+    runtimes: Mapping[NcnnSpec | OnnxRuntimeSpec, str]
     results: frozenset[str]  # keys that have a result
     layers: Mapping[str, tuple[str, ...]]  # convert key → ncnn layers its result uses
     previous: Mapping[str, Mapping[str, str]]  # step id → inputs of the last build

@@ -99,5 +99,5 @@ def test_the_libraries_of_the_bundle_are_held_to_each_other(zig: Zig, tmp_path: 
     with pytest.raises(LoadError) as refused:
         loads.check(program, (old, user), "aarch64", "2.31")
     said = f"{refused.value.what} {refused.value.why} {refused.value.fix}"
-    assert "libuser.so.1 needs GLIBCXX_3.4.30, the target has 3.4" in said
+    assert "libuser.so.1 needs GLIBCXX_3.4.30, the bundle's libgiven.so.1 has 3.4" in said
     assert "__later is taken from libgiven.so.1" in said
