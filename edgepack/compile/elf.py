@@ -192,8 +192,8 @@ def check_loads(info: ElfInfo, arch: str, floors: Mapping[str, str], provided: C
     """Refuse a program that would not start on a box of ``arch``.
 
     floors: what the box has (``{"GLIBC": "2.31", "GLIBCXX": "3.4.28"}``; what is not known is left out
-    and not judged). provided: sonames of libraries the bundle brings or the box is known to have; where one of
-    them defines the versions of a family, the floor is its own.
+    and not judged). provided: sonames of libraries the bundle brings or the box is known to have; where
+    one of them defines the versions of a family, the floor is its own.
     Raises LoadError naming the object, the symbol and what to do.
     """
     if info.arch != arch:
