@@ -58,8 +58,11 @@ def pre_cause(judge: Judge, golden: Recorded, worst: int) -> Cause | None:
     blocks = judge.work.project.manifest.pre
     kinds = [block.kind for block in blocks]
     plain = kinds in (["resize", "normalize"], ["normalize", "resize"], ["letterbox", "normalize"])
-    shipped = {block.kind: getattr(block, block.kind).model_dump() for block in blocks if not block.normalize}
-    resize = {"raw": str(golden.file.resolve()), "shipped": shipped} if plain else {}
+    resize: dict[str, Any] = {}
+    if plain:  # the project's own code may do anything: there is nothing to compare with
+        (placed,) = (block for block in blocks if not block.normalize)
+        shipped = {placed.kind: getattr(placed, placed.kind).model_dump()}
+        resize = {"raw": str(golden.file.resolve()), "shipped": shipped}
     case = Case("pre", judge.fed / "golden.npz", golden.outputs, gates, _normalize(judge), resize)
     return _input_cause(judge, case, _samples(arrays.count(golden.outputs), worst, SAMPLES), None)
 
