@@ -75,11 +75,14 @@ def _find(known: dict[str, Recipe], wanted: str) -> Recipe:
 
 
 def _show(recipe: Recipe, screen: Screen) -> None:
-    from edgepack.convert.state import state
+    from edgepack.convert.sdk_find import way_to
+    from edgepack.convert.state import lacks, state
 
     about = recipe.about
     screen.text(f"{recipe.id}: {about.summary}")
     screen.text(f"  {about.from_} → {about.to}, by {about.tool}; here: {state(recipe)}")
+    if about.sdk and lacks(recipe):
+        screen.text(f"  {way_to(about.sdk)}")
     shown = f"shown on this host by {recipe.gives_back}" if about.simulator else "by contract only"
     screen.text(f"  its results are {shown}")
     for precision in about.precisions:

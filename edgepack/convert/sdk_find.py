@@ -146,6 +146,13 @@ def _missing(recipe: Recipe, sdk: Sdk, why: str) -> ToolError:
         f"{recipe.id} needs the {sdk.name}{versions}, which is not here",
         where=f"recipes/{recipe.id}",
         why=why,
-        fix=f"get it: {sdk.from_}; then point to its folder: `sdk: {{{sdk.name_in_key}: FOLDER}}` in "
-        f"edgepack.yaml, or {sdk.variable}=FOLDER, or `sdk:` in {paths.user_folder() / SETTINGS}",
+        fix=way_to(sdk),
+    )
+
+
+def way_to(sdk: Sdk) -> str:
+    """Where the toolkit comes from, and what points to its folder."""
+    return (
+        f"get it: {sdk.from_}; then point to its folder: `sdk: {{{sdk.name_in_key}: FOLDER}}` in "
+        f"edgepack.yaml, or {sdk.variable}=FOLDER, or `sdk:` in {paths.user_folder() / SETTINGS}"
     )

@@ -62,3 +62,16 @@ def test_all_that_are_wrong_are_told_at_once(project: Path) -> None:
         "recipes/one/recipe.yaml",
         "recipes/two/recipe.yaml",
     }
+
+
+def test_what_is_missing_is_told_with_where_it_comes_from_and_the_key(
+    capsys: pytest.CaptureFixture[str], project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("EDGEPACK_SDK_CANN", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(project / "config"))
+    code = main(["-C", str(project), "recipes", "onnx-om"])
+    said = capsys.readouterr().out
+    assert code == Exit.OK
+    for words in ("needs Ascend CANN toolkit", "https://www.hiascend.com/", "sdk: {cann: FOLDER}"):
+        assert words in said
