@@ -208,7 +208,7 @@ def other_mean(scene: Scene) -> list[Refusal]:
     what, project = "the mean changed in `pre`", scene.project
     project.rewrite("edgepack.yaml", "mean: [0.5]", "mean: [0.4]")
     built = scene.tried(what, "build: golden vectors", "build", "--for", NODE)
-    linked = project.folder / ".edgepack" / "build" / f"{TARGET}-zig" / "build" / "digits"
+    linked = project.folder / ".edgepack" / "build" / f"{TARGET}-zig" / "build" / "bin" / "digits"
     program = linked.read_bytes()
     project.rewrite("edgepack.yaml", "mean: [0.4]", "mean: [0.5]")
     return [built, _forged(scene, what, {PROGRAM: program})]

@@ -15,6 +15,8 @@ def remember(args: argparse.Namespace, report: BuildReport, said: str, since_ns:
     """Let the same command line answer from stats, as long as all of these are as they were."""
     from edgepack.cli import quick
 
+    if any(choice.options.converts_on == "here" for choice in report.plan.choices.values()):
+        return  # a driver, or another GPU, is no file that could be looked at
     folder = report.plan.project.folder
     paths = {str(path) for path in _looked_at(args, report)}
     quick.remember(str(folder), args.words, paths, said, since_ns)
