@@ -100,7 +100,7 @@ def _show(recipe: Recipe, screen: Screen) -> None:
 
 
 def _check(known: dict[str, Recipe], asked: list[Recipe], args: argparse.Namespace, screen: Screen) -> int:
-    """Each case a line as it ends; 8 where one that can run here does not hold."""
+    """Each case a line as it ends; 8 where one that can run here does not hold, 5 where a tool lacks."""
     from edgepack.convert.check import Bench, cases, check
     from edgepack.convert.state import lacks
     from edgepack.errors import Exit, UsageError
@@ -111,11 +111,10 @@ def _check(known: dict[str, Recipe], asked: list[Recipe], args: argparse.Namespa
         raise UsageError("which recipe is to be checked?", fix="edgepack recipes check onnx-ncnn")
     log = cache.root() / "logs" / "recipes-check.log"
     shown: list[tuple[Recipe, Shown]] = []
-    for recipe in asked:
-        lack = lacks(recipe)
-        if lack:
-            screen.text(f"{recipe.id}: by contract only; needs {lack}")
-            continue
+    lacking = {recipe.id: lack for recipe in asked if (lack := lacks(recipe))}
+    for recipe_id, lack in lacking.items():
+        screen.text(f"{recipe_id}: nothing is shown; needs {lack}")
+    for recipe in (r for r in asked if r.id not in lacking):
         for case in (c for c in cases(recipe) if _wanted(c, args)):
             name = f"{recipe.id} {case}"
             screen.started(name)
@@ -125,12 +124,12 @@ def _check(known: dict[str, Recipe], asked: list[Recipe], args: argparse.Namespa
             shown.append((recipe, result))
     screen.stop()
     screen.result([{"recipe": recipe.id, **asdict(result)} for recipe, result in shown])
-    screen.rows(
-        [[f"{recipe.id} {result.case}", _line(result)] for recipe, result in shown],
-        header=["RECIPE", "SHOWN HERE"],
-    )
-    failed = [result for _, result in shown if result.state == "failed"]
-    return Exit.PARITY if failed else Exit.OK
+    lines = [[f"{recipe.id} {result.case}", _line(result)] for recipe, result in shown]
+    if lines:
+        screen.rows(lines, header=["RECIPE", "SHOWN HERE"])
+    if any(result.state == "failed" for _, result in shown):
+        return Exit.PARITY
+    return Exit.TOOL if lacking else Exit.OK
 
 
 def _wanted(case: Case, args: argparse.Namespace) -> bool:

@@ -77,8 +77,9 @@ class Search:
 
     def _grow(self, ranking: Sequence[str]) -> tuple[tuple[int, Converted] | None, int]:
         """How many kept layers hold, doubling, None where none do; and the last number that did not."""
-        most, fails, count = min(self.limit, len(ranking)), 0, 1
-        while most and fails < most:
+        # With every layer kept, what is called 8 bits would have none in it.
+        most, fails, count = min(self.limit, len(ranking) - 1), 0, 1
+        while most > 0 and fails < most:
             count = min(max(count, 1), most)
             converted, score = self._try(ranking[:count])
             if score.ok:

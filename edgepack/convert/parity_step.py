@@ -294,4 +294,4 @@ def _line(looked: Looked, body: Mapping[str, Any]) -> str:
     score = looked.evaluation.score
     if score is not None:
         said += f", {score.metric} {score.converted:.4f} (trained {score.trained:.4f})"
-    return f"{said}: {body['state']}"
+    return "; ".join([f"{said}: {body['state']}", *(f"warning: {words}" for words in body["warnings"])])

@@ -140,7 +140,8 @@ def _slows(facts: Mapping[str, Any], subject: Subject) -> Iterator[Finding]:
         odd = [x for x in layers if x["op"] == "Conv" and x["output"][1] % subject.channels]
         part = sum(layer["macs"] for layer in odd) / total
         if odd and part > 0.02:
-            what = f"{len(odd)} convolutions do not give a multiple of {subject.channels} channels"
+            many = f"{len(odd)} convolutions do" if len(odd) > 1 else "1 convolution does"
+            what = f"{many} not give a multiple of {subject.channels} channels"
             why = f"the NPU computes {subject.channels} at a time; they are {part:.0%} of the multiply-adds"
             names = _named([layer["node"] for layer in odd])
             yield Finding(
