@@ -144,13 +144,14 @@ def check_needs(recipe: Recipe) -> None:
 
 def _command(recipe: Recipe, python: Path, program: str, work: Path) -> Command:
     """A private home, no environment of the user's, no network where the kernel allows that."""
-    launch = (str(python), "-I", str(kit() / "launch.py"))
+    # No bytecode beside the recipe: nobody may be able to write there, and builds look at its folders' times.
+    launch = (str(python), "-IB", str(kit() / "launch.py"))
     env = {
         "PATH": ":".join([str(python.parent), *_beside(recipe), "/usr/bin", "/bin"]),
         "HOME": str(work),
         "TMPDIR": str(work),
         "LC_ALL": "C.UTF-8",
-        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",  # for what the recipe itself starts
         "OMP_NUM_THREADS": "2",
     }
     return Command(

@@ -56,7 +56,7 @@ def _launch(recipe: str, program: str, body: dict[str, object]) -> Report:
     work.mkdir()
     request.write_text(json.dumps({**body, "out": str(out), "work": str(work)}))
     launch = RECIPES / "kit" / "launch.py"
-    done = run(command(python, "-I", launch, RECIPES / recipe / program, request, timeout_s=300))
+    done = run(command(python, "-IB", launch, RECIPES / recipe / program, request, timeout_s=300))
     assert done.ok, done.text()
     report: Report = json.loads((out / "report.json").read_text())
     return report | {"folder": out}

@@ -285,7 +285,7 @@ def test_a_crash_of_what_reads_the_model_ends_in_a_sentence(tmp_path: Path) -> N
     body |= {name: str(tmp_path / name) for name in ("out", "work")}
     (tmp_path / "request.json").write_text(json.dumps(body))
     launch = (RECIPES / "kit" / "launch.py", tmp_path / "recipe" / "convert.py", tmp_path / "request.json")
-    assert run(command(python, "-I", *launch, timeout_s=60)).ok
+    assert run(command(python, "-IB", *launch, timeout_s=60)).ok
     error = json.loads((tmp_path / "out" / "report.json").read_text())["error"]
     assert error["kind"] == "not-a-model"
     assert error["what"] == "lenet.onnx cannot be read: the check ended by SIGSEGV"

@@ -20,7 +20,7 @@ def compute(
     python = uv.environment(HERE / "opencv.txt", "3.11")
     np.save(folder / "inputs.npy", inputs)
     script, out = HERE / "read_opencv.py", folder / "opencv.npz"
-    done = run(command(python, "-I", script, reader, *files, folder / "inputs.npy", out, *layers))
+    done = run(command(python, "-IB", script, reader, *files, folder / "inputs.npy", out, *layers))
     assert done.ok, done.text()
     with np.load(out, allow_pickle=False) as found:
         return {name: found[name] for name in found.files}
