@@ -43,7 +43,7 @@ from edgepack.tools import cache
 from edgepack.tools.runner import command, run
 
 ROOT = Path(__file__).resolve().parent.parent
-BY_CONTRACT = "by contract only"
+BY_CONTRACT, NOT_YET = "by contract only", "not measured yet"
 PAGE = ROOT / "docs" / "proof" / "recipes.md"
 SHAPES = ROOT / "examples" / "shapes"
 GOLDEN = 8  # of its golden pictures: simulators take seconds for each
@@ -54,11 +54,11 @@ REFUSED = {
 }
 HEAD = """# Every chip converts, and proves it
 
-Written by `{command}` at commit {commit}, {date}. Parity is the least cosine of all outputs and samples
-against ONNX Runtime in fp32 on the trained network. Seconds and memory are those of the converter: processor
-time of all cores of an x86-64 machine, and the most resident memory of one process. Not one of these ran
-on a chip: where a simulator or the tool's own runtime on this host computed it, it is named; all else is
-*by contract only*.
+Written by `{command}` at commit {commit}, {date}.
+Parity is the least cosine of all outputs and samples against ONNX Runtime in fp32 on the trained network.
+Seconds and memory are those of the converter: processor time of all cores of an x86-64 machine, and the
+most resident memory of one process. Not one of these ran on a chip: where a simulator or the tool's own runtime on this host computed it, it is named; all else is
+*by contract only*. {missing}
 """
 
 
@@ -160,7 +160,7 @@ def _kept(
     if file.is_file():
         return Shown(row.case, **json.loads(file.read_text()))
     if not measure and not lacks(row.recipe):
-        return Shown(row.case, False, "not measured yet")
+        return Shown(row.case, False, NOT_YET)
     found = _shown(row, known, networks, temporary)
     if found.state != BY_CONTRACT or not lacks(row.recipe):
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -231,7 +231,13 @@ def _line(row: Row, result: Shown) -> str:
 def page(shown: Sequence[tuple[Row, Shown]], how: str) -> str:
     """The table, as Markdown."""
     done = run(command("git", "-C", ROOT, "rev-parse", "--short", "HEAD"))
-    head = HEAD.format(command=how, commit=done.text().strip(), date=datetime.now(UTC).date().isoformat())
+    count = sum(result.state == NOT_YET for _, result in shown)
+    head = HEAD.format(
+        command=how,
+        commit=done.text().strip(),
+        date=datetime.now(UTC).date().isoformat(),
+        missing=f"{count} of {len(shown)} cases are not measured yet." if count else "",
+    )
     lines = [head, "| recipe | precision | chip | targets | network | state here | cosine | kB | s | MB |"]
     lines.append("|---|---|---|---|---|---|---|---|---|---|")
     for row, result in shown:
