@@ -57,8 +57,8 @@ HEAD = """# Every chip converts, and proves it
 Written by `{command}` at commit {commit}, {date}.
 Parity is the least cosine of all outputs and samples against ONNX Runtime in fp32 on the trained network.
 Seconds and memory are those of the converter: processor time of all cores of an x86-64 machine, and the
-most resident memory of one process. Not one of these ran on a chip: where a simulator or the tool's own runtime on this host computed it, it is named; all else is
-*by contract only*. {missing}
+most resident memory of one process. Not one of these ran on a chip: where a simulator or the tool's own
+runtime on this host computed it, it is named; all else is *by contract only*. {missing}
 """
 
 
