@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgepack.catalog.architectures import architecture, of_elf
+from edgepack.catalog.runtimes import ordered
 from edgepack.compile.errors import LoadError
 
 if TYPE_CHECKING:
@@ -170,11 +171,7 @@ def undefined(path: Path) -> frozenset[str]:
 
 
 def _less(first: str, second: str) -> bool:
-    return _ordered(first) < _ordered(second)
-
-
-def _ordered(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".") if part.isdigit())
+    return ordered(first) < ordered(second)
 
 
 def _build_id(elf: ELFFile) -> str:
