@@ -58,13 +58,14 @@ def step(*argv: object, cwd: Path, timeout_s: int = 600, env: Mapping[str, str] 
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        start_new_session=True,
+        # A group of its own, to be ended as one, in the session of the recipe: who ends that ends this too.
+        preexec_fn=os.setpgrp,  # noqa: PLW1509 - the recipe has no threads here, and Python 3.7 no process_group
     )
     try:
         said, _ = process.communicate(timeout=timeout_s)
         code = process.returncode
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)  # its children too: the whole session is ours
+        os.killpg(process.pid, signal.SIGKILL)  # its children too: the whole group is ours
         said, _ = process.communicate()
         code = TIMED_OUT
     noise = plain(said)
