@@ -22,11 +22,11 @@ demo: $(VENV)/.complete
 
 test: $(VENV)/.complete
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadgroup --durations=60 --durations-min=4
 
 test-lab: $(VENV)/.complete
 	sh tests/lab/setup
-	$(BIN)/pytest tests/lab
+	$(BIN)/pytest tests/lab --durations=30 --durations-min=4
 
 # Every toolkit that the package index gives, for real: some gigabytes of environments, and an hour.
 test-recipes: $(VENV)/.complete
