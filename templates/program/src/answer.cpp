@@ -1,3 +1,4 @@
+#include <chrono>
 #include <exception>
 #include <stdexcept>
 
@@ -21,12 +22,18 @@ auto named(const char* name, Stage stage) {
 
 }  // namespace
 
-Answer answer(Model& model, Tensor image) {
+Moment now() {
+  const auto seconds = [](auto since) { return std::chrono::duration<double>(since).count(); };
+  return {seconds(std::chrono::steady_clock::now().time_since_epoch()),
+          seconds(std::chrono::system_clock::now().time_since_epoch())};
+}
+
+Answer answer(Model& model, Tensor image, const Moment& when) {
   Answer result;
   blocks::Geometry geometry(image);
   const Tensor input = named("pre", [&] { return prepare(std::move(image), geometry); });
   result.outputs = named("model", [&] { return model.infer(input); });
-  result.record = named("post", [&] { return interpret(result.outputs, geometry); });
+  result.record = named("post", [&] { return interpret(result.outputs, geometry, when); });
   return result;
 }
 

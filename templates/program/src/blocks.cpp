@@ -155,7 +155,7 @@ int post(const std::vector<std::string>& words) {
     }
     Json json;
     try {
-      const Record record = interpret(std::move(outputs), place(places, n));
+      const Record record = interpret(std::move(outputs), place(places, n), sample_moment(n));
       json.open('{').fields(record).close('}');
     } catch (const std::exception& error) {
       json.open('{').key("error").string(error.what()).close('}');

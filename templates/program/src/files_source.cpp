@@ -70,6 +70,8 @@ bool FilesSource::is_stuck(const std::string& name, const Identity& identity) {
 
 Tensor FilesSource::read(const std::string& name) const { return read_image(path(name), false); }
 
+Moment FilesSource::when(const std::string& name) const { return written_at(path(name)); }
+
 bool FilesSource::put_away(const std::string& name, bool rejected) const {
   if (!rejected) return unlink(path(name).c_str()) == 0 || errno == ENOENT;
   const std::string folder = path(rejected_folder);

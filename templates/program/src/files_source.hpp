@@ -21,6 +21,9 @@ class FilesSource {
   /// Throws ReadError, and Vanished where somebody took the file away.
   Tensor read(const std::string& name) const;
 
+  /// When its file was written last: a picture's time is that of its file.
+  Moment when(const std::string& name) const;
+
   /// The image is answered: it leaves the inbox. False where it cannot be removed; it is then not
   /// given out again, so that one image has one answer, and removed when that becomes possible.
   bool done(const std::string& name);

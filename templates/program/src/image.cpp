@@ -1,5 +1,9 @@
 #include "image.hpp"
 
+#include <sys/stat.h>
+
+#include <cerrno>
+
 #include "file.hpp"
 
 namespace edgepack::program {
@@ -84,6 +88,17 @@ Tensor read_image(const std::string& path, bool follow) {
                     " x " + std::to_string(header.height) + " pixels");
   }
   return image_tensor(bytes.data() + header.pixels_at, header.height, header.width, header.channels);
+}
+
+Moment written_at(const std::string& path) {
+  struct stat about {};
+  if (stat(path.c_str(), &about) != 0) {
+    const int error = errno;
+    if (error == ENOENT) throw Vanished(trouble(path, error));
+    throw ReadError(trouble(path, error));
+  }
+  const double seconds = static_cast<double>(about.st_mtim.tv_sec) + static_cast<double>(about.st_mtim.tv_nsec) * 1e-9;
+  return {seconds, seconds};
 }
 
 }  // namespace edgepack::program

@@ -17,4 +17,7 @@ Tensor image_tensor(const std::uint8_t* pixels, std::size_t height, std::size_t 
 /// ReadError (Vanished where it is not there any more). `follow`: whether a link may be followed.
 Tensor read_image(const std::string& path, bool follow);
 
+/// A picture's time where it is a file: when that was written last. Throws ReadError, Vanished.
+Moment written_at(const std::string& path);
+
 }  // namespace edgepack::program

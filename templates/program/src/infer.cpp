@@ -16,7 +16,7 @@ int infer(const std::string& release, const std::vector<std::string>& files, boo
   for (const std::string& file : files) {
     std::string line;
     try {
-      line = answer_line(file, answer(*model, read_image(file, true)), with_outputs);
+      line = answer_line(file, answer(*model, read_image(file, true), written_at(file)), with_outputs);
     } catch (const std::exception& error) {
       line = Json().open('{').key("file").string(file).key("error").string(error.what()).close('}').text();
       code = Exit::failed;

@@ -15,7 +15,13 @@ namespace edgepack::program {
 Tensor prepare(Tensor image, blocks::Geometry& geometry);
 
 /// `post`: the model's outputs → the record. geometry: what `prepare` left, for places in the image.
-Record interpret(std::vector<Tensor> outputs, const blocks::Geometry& geometry);
+Record interpret(std::vector<Tensor> outputs, const blocks::Geometry& geometry, const Moment& when);
+
+/// The moment that it is: `seconds` by a clock that nobody sets.
+Moment now();
+
+/// That of a golden vector: one a second, from 0 on.
+inline Moment sample_moment(std::size_t n) { return {static_cast<double>(n), static_cast<double>(n)}; }
 
 struct Answer {
   std::vector<Tensor> outputs;  // the model's own, before `post`
@@ -23,7 +29,7 @@ struct Answer {
 };
 
 /// What `pre`, the model or `post` throws, with the stage's name in front, as std::runtime_error.
-Answer answer(Model& model, Tensor image);
+Answer answer(Model& model, Tensor image, const Moment& when = now());
 
 /// The line about one image: {"file": …, <the record's fields>, "outputs": {…}}
 std::string answer_line(const std::string& file, const Answer& answer, bool with_outputs);

@@ -121,7 +121,7 @@ class App {
     const auto began = Status::Clock::now();
     std::string line;
     try {
-      line = answer_line(name, answer(model_, source_.read(name)), false);
+      line = answer_line(name, answer(model_, source_.read(name), source_.when(name)), false);
     } catch (const Vanished&) {
       return true;
     } catch (const ReadError& error) {

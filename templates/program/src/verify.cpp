@@ -215,7 +215,7 @@ int verify(const std::string& release, const std::string& folder) {
       const Tensor image = golden->image(n);
       Answer said;
       try {
-        said = answer(*model, image);
+        said = answer(*model, image, sample_moment(n));
       } catch (const std::exception& error) {
         return report(n, golden.get(), "sample " + std::to_string(n) + ": " + error.what(), Exit::parity);
       }

@@ -23,7 +23,8 @@
 /// The version: `#if EDGEPACK_API >= 2` for code that is to compile against older ones too.
 ///   1  Tensor, Record
 ///   2  Detection, Record::detections, Record::set_detections; lists of text and of integers in a Record
-#define EDGEPACK_API 2
+///   3  Moment, Record::when
+#define EDGEPACK_API 3
 
 namespace edgepack {
 
@@ -47,6 +48,13 @@ struct Detection {
   float area() const { return (x1 - x0) * (y1 - y0); }
 };
 
+/// When a picture was taken. For how long something lasts take `seconds`: where a source has a clock that nobody
+/// sets, it is of that clock, and only differences mean something. For the time of day take `utc`.
+struct Moment {
+  double seconds = 0;
+  double utc = 0;  // seconds since 1970-01-01 00:00 UTC
+};
+
 /// What is said about one image: one JSON object, its fields in the order they were first set.
 /// Setting a field again replaces its value. NaN and infinities are written as null.
 class Record {
@@ -54,6 +62,12 @@ class Record {
   /// Later versions may add kinds at the end: ask with std::get_if.
   using Value = std::variant<bool, std::int64_t, double, std::string, std::vector<float>,
                              std::vector<std::int64_t>, std::vector<std::string>>;
+
+  Record() = default;
+  explicit Record(const Moment& when) : when_(when) {}
+
+  /// When the picture was taken.
+  const Moment& when() const { return when_; }
 
   /// A number or a truth value. Throws std::out_of_range for an integer beyond 64 signed bits.
   template <class Number, std::enable_if_t<std::is_arithmetic_v<Number>, int> = 0>
@@ -105,6 +119,7 @@ class Record {
 
   std::vector<std::pair<std::string, Value>> fields_;
   std::vector<Detection> detections_;
+  Moment when_;
 };
 
 }  // namespace edgepack
