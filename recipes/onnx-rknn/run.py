@@ -31,7 +31,7 @@ def run(simulation: Simulation) -> dict[str, np.ndarray]:
         raise Refused(
             "parity",
             "the model that ships is not the one that the simulator computes",
-            why="it, the trained model or the calibration data was changed after the conversion",
+            why="it, the trained model or the calibration data was changed since, or TMPDIR was",
             fix="build it anew",
         )
     return dict(built.answers)

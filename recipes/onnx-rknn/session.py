@@ -1,10 +1,13 @@
 """rknn-toolkit2 from the first call to the last, in a process of its own: ``session.py ASKED.json``.
 
 The current folder holds ``model.onnx`` and, for a quantised model, ``dataset.txt``; ``model.rknn`` is
-written to
-it. With inputs, ``answers.npz`` is what the simulator computes: it only works on a model that was built in
-the same
-process. ``done.json`` is written last; a process that ends without it has failed, whatever its exit code.
+written to it.
+With inputs in ``compute.json``, ``answers.npz`` is what the simulator computes: it only works on a model that
+was built in the same process. ``done.json`` is written last; a process that ends without it has failed,
+whatever its exit code.
+
+The toolkit writes addresses of its memory into the model. They are the same from run to run as long as all
+that happened before is: so ``compute.json`` is not looked at until the model is written.
 """
 
 from __future__ import annotations
@@ -42,11 +45,12 @@ def main(asked: dict[str, Any]) -> None:
         quantised = asked["quantised"]
         _must(rknn.build(do_quantization=quantised, dataset="dataset.txt" if quantised else None), "build")
     _must(rknn.export_rknn("model.rknn"), "export_rknn")
-    if asked["inputs"]:
+    wanted: dict[str, Any] = json.loads(Path("compute.json").read_text())
+    if wanted["inputs"]:
         _must(rknn.init_runtime(), "init_runtime")
-        answers = _compute(rknn, asked)
-        if asked["taps"]:
-            answers.update(_taps(rknn, asked))
+        answers = _compute(rknn, wanted)
+        if wanted["taps"]:
+            answers.update(_taps(rknn, wanted))
         np.savez("answers.npz", **answers)
     Path("done.json").write_text(json.dumps({"fixed_addresses": fixed, "kept": kept}))
 

@@ -72,12 +72,16 @@ def build(asked: Asked, work: Path, inputs: Path | None, taps: tuple[str, ...] =
         "config": asked.config,
         "quantised": asked.precision != "fp16",
         "keep": {node.name or node.output[0]: list(node.output) for node in nodes},
+    }
+    compute = {
         "inputs": str(inputs) if inputs else None,
         "input_names": [value.name for value in asked.model.inputs],
         "output_names": [value.name for value in asked.model.outputs],
         "taps": _shapes(asked.model, taps),
     }
+    # Two files: what the simulator is asked must not move the memory of what is built (session.py).
     (work / "asked.json").write_text(json.dumps(body))
+    (work / "compute.json").write_text(json.dumps(compute))
     done = step(HERE / "session.py", "asked.json", cwd=work, timeout_s=3000, env=_environment())
     try:
         said = json.loads((work / "done.json").read_text())

@@ -85,6 +85,19 @@ def test_the_same_model_gives_the_same_bytes_and_another_is_noticed(tmp_path: Pa
         board.simulate(again, "rk3568")
 
 
+def test_what_the_simulator_is_asked_does_not_change_what_is_built(tmp_path: Path) -> None:
+    """The detector's file holds addresses; other inputs and the tensors between layers are asked for."""
+    shapes = LENET.parents[2] / "shapes"
+    raw = np.load(shapes / "data" / "golden.npz")["input"][:6]
+    pictures = np.repeat(np.repeat(raw, 2, axis=1), 2, axis=2)[:, :160, :160].transpose(0, 3, 1, 2) / 128 - 1
+    np.savez(tmp_path / "calibration.npz", image=pictures.astype(np.float32))
+    np.savez(tmp_path / "inputs.npz", image=pictures[3:5].astype(np.float32))
+    board = Board("onnx-rknn", tmp_path, shapes / "model" / "shapes.onnx")
+    found = board.simulate(board.convert("int8", "rk3588"), "rk3588", ("*",))
+    assert len(found["p3"]) == 2
+    assert len(found) > 10, "with taps"
+
+
 REFUSED = [
     ("fp16", "rv1106", {}, "computes integers only", "int8"),
     ("int16", "rv1106b", {}, "cannot do that convolution", "another precision"),
