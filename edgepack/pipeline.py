@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from edgepack.catalog import recipes
-from edgepack.compile import blocks_step, program_step, render, runtime_step, verify_step
+from edgepack.compile import blocks_step, library_step, program_step, render, runtime_step, verify_step
 from edgepack.convert import device, feed_step, parity_step
 from edgepack.convert import state as recipe_state
 from edgepack.convert import step as convert_step
@@ -45,6 +45,7 @@ STAGES: Mapping[str, Callable[[Work], str]] = {
     "convert": convert_step.run_convert,
     "parity": parity_step.run,
     "runtime": runtime_step.run,
+    "library": library_step.run,
     "compile": program_step.run,
     "verify": verify_step.run,
     "package": package_step.run,
@@ -143,7 +144,7 @@ def prepared(request: Request, events: Events) -> tuple[Plan, Mapping[str, Mappi
 def make_plan(project: Project, request: Request, store: Store) -> Plan:
     """What a build would do now: a look at everything, then a pure decision."""
     wanted = check_targets(project, request.targets)
-    elsewhere = runtime_step.built() | package_step.packaged(project)
+    elsewhere = runtime_step.built() | library_step.built() | package_step.packaged(project)
     elsewhere |= handed.handed_over(project)
     known = recipes.load_all(project.folder)
     here = Here(

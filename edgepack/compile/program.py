@@ -48,13 +48,15 @@ class ProgramBuild:
 class Places:
     """The folders of one build, absolute. work: ours, kept between builds; the others: the caller's.
 
-    runtime: None for `pre` and `post` alone.
+    runtime: None for `pre` and `post` alone. libraries: of C, each with ``include/``
+    and ``lib/``, in a linker's order.
     """
 
     project: Path
     work: Path
     runtime: Path | None
     log: Path
+    libraries: tuple[Path, ...] = ()
 
     @property
     def source(self) -> Path:
@@ -74,18 +76,20 @@ def build_program(
     runtime: Path,
     dest: Path,
     log: Path,
+    libraries: tuple[Path, ...] = (),
     progress: Callable[[str], None] = lambda _line: None,
 ) -> ProgramBuild:
     """Render, configure where needed, compile what changed, link, and split off the debug symbols.
 
     project: the folder that the spec's C++ files are relative to. build: a folder of ours that is kept
-    between builds: with nothing changed nothing is compiled. runtime: its ``include/`` and ``lib/``.
+    between builds: with nothing changed nothing is compiled. runtime: its ``include/`` and ``lib/``; so
+    with ``libraries``, those of C that it is linked with besides.
     ``dest`` gets ``<name>``, ``<name>.debug``, and ``sdk/`` in that form; ``log`` what the tools say.
     ``progress`` gets lines like ``compiling 3/7``. Raises CompileError with the user's own file and line,
     LoadError where the result is for another architecture than ``spec.arch``, InputError for a spec that
     cannot be a program.
     """
-    places = Places(project.resolve(), build.resolve(), runtime.resolve(), log.resolve())
+    places = Places(project.resolve(), build.resolve(), runtime.resolve(), log.resolve(), libraries)
     render_program(spec, places.source, _templates(spec, places.project))
     _configure(spec, places, toolchain, progress)
     drop_stale(places.build, "CMakeFiles/user.dir/**/*.o")
@@ -93,7 +97,7 @@ def build_program(
     objects = (*OBJECTS, *(["interface", "client"] if is_sdk else []), *(["user"] if spec.sources() else []))
     compiled = _ninja(spec, places, toolchain, objects, progress)
     remember(places.build, toolchain.ninja, places.project)
-    build_id = _name_build(spec, places, toolchain, sorted((runtime / "lib").glob("*.a")))
+    build_id = _name_build(spec, places, toolchain, _archives((runtime, *libraries)))
     if is_sdk:
         sdk.name_library(places.build, build_id)
     progress("linking")
@@ -143,7 +147,8 @@ def _configure(
 ) -> None:
     """Run CMake for the first time; later, Ninja itself runs it again when one of its files changed."""
     file = toolchain.cmake_toolchain_file(places.work / "toolchain", maps={places.project: "/user"})
-    variables = {"EDGEPACK_PROJECT": str(places.project)}
+    libraries = ";".join(map(str, places.libraries))
+    variables = {"EDGEPACK_PROJECT": str(places.project), "EDGEPACK_LIBRARIES": libraries}
     if places.runtime is None:
         variables["EDGEPACK_BLOCKS"] = "ON"
     else:
@@ -234,6 +239,10 @@ def _objects(places: Places) -> list[Path]:
     """The objects of this build, as CMake's own list of compile commands has them."""
     listed = json.loads((places.build / "compile_commands.json").read_text())
     return [places.build / item["output"] for item in listed]
+
+
+def _archives(places: tuple[Path, ...]) -> list[Path]:
+    return [archive for place in places for archive in sorted((place / "lib").glob("*.a"))]
 
 
 def _name_build(spec: ProgramSpec, places: Places, toolchain: Toolchain, libraries: list[Path]) -> str:

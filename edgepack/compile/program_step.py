@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.catalog.runtimes import glibc_floor, linkage
-from edgepack.compile import loads, runtime_step
+from edgepack.compile import library_step, loads, runtime_step
 from edgepack.compile.blocks import Block
 from edgepack.compile.errors import CompileError
 from edgepack.compile.program import ProgramBuild, build_program
@@ -40,13 +40,14 @@ def run(work: Work) -> str:
             runtime=runtime_step.folder(work.step("runtime")),
             dest=Path(temporary),
             log=log,
+            libraries=library_step.folders(work),
             progress=work.progress,
         )
         needs = _check_loads(work, made)
         report = {"build_id": made.build_id, "compiled": made.compiled, "total": made.total, "glibc": glibc}
         report["needs"] = vars(needs)
         sdk = {f"sdk/{name}": path for name, path in made.sdk.items()}
-        beside = runtime_step.beside(work.step("runtime"))
+        beside = {**runtime_step.beside(work.step("runtime")), **library_step.beside(work)}
         work.store.put(step.key, {"program": made.program, "debug": made.debug, **sdk, **beside}, report)
         size = made.program.stat().st_size
     return f"{made.compiled} of {made.total} files compiled, {size / 1e6:.1f} MB"

@@ -13,8 +13,9 @@ from pydantic import Field, model_validator
 from edgepack import document
 from edgepack.errors import InputError, Problem
 from edgepack.manifest.blocks import PostBlock, PreBlock, misplaced
+from edgepack.manifest.flow import Sink, Source
 from edgepack.manifest.model import ModelSection, Parity, PythonCode, TargetOptions
-from edgepack.manifest.words import InsidePath, Model, Name, TargetId, Version
+from edgepack.manifest.words import Model, Name, TargetId, Version
 
 FILE = "edgepack.yaml"
 
@@ -31,22 +32,6 @@ _KEYWORD = re.compile(
 )
 
 Place = tuple[str | int, ...]  # of a value in the manifest: ("post", 1, "code")
-
-
-class Source(Model):
-    """Where the program gets its inputs: a folder that it watches."""
-
-    kind: Literal["files"] = Field(
-        default="files", description="images (binary PGM or PPM), in name order, removed once answered"
-    )
-    path: InsidePath = Field(default="inbox", description="below the app's data folder on the box")
-
-
-class Sink(Model):
-    """Where the answers go: one JSON object a line."""
-
-    kind: Literal["jsonl"] = Field(default="jsonl", description="a file of lines, appended to")
-    path: InsidePath = Field(default="results.jsonl", description="below the app's data folder on the box")
 
 
 class Health(Model):

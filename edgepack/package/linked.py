@@ -18,6 +18,7 @@ from edgepack.package import notices, sbom
 from edgepack.package.bundle import Content
 from edgepack.package.errors import NoticesMissing
 from edgepack.package.sbom import Component
+from edgepack.plan.libraries import needed
 from edgepack.plan.program_steps import glibc_of
 from edgepack.plan.step import Work
 from edgepack.tools import sdist, uv
@@ -57,14 +58,23 @@ def notices_layer(work: Work, layers: Mapping[str, Mapping[str, Content]]) -> di
         )
     else:
         linked = by_gcc(sdist.unpack(SOURCE, work.progress), work.choice.target.arch)
+    compiled = work.result("compile").outputs
+    # Of the C libraries beside the runtime.
+    more = notices.texts(
+        {
+            file.removeprefix("licences/"): work.store.blob(output.sha256)
+            for file, output in compiled.items()
+            if file.startswith("licences/")
+        }
+    )
     own = [
         Component(path, version if kind == "program" else "", _KINDS[kind], sha256=_sha256(content))
         for kind, files in layers.items()
         if kind in _KINDS
         for path, content in files.items()
     ]
-    bill = sbom.render(name, version, (*own, *linked.parts))
-    layer = {f"LICENSES/{file}": Content(text) for file, text in linked.texts.items()}
+    bill = sbom.render(name, version, (*own, *linked.parts, *sbom.c_libraries(needed(work.project.manifest))))
+    layer = {f"LICENSES/{file}": Content(text) for file, text in {**linked.texts, **more}.items()}
     return {**layer, SBOM: Content(bill)}
 
 

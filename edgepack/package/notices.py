@@ -46,6 +46,11 @@ def beside(libraries: Mapping[str, Path], zig_lib: Path) -> dict[str, bytes]:
     return {name: _read(name, path) for name, path in sorted(sources.items())}
 
 
+def texts(places: Mapping[str, Path]) -> dict[str, bytes]:
+    """Those texts as they are; ``places``: name in ``LICENSES/`` → where it lies."""
+    return {name: _read(name, path) for name, path in sorted(places.items())}
+
+
 def _read(name: str, path: Path) -> bytes:
     try:
         text = path.read_bytes()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from edgepack.catalog.libraries import LIBRARIES
 from edgepack.package.errors import NoticesMissing
 
 # Its LICENSE.txt: its own, and those of what it has taken in.
@@ -66,6 +67,16 @@ def linked_to_glibc(zig_lib: Path, zig_version: str) -> tuple[Component, ...]:
     parts = [part for part in linked("", zig_lib, zig_version) if part.name not in ("ncnn", "musl")]
     purl = f"pkg:pypi/ziglang@{zig_version}#glibc"
     return (*parts, Component("glibc-start-files", zig_version, licence="LGPL-2.1-or-later", purl=purl))
+
+
+def c_libraries(names: Sequence[str]) -> tuple[Component, ...]:
+    """What is linked of ``edgepack.catalog.libraries``: built from the sources that Debian keeps."""
+    found = []
+    for library in (LIBRARIES[name] for name in names):
+        version = library.source.version.replace(":", "%3A").replace("+", "%2B")
+        purl = f"pkg:deb/debian/{library.source.name}@{version}?arch=source"
+        found.append(Component(library.name, library.version, licence=library.licence, purl=purl))
+    return tuple(found)
 
 
 def render(name: str, version: str, components: Sequence[Component]) -> bytes:

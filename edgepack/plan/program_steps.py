@@ -13,6 +13,7 @@ from edgepack.errors import InputError
 from edgepack.manifest.project import Project
 from edgepack.plan.gates import gates_of
 from edgepack.plan.keys import make_step
+from edgepack.plan.libraries import library_steps
 from edgepack.plan.snapshot import Snapshot
 from edgepack.plan.step import Choice, Step
 from edgepack.store import digest_of
@@ -42,12 +43,15 @@ def program_steps(snapshot: Snapshot, choice: Choice, before: Mapping[str, Step]
     # A bundle is not made of a model that was held to the trained one and did not pass.
     proven = (before["parity"].id,) if "parity" in before else ()
     runtime = _runtime_step(snapshot, choice, convert)
+    glibc = glibc_of(snapshot.project, choice)
+    libraries = library_steps(snapshot.libraries, manifest, choice, glibc, snapshot.results)
+    keys = {slot: step.key for slot, step in libraries.items()}
     compiled = make_step(
         snapshot,
         f"{here}/compile",
         "compile",
-        _compile_inputs(snapshot, choice, convert, runtime),
-        (convert.id, runtime.id),
+        {**_compile_inputs(snapshot, choice, convert, runtime), **keys},
+        (convert.id, runtime.id, *(step.id for step in libraries.values())),
     )
     golden = manifest.model.golden
     # Needs are named though others have them too: with those cached, the order would be lost.
@@ -76,7 +80,7 @@ def program_steps(snapshot: Snapshot, choice: Choice, before: Mapping[str, Step]
         },
         (convert.id, *proven, compiled.id, verify.id),
     )
-    return {"runtime": runtime, "compile": compiled, "verify": verify, last: package}
+    return {"runtime": runtime, **libraries, "compile": compiled, "verify": verify, last: package}
 
 
 def glibc_of(project: Project, choice: Choice) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from edgepack import __version__
 from edgepack.catalog import paths, targets, toolchains
 from edgepack.catalog.architectures import architecture
+from edgepack.catalog.libraries import LibrarySpec
 from edgepack.catalog.ncnn_build import NcnnSpec
 from edgepack.catalog.ncnn_layers import Tier
 from edgepack.catalog.onnxruntime_build import OnnxRuntimeSpec
@@ -23,6 +24,7 @@ from edgepack.catalog.targets import Target
 from edgepack.manifest.project import Place, Project, named_files
 from edgepack.model import external
 from edgepack.model.errors import ExternalDataError
+from edgepack.plan import libraries
 from edgepack.plan.chain import format_of
 from edgepack.store import Store, digest_file, digest_of, digest_tree
 
@@ -48,6 +50,7 @@ class Snapshot:
     runtimes: Mapping[NcnnSpec | OnnxRuntimeSpec, str]
     results: frozenset[str]  # keys that have a result
     layers: Mapping[str, tuple[str, ...]]  # convert key → ncnn layers its result uses
+    libraries: Mapping[LibrarySpec, str]  # each C library that may be wanted → as above
     previous: Mapping[str, Mapping[str, str]]  # step id → inputs of the last build
     here: Here
 
@@ -96,6 +99,7 @@ def take(
         sources=sources,
         code=_code(folder),
         runtimes={spec: spec.key() for spec in _runtimes(chosen.values())},
+        libraries={spec: spec.key() for spec in libraries.specs(project.manifest, chosen.values())},
         results=store.keys() | elsewhere,
         layers=remembered_layers(folder),
         previous=_previous(folder),

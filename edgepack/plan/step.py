@@ -16,7 +16,7 @@ from edgepack.store import Result, Store
 
 STAGES = (
     *("import", "prepare", "adapt", "blocks", "feed", "convert", "parity"),
-    *("runtime", "compile", "verify", "package", "sdk", "model"),
+    *("runtime", "library", "compile", "verify", "package", "sdk", "model"),
 )
 
 

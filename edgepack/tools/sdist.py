@@ -59,17 +59,25 @@ def fetch(source: Source, progress: Callable[[str], None] = lambda _line: None) 
 def unpack(source: Source, progress: Callable[[str], None] = lambda _line: None) -> Path:
     """The folder that the source release holds, unpacked once into the cache.
 
-    Links, devices and paths that leave the folder are refused (PEP 706's ``data`` filter).
-    Raises ToolError as ``fetch`` does, and where the archive is damaged or hostile.
+    Raises ToolError as ``fetch`` and ``unpacked`` do.
     """
-    folder = cache.root() / "sources" / source.sha256[:16]
+    return unpacked(source.filename, source.sha256, lambda: fetch(source, progress))
+
+
+def unpacked(name: str, sha256: str, get: Callable[[], Path]) -> Path:
+    """The one folder at the top of a source archive of that digest, unpacked once into the cache.
+
+    get: gives the archive where it is not unpacked yet. Links, devices and paths that leave the folder are
+    refused (PEP 706's ``data`` filter). Raises ToolError where the archive is damaged or hostile.
+    """
+    folder = cache.root() / "sources" / sha256[:16]
     with cache.locked(folder):
         if not (folder / _UNPACKED).is_file():
-            _unpack(fetch(source, progress), folder)
+            _unpack(get(), folder)
     entries = [entry for entry in folder.iterdir() if entry.is_dir()]
     if len(entries) != 1:
         raise ToolError(
-            f"{source.filename} is not a source release",
+            f"{name} is not a source release",
             why=f"it holds {len(entries)} folders at its top where one is expected",
         )
     return entries[0]

@@ -1,0 +1,175 @@
+"""C libraries that a program may be linked with: pinned sources, how they are built, what names a build.
+
+Data and a frozen description only, as for ncnn (ncnn_build.py). A library is built for the target's
+processor, static, and only where a project's manifest needs it (``edgepack.plan.libraries``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+from edgepack.catalog.toolchains import flags, pins
+from edgepack.errors import InputError
+from edgepack.tools.debian import Package
+
+
+@dataclass(frozen=True)
+class Library:
+    """One C library.
+
+    source: Debian's archive of the upstream's own files, as it was released. licence: an SPDX expression;
+    texts: the files of the source that say it. headers: name under ``include/`` → ``source/<path>`` or
+    ``build/<path>``. needs: libraries that this one is built with.
+
+    Where ``files`` names C files, they are compiled with ``defines``; else the source's own CMake project
+    is built with ``options``, and ``target`` leaves the archive ``lib<archive>.a`` in the build folder.
+    """
+
+    name: str
+    source: Package
+    licence: str
+    texts: tuple[str, ...]
+    archive: str
+    headers: Mapping[str, str]
+    files: tuple[str, ...] = ()
+    defines: tuple[str, ...] = ()
+    target: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+
+    @property
+    def version(self) -> str:
+        """The upstream's version, without Debian's additions."""
+        upstream = self.source.version.rpartition(":")[2].partition("-")[0]
+        return upstream.rpartition("really")[2].partition("+")[0]
+
+
+_ZLIB = Library(
+    name="zlib",
+    source=Package(
+        name="zlib",
+        version="1:1.3.dfsg+really1.3.1-1",
+        path="pool/main/z/zlib/zlib_1.3.dfsg+really1.3.1.orig.tar.gz",
+        size=1325737,
+        sha256="60dd315c07f616887caa029408308a018ace66e3d142726a97db164b3b8f69fb",
+        source="Debian 13 trixie, main, source/Sources",
+    ),
+    licence="Zlib",
+    texts=("LICENSE",),
+    archive="z",
+    headers={"zlib.h": "source/zlib.h", "zconf.h": "source/zconf.h"},
+    # Without the parts that read and write .gz files.
+    files=(
+        *("adler32.c", "compress.c", "crc32.c", "deflate.c", "inffast.c", "inflate.c", "inftrees.c"),
+        *("trees.c", "uncompr.c", "zutil.c"),
+    ),
+)
+
+_SPNG = Library(
+    name="libspng",
+    source=Package(
+        name="libspng",
+        version="0.7.4-2",
+        path="pool/main/libs/libspng/libspng_0.7.4.orig.tar.gz",
+        size=159230,
+        sha256="47ec02be6c0a6323044600a9221b049f63e1953faf816903e7383d4dc4234487",
+        source="Debian 13 trixie, main, source/Sources",
+    ),
+    licence="BSD-2-Clause",
+    texts=("LICENSE",),
+    archive="spng",
+    headers={"spng.h": "source/spng/spng.h"},
+    files=("spng/spng.c",),
+    defines=("SPNG_STATIC",),
+    needs=("zlib",),
+)
+
+_JPEG = Library(
+    name="libjpeg-turbo",
+    source=Package(
+        name="libjpeg-turbo",
+        version="1:2.1.5-4",
+        path="pool/main/libj/libjpeg-turbo/libjpeg-turbo_2.1.5.orig.tar.gz",
+        size=2264471,
+        sha256="254f3642b04e309fee775123133c6464181addc150499561020312ec61c1bf7c",
+        source="Debian 13 trixie, main, source/Sources",
+    ),
+    licence="IJG AND BSD-3-Clause AND Zlib",
+    texts=("LICENSE.md", "README.ijg"),
+    archive="jpeg",
+    headers={
+        "jconfig.h": "build/jconfig.h",
+        **{name: f"source/{name}" for name in ("jerror.h", "jmorecfg.h", "jpeglib.h")},
+    },
+    target="jpeg-static",
+    options={
+        # Its SIMD for x86 is NASM's, which no toolchain here has; for Arm it is in C.
+        "NEON_INTRINSICS": "ON",
+        "ENABLE_SHARED": "OFF",
+        "WITH_TURBOJPEG": "OFF",
+        "BUILD": "edgepack",  # else the day that it was built
+        "CMAKE_POLICY_VERSION_MINIMUM": "3.5",  # its own project asks for one that CMake 4 has no more
+    },
+)
+
+LIBRARIES: Mapping[str, Library] = {library.name: library for library in (_ZLIB, _SPNG, _JPEG)}
+
+_WAY = 2  # counted up when edgepack.compile.library builds in another way
+_SIMD = ("aarch64", "armhf")  # where libjpeg-turbo's is C
+
+
+@dataclass(frozen=True)
+class LibrarySpec:
+    """One build of a library: for which processor, by which toolchain. Fields as of NcnnSpec."""
+
+    name: str
+    arch: str
+    cpu: str | None = None
+    toolchain: str = "zig"
+    glibc: str = ""
+
+    @property
+    def library(self) -> Library:
+        """What is built. Raises InputError for a name that is not known."""
+        if self.name not in LIBRARIES:
+            raise InputError(f"no library {self.name!r} is known", why=f"known: {', '.join(LIBRARIES)}")
+        return LIBRARIES[self.name]
+
+    def needs(self) -> tuple[LibrarySpec, ...]:
+        """The builds that this one is made with."""
+        return tuple(
+            LibrarySpec(name, self.arch, self.cpu, self.toolchain, self.glibc) for name in self.library.needs
+        )
+
+    def options(self) -> dict[str, str]:
+        """CMake's ``-D`` words, in a fixed order."""
+        simd = "ON" if self.arch in _SIMD else "OFF"
+        more = {"WITH_SIMD": simd} if self.name == "libjpeg-turbo" else {}
+        return {**self.library.options, **more}
+
+    def key(self) -> str:
+        """A digest of everything the library's bytes depend on."""
+        inputs = {
+            "way": _WAY,
+            "spec": asdict(self),
+            "library": asdict(self.library),
+            "options": self.options(),
+            "needs": [spec.key() for spec in self.needs()],
+            "flags": asdict(flags(self.toolchain, self.glibc)),
+            "pins": pins(self.toolchain, self.arch),
+        }
+        return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+
+
+def with_needs(names: tuple[str, ...]) -> tuple[str, ...]:
+    """These libraries and what they need, each once, a library before what it needs: a linker's order."""
+    found: list[str] = []
+    for name in names:
+        for each in (name, *with_needs(LIBRARIES[name].needs)):
+            if each in found:
+                found.remove(each)
+            found.append(each)
+    return tuple(found)

@@ -1,0 +1,56 @@
+"""Which C libraries a project's program is linked with, and the steps that build them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from edgepack.catalog.architectures import architecture
+from edgepack.catalog.libraries import LibrarySpec, with_needs
+from edgepack.catalog.targets import Target
+from edgepack.catalog.toolchains import TOOLCHAINS
+from edgepack.manifest.project import Manifest
+from edgepack.plan.step import Choice, Step
+
+SLOT = "library"
+
+_DECODERS = {"jpeg": "libjpeg-turbo", "png": "libspng"}
+
+
+def needed(manifest: Manifest) -> tuple[str, ...]:
+    """The libraries' names in a linker's order: each before what it needs itself."""
+    wanted = []
+    if manifest.form != "sdk":  # a partner's program reads its own pictures
+        wanted += [_DECODERS[name] for name in manifest.source.formats if name in _DECODERS]
+    return with_needs(tuple(dict.fromkeys(wanted)))
+
+
+def spec_of(name: str, choice: Choice, glibc: str) -> LibrarySpec:
+    """The build of a library for a target's program. glibc: what that one links to, or empty."""
+    return LibrarySpec(name, choice.target.arch, choice.target.cpu, choice.toolchain, glibc)
+
+
+def specs(manifest: Manifest, chosen: Iterable[Target]) -> Iterator[LibrarySpec]:
+    """Every build that a plan for these targets may want."""
+    names = needed(manifest)
+    for target in chosen:
+        for name in names:
+            for toolchain in TOOLCHAINS:
+                yield LibrarySpec(name, target.arch, target.cpu, toolchain)
+            yield LibrarySpec(name, target.arch, target.cpu, "zig", architecture(target.arch).glibc)
+
+
+def library_steps(
+    keys: Mapping[LibrarySpec, str], manifest: Manifest, choice: Choice, glibc: str, results: frozenset[str]
+) -> dict[str, Step]:
+    """Slot → step of each library that the program of a target needs. keys: of each that may be wanted."""
+    found = {}
+    for name in needed(manifest):
+        spec = spec_of(name, choice, glibc)
+        cpu = f"+{spec.cpu}" if spec.cpu else ""
+        linked = f":glibc-{glibc}" if glibc else ""
+        step_id = f"{name}:{spec.arch}{cpu}:{spec.toolchain}{linked}"
+        inputs = {"source, options and toolchain": keys[spec]}
+        cached = keys[spec] in results
+        why = "" if cached else "never done before"
+        found[f"{SLOT}:{name}"] = Step(step_id, SLOT, keys[spec], inputs, (), cached, why)
+    return found
