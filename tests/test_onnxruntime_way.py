@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from edgepack.bundle import open_bundle
-from edgepack.catalog.onnxruntime_build import LIBRARIES
+from edgepack.catalog.onnxruntime_build import ONNX_RUNTIME
 from edgepack.tools.qemu import host_arch
 from tests import digits
 from tests.digits import Digits
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(host_arch() not in LIBRARIES, reason="there is no library for this host"),
+    pytest.mark.skipif(host_arch() not in ONNX_RUNTIME.libraries, reason="there is no library for this host"),
 ]
 TARGET = host_arch()
 

@@ -228,8 +228,9 @@ def _has(need: VersionNeed, provided: Collection[str]) -> str:
 
 
 def _older(info: ElfInfo, arch: str, family: str, floor: str) -> str:
-    if info.soname is not None:
-        return f"take a build of {info.soname} for {family}_{floor} or older, or the static `runtime: ncnn`"
+    if info.interpreter is None:
+        name = info.soname or info.path.name
+        return f"take a build of {name} for {family}_{floor} or older, or the static `runtime: ncnn`"
     link = f", which links for it: -target {architecture(arch).zig_gnu}.{floor}" if family == "GLIBC" else ""
     return f"link it statically, or compile it with zig (`toolchain: zig`){link}"
 

@@ -29,7 +29,8 @@ def check(
     glibc: the oldest to expect on the target. objects: what the program was linked from, to say which of
     them asks for a symbol. Raises LoadError naming file, symbol and what to do.
     """
-    brought = {info.soname: info for info in map(elf.inspect, libraries) if info.soname}
+    # What is loaded by its file's name alone, as a plugin is, has no soname.
+    brought = {info.soname or info.path.name: info for info in map(elf.inspect, libraries)}
     own = elf.inspect(program)
     for info in (own, *brought.values()):
         floors = {"GLIBC": glibc, **_given(info, brought)}
@@ -65,7 +66,7 @@ def _name_object(error: LoadError, info: ElfInfo, floors: Mapping[str, str], obj
         floor = floors.get(family)
         if floor is not None and ordered(floor) < ordered(need.version):
             asking = [path for path in objects if need.symbol in elf.undefined(path)]
-            if asking and info.soname is None:
+            if asking and info.interpreter is not None:
                 error.why += f"; {', '.join(_named(path) for path in asking)} asks for it"
             return
 

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from edgepack.catalog import ncnn_layers, onnxruntime_build
-from edgepack.compile import onnxruntime
+from edgepack.catalog import ncnn_layers
+from edgepack.catalog.packaged_runtimes import PACKAGED, PackagedSpec
+from edgepack.compile import packaged
 from edgepack.compile.ncnn import NcnnSpec, build_ncnn
 from edgepack.plan.program_steps import glibc_of
 from edgepack.plan.step import Step, Work
 from edgepack.tools import cache
 
-_MARKERS = ("ncnn-build.json", onnxruntime.MARKER)
+_MARKERS = ("ncnn-build.json", packaged.MARKER)
 
 
 def run(work: Work) -> str:
     """Get the runtime; returns a line on it. Raises ToolError or CompileError."""
     folder(work.step("runtime")).parent.mkdir(parents=True, exist_ok=True)
-    return _GET[work.choice.runtime](work)
+    return _packaged(work) if work.choice.runtime in PACKAGED else _ncnn(work)
 
 
 def _ncnn(work: Work) -> str:
@@ -34,13 +34,12 @@ def _ncnn(work: Work) -> str:
     return f"ncnn {about['ncnn']}, kept for every project"
 
 
-def _onnxruntime(work: Work) -> str:
-    spec = onnxruntime_build.OnnxRuntimeSpec(work.choice.target.arch)
-    onnxruntime.fetch(spec, folder(work.step("runtime")), work.progress)
-    return f"ONNX Runtime {onnxruntime_build.VERSION}, kept for every project"
-
-
-_GET: Mapping[str, Callable[[Work], str]] = {"ncnn": _ncnn, "onnxruntime": _onnxruntime}
+def _packaged(work: Work) -> str:
+    about = PACKAGED[work.choice.runtime]
+    packaged.fetch(
+        PackagedSpec(about.id, work.choice.target.arch), folder(work.step("runtime")), work.progress
+    )
+    return f"{about.name} {about.version}, kept for every project"
 
 
 def libraries(step: Step) -> tuple[Path, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from edgepack.catalog.packaged_runtimes import PACKAGED
 from edgepack.compile.errors import ParityError
 from edgepack.errors import ToolError
 from edgepack.model import golden
@@ -92,7 +93,9 @@ def _emulated(work: Work, arch: str) -> tuple[str | Path, ...]:
         work.progress(text)
 
     emulator = qemu.fetch(arch, told, least=qemu.FOR_LIBRARIES)
-    return (emulator, "-L", sysroot.glibc(arch, work.progress))
+    about = PACKAGED.get(work.choice.runtime)
+    least = about.libraries[arch].glibc if about else ""
+    return (emulator, "-L", sysroot.glibc(arch, work.progress, least))
 
 
 def _lay_out(work: Work, release: Path) -> None:

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgepack.catalog import onnxruntime_build
+from edgepack.catalog.gcc_libraries import LICENCE as GCC_LICENCE
 from edgepack.catalog.architectures import architecture
+from edgepack.catalog.packaged import Packaged
+from edgepack.catalog.packaged_runtimes import PACKAGED
 from edgepack.catalog.ncnn_build import SOURCE, VERSION
 from edgepack.catalog.paths import data
 from edgepack.catalog.toolchains import LOCK, gcc_program
@@ -26,7 +29,6 @@ from edgepack.tools.runner import command, run
 
 SBOM = "sbom.cdx.json"
 _DOC = Path("/usr/share/doc")
-_GCC_LICENCE = "GPL-3.0-or-later WITH GCC-exception-3.1"
 
 
 @dataclass(frozen=True)
@@ -44,14 +46,14 @@ def notices_layer(work: Work, layers: Mapping[str, Mapping[str, Content]]) -> di
     is not in the cache and cannot be had.
     """
     name, version = work.project.manifest.name, work.project.manifest.version
-    if work.choice.runtime == "onnxruntime":
+    if work.choice.runtime in PACKAGED:
         compiled = work.result("compile").outputs
         texts = {
             name.removeprefix("licences/"): work.store.blob(output.sha256)
             for name, output in compiled.items()
             if name.startswith("licences/")
         }
-        linked = with_onnxruntime(texts, work.choice.target.arch, zig_lib())
+        linked = with_packaged(PACKAGED[work.choice.runtime], texts, work.choice.target.arch, zig_lib())
     elif work.choice.toolchain == "zig":
         linked = by_zig(
             sdist.unpack(SOURCE, work.progress), zig_lib(), static=not glibc_of(work.project, work.choice)
@@ -96,16 +98,15 @@ def by_zig(ncnn: Path, lib: Path, *, static: bool = True) -> Linked:
     )
 
 
-def with_onnxruntime(texts: Mapping[str, Path], arch: str, lib: Path) -> Linked:
-    """What zig links into a program that loads ONNX Runtime, and the libraries beside it with their texts."""
-    version = onnxruntime_build.VERSION
-    purl = f"pkg:pypi/onnxruntime@{version}"
-    parts = [Component("onnxruntime", version, licence="MIT", purl=purl)]
-    for companion in onnxruntime_build.LIBRARIES[arch].companions:
+def with_packaged(about: Packaged, texts: Mapping[str, Path], arch: str, lib: Path) -> Linked:
+    """What zig links into a program that loads a runtime, and the libraries beside it with their texts."""
+    purl = f"pkg:pypi/{about.project}@{about.version}"
+    parts = [Component(about.project, about.version, licence=about.licence, purl=purl)]
+    for companion in about.libraries[arch].companions:
         package = companion.package
         purl = f"pkg:deb/debian/{package.name}@{package.version}?arch={architecture(arch).debian}"
         parts.append(
-            Component(package.name, package.version, licence=_GCC_LICENCE, purl=purl.replace("+", "%2B"))
+            Component(package.name, package.version, licence=GCC_LICENCE, purl=purl.replace("+", "%2B"))
         )
     linked = sbom.linked_to_glibc(lib, _pinned("ziglang"))
     return Linked(notices.beside(texts, lib), (*parts, *linked))
@@ -121,9 +122,9 @@ def by_gcc(ncnn: Path, arch: str) -> Linked:
     cross = "" if known.runs(platform.machine()) else f"-{known.debian}-cross"
     packages = {
         "glibc": (f"libc6-dev{cross}", "LGPL-2.1-or-later"),
-        "libgcc": (f"libgcc-{major}-dev{cross}", _GCC_LICENCE),
-        "libgomp": (f"libgcc-{major}-dev{cross}", _GCC_LICENCE),
-        "libstdc++": (f"libstdc++-{major}-dev{cross}", _GCC_LICENCE),
+        "libgcc": (f"libgcc-{major}-dev{cross}", GCC_LICENCE),
+        "libgomp": (f"libgcc-{major}-dev{cross}", GCC_LICENCE),
+        "libstdc++": (f"libstdc++-{major}-dev{cross}", GCC_LICENCE),
     }
     texts = {f"{name}.txt": _DOC / package / "copyright" for name, (package, _) in packages.items()}
     parts = [Component("ncnn", VERSION, licence=sbom.NCNN_LICENCE, purl=f"pkg:pypi/ncnn@{VERSION}")]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edgepack.catalog import ncnn_layers, onnxruntime_build
+from edgepack.catalog import ncnn_layers
 from edgepack.catalog.architectures import architecture
 from edgepack.catalog.ncnn_build import NcnnSpec
-from edgepack.catalog.onnxruntime_build import OnnxRuntimeSpec
+from edgepack.catalog.packaged_runtimes import PACKAGED, PackagedSpec
 from edgepack.catalog.runtimes import DEFAULT_GLIBC, linkage
 from edgepack.errors import InputError
 from edgepack.manifest.project import Project
@@ -104,15 +104,16 @@ def glibc_of(project: Project, choice: Choice) -> str:
     return architecture(choice.target.arch).glibc
 
 
-def _onnxruntime_step(snapshot: Snapshot, choice: Choice) -> Step:
+def _packaged_step(snapshot: Snapshot, choice: Choice) -> Step:
     """Raises InputError for a target that the library is not for, and a toolchain that cannot link to it."""
     target, document = choice.target, snapshot.project.document
-    why = onnxruntime_build.why_not(target.arch, target.libc)
+    runtime = choice.runtime
+    why = PACKAGED[runtime].why_not(target.arch, target.libc)
     if why is None and snapshot.project.manifest.form == "sdk":
         why = "the form `sdk` is made with ncnn only, which is linked into its library"
     if why is not None:
         message, place = (
-            f"no program with onnxruntime for {target.id}: {why}",
+            f"no program with {runtime} for {target.id}: {why}",
             ("targets", target.id, "runtime"),
         )
         hint = f"`{target.id}: {{runtime: ncnn}}`, which is static"
@@ -120,12 +121,12 @@ def _onnxruntime_step(snapshot: Snapshot, choice: Choice) -> Step:
     glibc_of(snapshot.project, choice)
     files = snapshot.runtimes[OnnxRuntimeSpec(target.arch)]
     inputs = {"arch": target.arch, "packages and toolchain": files}
-    return make_step(snapshot, f"onnxruntime:{target.arch}", "runtime", inputs)
+    return make_step(snapshot, f"{runtime}:{target.arch}", "runtime", inputs)
 
 
 def _runtime_step(snapshot: Snapshot, choice: Choice, convert: Step) -> Step:
-    if choice.runtime == "onnxruntime":
-        return _onnxruntime_step(snapshot, choice)
+    if choice.runtime in PACKAGED:
+        return _packaged_step(snapshot, choice)
     tier = ncnn_layers.tier(snapshot.layers.get(convert.key, ()))
     target = choice.target
     glibc = glibc_of(snapshot.project, choice)

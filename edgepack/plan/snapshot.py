@@ -18,7 +18,7 @@ from edgepack.catalog.architectures import architecture
 from edgepack.catalog.libraries import LibrarySpec
 from edgepack.catalog.ncnn_build import NcnnSpec
 from edgepack.catalog.ncnn_layers import Tier
-from edgepack.catalog.onnxruntime_build import OnnxRuntimeSpec
+from edgepack.catalog.packaged_runtimes import PACKAGED, PackagedSpec
 from edgepack.catalog.recipes import Recipe
 from edgepack.catalog.targets import Target
 from edgepack.manifest.project import Place, Project, named_files
@@ -47,7 +47,7 @@ class Snapshot:
     sources: str  # digest of all C and C++ files of the project
     code: Mapping[str, str]  # parts of edgepack that decide bytes → digest
     # Each that may be wanted → the digest of all its bytes depend on.
-    runtimes: Mapping[NcnnSpec | OnnxRuntimeSpec, str]
+    runtimes: Mapping[NcnnSpec | PackagedSpec, str]
     results: frozenset[str]  # keys that have a result
     layers: Mapping[str, tuple[str, ...]]  # convert key → ncnn layers its result uses
     libraries: Mapping[LibrarySpec, str]  # each C library that may be wanted → as above
@@ -107,9 +107,10 @@ def take(
     )
 
 
-def _runtimes(chosen: Iterable[Target]) -> Iterator[NcnnSpec | OnnxRuntimeSpec]:
+def _runtimes(chosen: Iterable[Target]) -> Iterator[NcnnSpec | PackagedSpec]:
     for target in chosen:
-        yield OnnxRuntimeSpec(target.arch)
+        for runtime in PACKAGED:
+            yield PackagedSpec(runtime, target.arch)
         for toolchain in toolchains.TOOLCHAINS:
             for tier in TIERS:
                 yield NcnnSpec(target.arch, target.cpu, tier, toolchain)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shutil
 from collections.abc import Callable
@@ -12,30 +11,20 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from edgepack.catalog.architectures import architecture
-from edgepack.catalog.onnxruntime_build import LIBRARIES, OnnxRuntimeSpec
-from edgepack.compile import loads, onnxruntime
+from edgepack.catalog.onnxruntime_build import ONNX_RUNTIME
+from edgepack.compile import loads
 from edgepack.compile.elf import inspect
 from edgepack.compile.errors import LoadError
-from edgepack.compile.program import build_program
-from edgepack.compile.render import ProgramSpec, TensorSpec
-from edgepack.compile.toolchains.select import prepare, toolchain
-from edgepack.tools import cache
 from edgepack.tools.qemu import host_arch
 from edgepack.tools.runner import command, run
+from tests.compile import packaged_project
 from tests.compile import program_project as tiny
+from tests.compile.packaged_project import verified
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(host_arch() not in LIBRARIES, reason="there is no library for this host"),
+    pytest.mark.skipif(host_arch() not in ONNX_RUNTIME.libraries, reason="there is no library for this host"),
 ]
-
-SPEC = dataclasses.replace(
-    tiny.SPEC,
-    runtime="onnxruntime",
-    inputs=(TensorSpec("image", "image", (1, 1, 4, 4)),),
-    outputs=(TensorSpec("logits", "logits", (1, 3)), TensorSpec("heat", "heat", (1, 2, 3, 3))),
-)
 
 
 def model(batch: int | str = 1, kind: int = TensorProto.FLOAT) -> onnx.ModelProto:
@@ -66,46 +55,11 @@ def model(batch: int | str = 1, kind: int = TensorProto.FLOAT) -> onnx.ModelProt
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
 
 
-@pytest.fixture(scope="session")
-def runtime() -> Path:
-    """The pinned files for this host, in the cache where a build keeps them too."""
-    spec = OnnxRuntimeSpec(host_arch())
-    dest = cache.root() / "runtimes" / f"test-{spec.key()[:16]}"
-    dest.parent.mkdir(parents=True, exist_ok=True)
-    onnxruntime.fetch(spec, dest, lambda _line: None)
-    return dest
-
-
-def build(folder: Path, runtime: Path, spec: ProgramSpec = SPEC) -> Path:
-    tool = toolchain("zig", spec.arch, glibc=architecture(spec.arch).glibc)
-    prepare(tool, lambda _line: None)
-    made = build_program(
-        spec,
-        project=tiny.write_project(folder / "my project"),
-        build=folder / "work",
-        toolchain=tool,
-        runtime=runtime,
-        dest=folder / "release" / "bin",
-        log=folder / "log.txt",
-    )
-    return made.program
-
-
 @pytest.fixture(scope="module")
-def release(runtime: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("onnxruntime")
-    program = build(folder, runtime)
-    place = program.parent.parent
-    shutil.copytree(runtime / "lib", place / "lib")
-    (place / "model").mkdir()
+def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = packaged_project.release(tmp_path_factory.mktemp("onnxruntime"), "onnxruntime")
     onnx.save(model(), place / "model" / "model.onnx")
-    tiny.write_golden(place / "golden", tiny.computed(tiny.images(5), tiny.weights()))
     return place
-
-
-def verified(release: Path) -> tuple[int, dict[str, object]]:
-    done = run(command(release / "bin" / "tiny", "verify", cwd=Path("/")))
-    return done.returncode, json.loads(done.stdout)
 
 
 @pytest.fixture
@@ -209,6 +163,7 @@ def test_an_image_that_does_not_fit_costs_one_image(release: Path, tmp_path: Pat
     assert lines[0]["outputs"] == lines[2]["outputs"]
 
 
-def test_two_folders_give_the_same_program(release: Path, runtime: Path, tmp_path: Path) -> None:
-    again = build(tmp_path / "somewhere else", runtime)
+def test_two_folders_give_the_same_program(release: Path, tmp_path: Path) -> None:
+    files, spec = packaged_project.files("onnxruntime"), packaged_project.spec("onnxruntime")
+    again = packaged_project.build(tmp_path / "somewhere else", files, spec)
     assert again.read_bytes() == (release / "bin" / "tiny").read_bytes()

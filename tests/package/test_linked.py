@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgepack.catalog.ncnn_build import SOURCE
-from edgepack.catalog.onnxruntime_build import LIBRARIES
+from edgepack.catalog.packaged_runtimes import PACKAGED
 from edgepack.package import linked
 from edgepack.tools import sdist
 
@@ -25,17 +25,19 @@ def test_the_pinned_toolchain_holds_every_licence_and_says_its_versions() -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("arch", LIBRARIES)
-def test_with_onnxruntime_every_library_has_its_licence_and_ncnn_is_not_named(
-    arch: str, tmp_path: Path
+@pytest.mark.parametrize(
+    ("runtime", "arch"), [(about.id, arch) for about in PACKAGED.values() for arch in about.libraries]
+)
+def test_with_a_runtime_beside_it_every_library_has_its_licence_and_ncnn_is_not_named(
+    runtime: str, arch: str, tmp_path: Path
 ) -> None:
-    (tmp_path / "onnxruntime-LICENSE.txt").write_text("theirs\n")
+    (tmp_path / f"{runtime}-LICENSE.txt").write_text("theirs\n")
     texts = {path.name: path for path in tmp_path.iterdir()}
-    found = linked.with_onnxruntime(texts, arch, linked.zig_lib())
-    assert found.texts["onnxruntime-LICENSE.txt"] == b"theirs\n"
+    found = linked.with_packaged(PACKAGED[runtime], texts, arch, linked.zig_lib())
+    assert found.texts[f"{runtime}-LICENSE.txt"] == b"theirs\n"
     assert "University of California" in found.texts["glibc.txt"].decode()
     parts = {part.name: part for part in found.parts}
-    assert {"onnxruntime", "libstdc++6", "libgcc-s1", "libcxx", "glibc-start-files"} <= set(parts)
+    assert {PACKAGED[runtime].project, "libstdc++6", "libgcc-s1", "libcxx", "glibc-start-files"} <= set(parts)
     assert not {"ncnn", "musl"} & set(parts)
     assert all(part.version and part.licence and part.purl for part in parts.values())
     assert "arch=" in parts["libstdc++6"].purl

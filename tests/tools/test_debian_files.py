@@ -73,14 +73,21 @@ def test_what_cannot_be_had_is_said(
 def test_an_architecture_without_a_pinned_glibc_is_refused() -> None:
     with pytest.raises(ToolError, match="no glibc for armhf"):
         sysroot.glibc("armhf", lambda _line: None)
+    with pytest.raises(ToolError, match=r"no glibc 2\.99 or newer for aarch64"):
+        sysroot.glibc("aarch64", lambda _line: None, "2.99")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("arch", ["x86_64", "aarch64"])
-def test_a_glibc_starts_its_architectures_programs(arch: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("arch", "least", "version"),
+    [("x86_64", "", "2.31"), ("aarch64", "2.28", "2.31"), ("aarch64", "2.34", "2.36")],
+)
+def test_a_glibc_starts_its_architectures_programs(
+    arch: str, least: str, version: str, tmp_path: Path
+) -> None:
     from edgepack.compile.toolchains.select import toolchain
 
-    root = sysroot.glibc(arch, lambda _line: None)
+    root = sysroot.glibc(arch, lambda _line: None, least)
     assert (root / architecture(arch).loader.removeprefix("/")).is_file()
     source, program = tmp_path / "hello.c", tmp_path / "hello"
     source.write_text(HELLO)
@@ -91,4 +98,4 @@ def test_a_glibc_starts_its_architectures_programs(arch: str, tmp_path: Path) ->
     if emulator is None:
         pytest.skip(f"no emulator for {arch} here")
     done = run(command(emulator, "-L", root, program))
-    assert done.stdout.decode() == f"{sysroot.GLIBC}\n", done.text()
+    assert done.stdout.decode() == f"{version}\n", done.text()

@@ -4,28 +4,11 @@
 #include <cstddef>
 #include <cstring>
 
-#include "model.hpp"
+#include "shapes.hpp"
 
 namespace edgepack::program {
 
 namespace {
-
-std::size_t elements(const std::vector<int>& shape) {
-  std::size_t count = 1;
-  for (const int axis : shape) count *= static_cast<std::size_t>(axis);
-  return count;
-}
-
-std::string words(const std::vector<int>& shape) {
-  std::string text = "{";
-  for (const int axis : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(axis);
-  return text + "}";
-}
-
-/// Axes of length 1 in front say nothing about the order of the numbers.
-std::vector<int> significant(const std::vector<int>& shape) {
-  return {std::find_if(shape.begin(), shape.end(), [](int axis) { return axis != 1; }), shape.end()};
-}
 
 /// ncnn's matrices have up to four axes, named from the last one, and pad each channel to 16 bytes.
 ncnn::Mat allocate(const std::vector<int>& shape) {
@@ -66,9 +49,7 @@ class NcnnModel : public Model {
   }
 
   std::vector<Tensor> infer(const Tensor& input) override {
-    if (significant(input.shape) != significant(input_.shape) || input.data.size() != elements(input_.shape)) {
-      throw ModelError("`pre` gives " + words(input.shape) + ", the model takes " + words(input_.shape));
-    }
+    require_fits(input, input_);
     ncnn::Mat in = allocate(input_.shape);
     if (in.empty()) throw ModelError("not enough memory for the model's input");
     each_channel(in, [&](float* run, std::size_t size, std::size_t at) {
@@ -97,10 +78,7 @@ class NcnnModel : public Model {
     each_channel(out, [&](const float* run, std::size_t size, std::size_t) {
       result.data.insert(result.data.end(), run, run + size);
     });
-    if (result.data.size() != elements(output.shape)) {
-      throw ModelError(output.tensor + " has " + std::to_string(result.data.size()) + " numbers, " +
-                       words(output.shape) + " was expected");
-    }
+    require_count(result.data.size(), output);
     return result;
   }
 

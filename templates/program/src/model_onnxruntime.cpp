@@ -1,4 +1,3 @@
-#include <dlfcn.h>
 #include <onnxruntime_c_api.h>
 
 #include <algorithm>
@@ -6,7 +5,8 @@
 #include <cstdint>
 #include <memory>
 
-#include "model.hpp"
+#include "runtime_library.hpp"
+#include "shapes.hpp"
 
 namespace edgepack::program {
 
@@ -15,36 +15,9 @@ namespace {
 constexpr std::uint32_t kApiVersion = 16;  // ONNX Runtime 1.16; every later release answers to it
 constexpr const char* kLibrary = "libonnxruntime.so.1";
 
-std::size_t elements(const std::vector<int>& shape) {
-  std::size_t count = 1;
-  for (const int axis : shape) count *= static_cast<std::size_t>(axis);
-  return count;
-}
-
-template <class Axis>
-std::string words(const std::vector<Axis>& shape) {
-  std::string text = "{";
-  for (const Axis axis : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(axis);
-  return text + "}";
-}
-
-/// Axes of length 1 in front say nothing about the order of the numbers.
-std::vector<int> significant(const std::vector<int>& shape) {
-  return {std::find_if(shape.begin(), shape.end(), [](int axis) { return axis != 1; }), shape.end()};
-}
-
-/// The library of the release. It stays loaded: its threads may outlive a session.
 const OrtApi* load_api(const std::string& folder) {
-  const std::string bundled = folder + "/../lib/" + kLibrary;
-  void* library = dlopen(bundled.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) {
-    const char* why = dlerror();
-    throw ModelError("ONNX Runtime cannot be loaded: " + std::string(why != nullptr ? why : bundled));
-  }
-  using GetBase = const OrtApiBase* (*)();
-  const auto get_base = reinterpret_cast<GetBase>(dlsym(library, "OrtGetApiBase"));
-  if (get_base == nullptr) throw ModelError(bundled + ": has no OrtGetApiBase, so it is not ONNX Runtime");
-  const OrtApiBase* base = get_base();
+  const RuntimeLibrary library("ONNX Runtime", {folder + "/../lib/" + kLibrary});
+  const OrtApiBase* base = library.function<decltype(OrtGetApiBase)>("OrtGetApiBase")();
   const OrtApi* api = base->GetApi(kApiVersion);
   if (api == nullptr) {
     throw ModelError("ONNX Runtime " + std::string(base->GetVersionString()) + " has no API version " +
@@ -81,9 +54,7 @@ class OnnxRuntimeModel : public Model {
   }
 
   std::vector<Tensor> infer(const Tensor& input) override {
-    if (significant(input.shape) != significant(input_.shape) || input.data.size() != elements(input_.shape)) {
-      throw ModelError("`pre` gives " + words(input.shape) + ", the model takes " + words(input_.shape));
-    }
+    require_fits(input, input_);
     // The API takes no pointer to const; an input is not written to.
     auto* data = const_cast<float*>(input.data.data());
     OrtValue* raw = nullptr;
@@ -190,10 +161,7 @@ class OnnxRuntimeModel : public Model {
     require_floats(raw, output.tensor);
     std::size_t count = 0;
     check(api_->GetTensorShapeElementCount(raw, &count), "describe " + output.tensor);
-    if (count != elements(output.shape)) {
-      throw ModelError(output.tensor + " has " + std::to_string(count) + " numbers, " + words(output.shape) +
-                       " was expected");
-    }
+    require_count(count, output);
     void* data = nullptr;
     check(api_->GetTensorMutableData(value, &data), "give " + output.tensor);
     const auto* floats = static_cast<const float*>(data);

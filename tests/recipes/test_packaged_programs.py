@@ -1,4 +1,4 @@
-"""The program around what the recipe writes, in each precision, on each architecture that can be run here."""
+"""The program around what a recipe writes, in each precision, on each architecture that can be run here."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from edgepack.bundle import open_bundle
-from edgepack.catalog.onnxruntime_build import LIBRARIES
+from edgepack.catalog.packaged_runtimes import PACKAGED
+from edgepack.catalog.paths import data
 from edgepack.tools.qemu import host_arch
 from tests import digits
 from tests.digits import Digits
@@ -34,14 +35,29 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Digits:
     return copy
 
 
-@pytest.mark.parametrize("arch", LIBRARIES)
-@pytest.mark.parametrize("precision", ["fp16", "int8", "int8-dynamic"])
-def test_its_program_passes_the_golden_vectors(project: Digits, arch: str, precision: str) -> None:
-    manifest = project.folder / "edgepack.yaml"
+CASES = [
+    (runtime, precision, arch)
+    for runtime, precisions in {
+        "onnxruntime": ["fp16", "int8", "int8-dynamic"],
+        "openvino": ["fp32", "fp16", "w8", "int8"],
+    }.items()
+    for precision in precisions
+    for arch in PACKAGED[runtime].libraries
+]
+
+
+@pytest.mark.parametrize(("runtime", "precision", "arch"), CASES)
+def test_its_program_passes_the_golden_vectors(
+    project: Digits, runtime: str, precision: str, arch: str
+) -> None:
+    manifest, target = project.folder / "edgepack.yaml", project.folder / "targets" / f"{arch}.yaml"
     text = manifest.read_text()
+    target.parent.mkdir(exist_ok=True)
+    known = data(f"targets/{arch}.yaml").read_text()
+    target.write_text(known.replace("value: glibc 2.31", "value: glibc 2.36"))
     try:
         project.rewrite(
-            "edgepack.yaml", f"  {arch}: {{}}", f"  {arch}: {{runtime: onnxruntime, precision: {precision}}}"
+            "edgepack.yaml", f"  {arch}: {{}}", f"  {arch}: {{runtime: {runtime}, precision: {precision}}}"
         )
         project.said("build", arch)
     finally:
@@ -50,4 +66,5 @@ def test_its_program_passes_the_golden_vectors(project: Digits, arch: str, preci
     proof = json.loads(file.read_text())["proof"]
     assert (proof["ok"], proof["samples"], proof["records"]["class"]["agree"]) == (True, 64, 64)
     assert proof["how"] == "this machine" if arch == host_arch() else proof["how"].startswith("qemu-user 1")
-    assert open_bundle(Path(project.bundle(arch))).release["precision"] == precision
+    bundle = open_bundle(Path(project.bundle(arch)))
+    assert (bundle.runtime, bundle.release["precision"]) == (runtime, precision)

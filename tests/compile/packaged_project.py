@@ -1,0 +1,70 @@
+"""The small project's program for a runtime that comes in a package, built and laid out as a release."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+from edgepack.catalog.architectures import architecture
+from edgepack.catalog.packaged_runtimes import PackagedSpec
+from edgepack.compile import packaged
+from edgepack.compile.program import build_program
+from edgepack.compile.render import ProgramSpec, TensorSpec
+from edgepack.compile.toolchains.select import prepare, toolchain
+from edgepack.tools import cache
+from edgepack.tools.qemu import host_arch
+from edgepack.tools.runner import command, run
+from tests.compile import program_project as tiny
+
+
+def spec(runtime: str) -> ProgramSpec:
+    """The small project for that runtime, whose file names tensors as ONNX does."""
+    return dataclasses.replace(
+        tiny.SPEC,
+        runtime=runtime,
+        inputs=(TensorSpec("image", "image", (1, 1, 4, 4)),),
+        outputs=(TensorSpec("logits", "logits", (1, 3)), TensorSpec("heat", "heat", (1, 2, 3, 3))),
+    )
+
+
+def files(runtime: str) -> Path:
+    """The pinned files for this host, in the cache where a build keeps them too."""
+    wanted = PackagedSpec(runtime, host_arch())
+    dest = cache.root() / "runtimes" / f"test-{wanted.key()[:16]}"
+    dest.parent.mkdir(parents=True, exist_ok=True)
+    packaged.fetch(wanted, dest, lambda _line: None)
+    return dest
+
+
+def build(folder: Path, runtime: Path, spec: ProgramSpec) -> Path:
+    """The program in ``folder/release/bin``."""
+    tool = toolchain("zig", spec.arch, glibc=architecture(spec.arch).glibc)
+    prepare(tool, lambda _line: None)
+    made = build_program(
+        spec,
+        project=tiny.write_project(folder / "my project"),
+        build=folder / "work",
+        toolchain=tool,
+        runtime=runtime,
+        dest=folder / "release" / "bin",
+        log=folder / "log.txt",
+    )
+    return made.program
+
+
+def release(folder: Path, runtime: str) -> Path:
+    """A release without its model: program, libraries, five golden vectors."""
+    there = files(runtime)
+    place = build(folder, there, spec(runtime)).parent.parent
+    shutil.copytree(there / "lib", place / "lib")
+    (place / "model").mkdir()
+    tiny.write_golden(place / "golden", tiny.computed(tiny.images(5), tiny.weights()))
+    return place
+
+
+def verified(release: Path) -> tuple[int, dict[str, object]]:
+    """Exit code and report of the program's own `verify`."""
+    done = run(command(release / "bin" / "tiny", "verify", cwd=Path("/")))
+    return done.returncode, json.loads(done.stdout)
