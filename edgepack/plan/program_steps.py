@@ -119,7 +119,7 @@ def _packaged_step(snapshot: Snapshot, choice: Choice) -> Step:
         hint = f"`{target.id}: {{runtime: ncnn}}`, which is static"
         raise document.wrong(document.problem(message, place, hint))
     glibc_of(snapshot.project, choice)
-    files = snapshot.runtimes[OnnxRuntimeSpec(target.arch)]
+    files = snapshot.runtimes[PackagedSpec(runtime, target.arch)]
     inputs = {"arch": target.arch, "packages and toolchain": files}
     return make_step(snapshot, f"{runtime}:{target.arch}", "runtime", inputs)
 
