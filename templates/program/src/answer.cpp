@@ -1,4 +1,3 @@
-#include <chrono>
 #include <exception>
 #include <stdexcept>
 
@@ -22,11 +21,7 @@ auto named(const char* name, Stage stage) {
 
 }  // namespace
 
-Moment now() {
-  const auto seconds = [](auto since) { return std::chrono::duration<double>(since).count(); };
-  return {seconds(std::chrono::steady_clock::now().time_since_epoch()),
-          seconds(std::chrono::system_clock::now().time_since_epoch())};
-}
+std::unique_ptr<Model> open_model(const std::string& folder) { return load_model(folder, config); }
 
 Answer answer(Model& model, Tensor image, const Moment& when) {
   Answer result;

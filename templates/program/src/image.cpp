@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <chrono>
 
 #include "file.hpp"
 
@@ -88,6 +89,12 @@ Tensor read_image(const std::string& path, bool follow) {
                     " x " + std::to_string(header.height) + " pixels");
   }
   return image_tensor(bytes.data() + header.pixels_at, header.height, header.width, header.channels);
+}
+
+Moment now() {
+  const auto seconds = [](auto since) { return std::chrono::duration<double>(since).count(); };
+  return {seconds(std::chrono::steady_clock::now().time_since_epoch()),
+          seconds(std::chrono::system_clock::now().time_since_epoch())};
 }
 
 Moment written_at(const std::string& path) {

@@ -17,6 +17,9 @@ Tensor image_tensor(const std::uint8_t* pixels, std::size_t height, std::size_t 
 /// ReadError (Vanished where it is not there any more). `follow`: whether a link may be followed.
 Tensor read_image(const std::string& path, bool follow);
 
+/// The moment that it is: `seconds` by a clock that nobody sets.
+Moment now();
+
 /// A picture's time where it is a file: when that was written last. Throws ReadError, Vanished.
 Moment written_at(const std::string& path);
 

@@ -7,7 +7,7 @@ namespace edgepack::program {
 int infer(const std::string& release, const std::vector<std::string>& files, bool with_outputs) {
   std::unique_ptr<Model> model;
   try {
-    model = load_model(release + "/model", config);
+    model = open_model(release + "/model");
   } catch (const ModelError& error) {
     complain(error.what());
     return Exit::model;

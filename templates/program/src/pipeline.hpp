@@ -6,6 +6,7 @@
 
 #include "blocks/geometry.hpp"
 #include "edgepack/edgepack.h"
+#include "image.hpp"
 #include "json.hpp"
 #include "model.hpp"
 
@@ -17,9 +18,6 @@ Tensor prepare(Tensor image, blocks::Geometry& geometry);
 /// `post`: the model's outputs → the record. geometry: what `prepare` left, for places in the image.
 Record interpret(std::vector<Tensor> outputs, const blocks::Geometry& geometry, const Moment& when);
 
-/// The moment that it is: `seconds` by a clock that nobody sets.
-Moment now();
-
 /// That of a golden vector: one a second, from 0 on.
 inline Moment sample_moment(std::size_t n) { return {static_cast<double>(n), static_cast<double>(n)}; }
 
@@ -27,6 +25,10 @@ struct Answer {
   std::vector<Tensor> outputs;  // the model's own, before `post`
   Record record;
 };
+
+/// What `verify` and `infer` ask: of an app the model in that folder, of other forms what a client of theirs asks.
+/// Throws ModelError.
+std::unique_ptr<Model> open_model(const std::string& folder);
 
 /// What `pre`, the model or `post` throws, with the stage's name in front, as std::runtime_error.
 Answer answer(Model& model, Tensor image, const Moment& when = now());
