@@ -1,0 +1,122 @@
+"""The stand-ins as libraries, and the model files that they take: see README.md."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgepack.catalog.architectures import architecture
+from edgepack.catalog.ncnn_build import NcnnSpec
+from edgepack.compile.ncnn import build_ncnn
+from edgepack.compile.toolchains.select import prepare, toolchain
+from edgepack.tools import cache
+from edgepack.tools.qemu import host_arch
+from edgepack.tools.runner import Command, command, run
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Vendor:
+    """sonames: what programs link to or open; magic: how its model files begin; exports: names."""
+
+    sonames: tuple[str, ...]
+    magic: bytes
+    exports: tuple[str, ...]
+
+
+VENDORS: Mapping[str, Vendor] = {
+    "rknn": Vendor(("librknnrt.so",), b"RKNN", ("rknn_*",)),
+    "bmruntime": Vendor(("libbmrt.so", "libbmlib.so"), b"\xee\xaa\x55\xff", ("bm_*", "bmrt_*")),
+    "acl": Vendor(("libascendcl.so",), b"IMOD", ("acl*",)),
+}
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One of the model's inputs or outputs. shape: (N, C, H, W) or fewer axes.
+
+    blob: its name in the ncnn model. kind, layout: how the vendor's model keeps it. scale: 0 where it is not
+    quantised, else real = (kept - zero) * scale.
+    """
+
+    name: str
+    blob: str
+    shape: tuple[int, ...]
+    kind: str = "float32"
+    layout: str = "nchw"
+    scale: float = 0.0
+    zero: int = 0
+
+    def line(self) -> str:
+        dims = ",".join(map(str, self.shape))
+        return f"{self.name} {self.blob} {self.kind} {self.layout} {dims} {self.scale!r} {self.zero}"
+
+
+def model(
+    vendor: str, param: str, weights: bytes, inputs: Sequence[Tensor], outputs: Sequence[Tensor]
+) -> bytes:
+    """A model file for the vendor's stand-in; param, weights: the ncnn model that computes."""
+    lines = ["name net", *(f"input {t.line()}" for t in inputs), *(f"output {t.line()}" for t in outputs)]
+    parts = ["\n".join(lines).encode(), param.encode(), weights]
+    sized = (struct.pack("<I", len(part)) + part for part in parts)
+    return VENDORS[vendor].magic.ljust(16, b"\0") + b"".join(sized)
+
+
+def include(vendor: str) -> Path:
+    """The folder with the declarations of the vendor's API: what a caller is compiled with (-I)."""
+    return HERE / vendor
+
+
+def ncnn() -> Path:
+    """ncnn for this host, as a form `sdk` has it: in the cache where a build keeps it too."""
+    spec = NcnnSpec(host_arch(), glibc=architecture(host_arch()).glibc)
+    dest = cache.root() / "runtimes" / spec.key()
+    dest.parent.mkdir(parents=True, exist_ok=True)
+    build_ncnn(spec, dest, dest.with_suffix(".log"), lambda _line: None)
+    return dest
+
+
+def library(vendor: str, folder: Path) -> Path:
+    """Compile the stand-in into ``folder`` (``folder/<soname>``, its other sonames beside); its path.
+
+    By zig, for this host: its C++ library is inside and hidden, so that a caller may be made by any compiler.
+    """
+    arch = architecture(host_arch())
+    tool = toolchain("zig", arch.name, glibc=arch.glibc)
+    prepare(tool, lambda _line: None)
+    kept, names = ncnn(), VENDORS[vendor].sonames
+    folder.mkdir(parents=True, exist_ok=True)
+    objects = []
+    for source in (HERE / "core" / "standin.cpp", HERE / vendor / "standin.cpp"):
+        target = folder / f"{vendor}-{source.stem}-{len(objects)}.o"
+        flags = ("-std=c++17", "-O1", "-g", "-fPIC", "-fvisibility=hidden", "-fno-sanitize=undefined")
+        warned = ("-Wall", "-Wextra", "-Werror", "-isystem", kept / "include" / "ncnn")
+        named = (f'-DSTANDIN_NAME="{vendor}"', "-I", HERE / "core", "-I", include(vendor))
+        _made(command(*tool.cxx, *flags, *warned, *named, "-c", source, "-o", target, env=tool.env))
+        objects.append(target)
+    whole = folder / names[0]
+    # The same -O and -g at each link, or zig makes its C++ library anew.
+    link = (*tool.flags.release, *(word for word in tool.flags.link if word != "-pie"))
+    script = folder / f"{vendor}.map"
+    script.write_text(f"{{ global: {'; '.join(VENDORS[vendor].exports)}; local: *; }};\n")
+    words = (*link, "-shared", f"-Wl,-soname,{names[0]}", f"-Wl,--version-script={script}")
+    _made(command(*tool.cxx, *words, *objects, kept / "lib" / "libncnn.a", "-o", whole, env=tool.env))
+    for other in names[1:]:
+        (folder / other).unlink(missing_ok=True)
+        (folder / other).symlink_to(whole.name)
+    return whole
+
+
+def _made(cmd: Command) -> None:
+    done = run(cmd)
+    assert done.ok, done.text()
+
+
+def zig(*words: str | Path) -> Command:
+    """zig's C++ compiler for programs of this host, as the stand-ins are compiled."""
+    arch = architecture(host_arch())
+    tool = toolchain("zig", arch.name, glibc=arch.glibc)
+    return command(*tool.cxx, *tool.flags.release, *words, env=tool.env)
