@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgepack.catalog import onnxruntime_build
-from edgepack.catalog.gcc_libraries import LICENCE as GCC_LICENCE
 from edgepack.catalog.architectures import architecture
 from edgepack.catalog.packaged import Packaged
 from edgepack.catalog.packaged_runtimes import PACKAGED
