@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgepack.catalog.architectures import architecture
+from edgepack.catalog.gcc_libraries import LICENCE as GCC_LICENCE
+from edgepack.catalog.ncnn_build import SOURCE, VERSION
 from edgepack.catalog.packaged import Packaged
 from edgepack.catalog.packaged_runtimes import PACKAGED
-from edgepack.catalog.ncnn_build import SOURCE, VERSION
 from edgepack.catalog.paths import data
 from edgepack.catalog.toolchains import LOCK, gcc_program
 from edgepack.package import notices, sbom
