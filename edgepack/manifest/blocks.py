@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
+from edgepack.manifest.rules import Alarm, Count, Debounce, Dwell, Line, Schedule, Zone, wrong_rules
 from edgepack.manifest.words import Entry, InsidePath, Model, matching
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -233,6 +234,13 @@ class PostBlock(_Block):
     pick: Pick | None = None
     ctc: Ctc | None = None
     track: Track | None = None
+    zone: Zone | None = None
+    line: Line | None = None
+    dwell: Dwell | None = None
+    count: Count | None = None
+    schedule: Schedule | None = None
+    debounce: Debounce | None = None
+    alarm: Alarm | None = None
 
 
 def _kinds(block: type[_Block]) -> Mapping[str, type[Model]]:
@@ -264,3 +272,6 @@ def misplaced(pre: Sequence[PreBlock], post: Sequence[PostBlock]) -> Iterator[tu
         if then.kind == "yolo" and "yolo" in seen:
             yield ("post", index), "a second `yolo` would leave nothing of what the first one found"
         seen.add(then.kind)
+    rules = [(block.kind, getattr(block, block.kind) if block.kind != "code" else None) for block in post]
+    for index, words in wrong_rules(rules):
+        yield ("post", index), words

@@ -5,20 +5,27 @@
 #include <iostream>
 #include <sstream>
 
+#include "blocks/alarm.hpp"
 #include "blocks/color.hpp"
+#include "blocks/count.hpp"
 #include "blocks/crop.hpp"
 #include "blocks/ctc.hpp"
+#include "blocks/debounce.hpp"
+#include "blocks/dwell.hpp"
 #include "blocks/layout.hpp"
 #include "blocks/letterbox.hpp"
+#include "blocks/line.hpp"
 #include "blocks/normalize.hpp"
 #include "blocks/pick.hpp"
 #include "blocks/resize.hpp"
+#include "blocks/schedule.hpp"
 #include "blocks/sigmoid.hpp"
 #include "blocks/softmax.hpp"
 #include "blocks/threshold.hpp"
 #include "blocks/topk.hpp"
 #include "blocks/track.hpp"
 #include "blocks/yolo.hpp"
+#include "blocks/zone.hpp"
 #include "json.hpp"
 
 namespace {
@@ -213,6 +220,109 @@ std::string pick(std::istream& in) {
   return said(record);
 }
 
+std::vector<blocks::Point> points(std::istream& in) {
+  return list(in, [](std::istream& from) {
+    const double x = real(from);
+    return blocks::Point{x, real(from)};
+  });
+}
+
+/// Pictures one after the other, each with its time, what was found with its tracks, and fields: a list of records.
+template <class Rule>
+std::string pictures(std::istream& in, Rule rule) {
+  Json json;
+  json.open('[');
+  for (int left = whole(in); left > 0; --left) {
+    const double seconds = real(in);
+    Record record(Moment{seconds, real(in)});
+    record.set_detections(list(in, [](std::istream& from) {
+      const auto track = static_cast<std::int64_t>(real(from));
+      Detection one = detection(from);
+      one.track = track;
+      return one;
+    }));
+    for (int fields = whole(in); fields > 0; --fields) {
+      const std::string field = text(in);
+      record.set(field, real(in));
+    }
+    rule(record);
+    json.open('{').fields(record).close('}');
+  }
+  return json.close(']').text();
+}
+
+blocks::Zone zone_in(std::istream& in) {
+  const auto unit = static_cast<blocks::Unit>(whole(in));
+  const auto anchor = static_cast<blocks::Anchor>(whole(in));
+  std::vector<std::string> classes = list(in, text);
+  return {"area", points(in), unit, anchor, std::move(classes)};
+}
+
+blocks::Line line_in(std::istream& in) {
+  blocks::Zone same = zone_in(in);
+  return blocks::Line({"gate", std::move(same.polygon), real(in), same.unit, same.anchor, std::move(same.classes)});
+}
+
+std::string zone(std::istream& in) {
+  const blocks::Zone by = zone_in(in);
+  const blocks::Geometry where = geometry(in);
+  return pictures(in, [&](Record& record) { blocks::zone(by, where, record); });
+}
+
+std::string line(std::istream& in) {
+  blocks::Line by = line_in(in);
+  const blocks::Geometry where = geometry(in);
+  blocks::Count count("passed", blocks::Count::Of::line, "gate");
+  return pictures(in, [&](Record& record) {
+    by.look(where, record);
+    count.look(record);
+  });
+}
+
+/// A zone, who stays in it, and how many are and were.
+std::string dwell(std::istream& in) {
+  const blocks::Zone by = zone_in(in);
+  const blocks::Geometry where = geometry(in);
+  const double seconds = real(in);
+  blocks::Dwell rule("waiting", "area", seconds, real(in));
+  blocks::Count count("there", blocks::Count::Of::zone, "area");
+  return pictures(in, [&](Record& record) {
+    blocks::zone(by, where, record);
+    rule.look(record);
+    count.look(record);
+  });
+}
+
+std::string schedule(std::istream& in) {
+  const std::vector<std::string> days = list(in, text);
+  const std::string start = text(in), end = text(in);
+  const blocks::Schedule by("open", days, start, end, text(in));
+  return pictures(in, [&](Record& record) { by.look(record); });
+}
+
+std::string debounce(std::istream& in) {
+  const double least = real(in);
+  const int frames = whole(in), of = whole(in);
+  blocks::Debounce by({"sure", "value", least, frames, of, real(in)});
+  return pictures(in, [&](Record& record) { by.look(record); });
+}
+
+std::string alarms(std::istream& in) {
+  const double at = real(in), clear = real(in), cooldown = real(in);
+  blocks::Alarm by({"crowd", "value", at, clear, cooldown, text(in)});
+  return pictures(in, [&](Record& record) { by.look(record); });
+}
+
+/// Boxes that were left out, or came, after a zone was told of them.
+std::string stale(std::istream& in) {
+  const std::string field = text(in);
+  blocks::Count count("there", blocks::Count::Of::zone, field);
+  return pictures(in, [&](Record& record) {
+    record.set("area", std::vector<std::int64_t>{1, 1});
+    count.look(record);
+  });
+}
+
 /// Pictures one after the other: a list of records.
 std::string track(std::istream& in) {
   const double overlap = real(in);
@@ -234,7 +344,8 @@ int main() {
   const std::pair<const char*, std::function<std::string(std::istream&)>> answers[] = {
       {"resize", resize}, {"letterbox", letterbox}, {"crop", crop},   {"color", color}, {"layout", layout},
       {"yolo", yolo},     {"normalize", normalize}, {"topk", topk},   {"ctc", ctc},     {"threshold", threshold},
-      {"pick", pick},     {"track", track},         {"follow", follow},
+      {"pick", pick},     {"track", track},         {"follow", follow}, {"zone", zone}, {"line", line},
+      {"dwell", dwell},   {"schedule", schedule},   {"debounce", debounce}, {"alarm", alarms}, {"stale", stale},
       {"softmax", [](std::istream& in) { return said(blocks::softmax(tensor(in))); }},
       {"sigmoid", [](std::istream& in) { return said(blocks::sigmoid(tensor(in))); }},
   };

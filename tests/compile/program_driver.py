@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,10 @@ STRICT = ("-O1", "-fsanitize=undefined", "-fsanitize-trap=undefined", *_CHECKED)
 class Driver:
     """Answers of the C++: one question, one JSON value."""
 
-    def __init__(self, program: Path) -> None:
-        self._process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    def __init__(self, program: Path, env: Mapping[str, str] | None = None) -> None:
+        self.program = program
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen([program], stdin=pipe, stdout=pipe, text=True, env=env)
 
     def ask(self, *words: object) -> Any:
         """The answer to a question; ``{"error": …}`` is what the C++ threw."""

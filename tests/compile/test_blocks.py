@@ -53,6 +53,35 @@ CALLS: list[tuple[str, Block, str]] = [
     ("post", Block("pick", {"by": "area"}), "pick(blocks::Pick::area, record)"),
     ("post", Block("ctc", {"alphabet": "aé"}), 'blocks::Ctc step1{{"a", "\\303\\251"}, 0}'),
     ("post", Block("track", {"patience": 3}), "static blocks::Tracker step1(0.3, 3)"),
+    (
+        "post",
+        Block("zone", {"name": "door", "polygon": [[0, 0], [1, 0], [1, 0.5]], "classes": ['a"']}),
+        '{1.0, 0.0}, {1.0, 0.5}},\n      blocks::Unit::fraction, blocks::Anchor::bottom, {"a\\042"}}',
+    ),
+    (
+        "post",
+        Block("line", {"name": "g", "points": [[0, 0], [9, 1]], "margin": 2}),
+        "{0.0, 0.0}, {9.0, 1.0}}, 2.0,",
+    ),
+    ("post", Block("dwell", {"name": "w", "zone": "door", "seconds": 5}), 'step1("w", "door", 5.0, 1.0)'),
+    ("post", Block("count", {"name": "c", "zone": "door"}), 'step1("c", blocks::Count::Of::zone, "door")'),
+    ("post", Block("count", {"name": "c", "line": "gate"}), 'step1("c", blocks::Count::Of::line, "gate")'),
+    (
+        "post",
+        Block("schedule", {"name": "o", "days": ["mon"], "start": "08:00", "utc_offset": "-01:00"}),
+        'step1("o", {"mon"}, "08:00", "24:00", "-01:00")',
+    ),
+    (
+        "post",
+        Block("debounce", {"name": "d", "field": "c", "frames": 3}),
+        'step1({"d", "c", 1.0, 3, 3, 0.0})',
+    ),
+    (
+        "post",
+        Block("debounce", {"name": "d", "field": "c", "seconds": 2}),
+        'step1({"d", "c", 1.0, 0, 0, 2.0})',
+    ),
+    ("post", Block("alarm", {"name": "a", "field": "c", "at": 3}), 'step1({"a", "c", 3.0, 0.0, 0.0, ""})'),
 ]
 
 

@@ -78,6 +78,13 @@ post:
   - yolo: {{{V5}}}
   - threshold: {{score: 0.5}}
   - track: {{overlap: 0.5}}
+  - zone: {{name: door, polygon: [[0, 0], [1, 0], [1, 1]]}}
+  - line: {{name: gate, points: [[0, 0], [1, 0]]}}
+  - dwell: {{name: waiting, zone: door, seconds: 5}}
+  - count: {{name: passed, line: gate}}
+  - schedule: {{name: open, start: "08:00", end: "18:00"}}
+  - debounce: {{name: busy, field: waiting, seconds: 2}}
+  - alarm: {{name: crowd, field: busy, during: open}}
   - pick: {{}}
   - ctc: {{alphabet: "ab c"}}
   - {{code: d.cpp, entry: f}}
