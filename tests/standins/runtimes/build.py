@@ -31,6 +31,11 @@ VENDORS: Mapping[str, Vendor] = {
     "rknn": Vendor(("librknnrt.so",), b"RKNN", ("rknn_*",)),
     "bmruntime": Vendor(("libbmrt.so", "libbmlib.so"), b"\xee\xaa\x55\xff", ("bm_*", "bmrt_*")),
     "acl": Vendor(("libascendcl.so",), b"IMOD", ("acl*",)),
+    "tensorrt": Vendor(
+        ("libnvinfer.so.10", "libcudart.so.12"),
+        b"ftrt",
+        ("createInferRuntime_INTERNAL", "getInferLibVersion", "cuda*"),
+    ),
 }
 
 
