@@ -44,8 +44,11 @@ void Connection::finish() {
 
 void Connection::read(bool wanted) { reading_ = wanted && !finishing_; }
 
-Loop::Loop(std::size_t most)
-    : epoll_(epoll_create1(EPOLL_CLOEXEC)), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), most_(most) {
+Loop::Loop(std::size_t most, std::size_t most_unsent)
+    : epoll_(epoll_create1(EPOLL_CLOEXEC)),
+      wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      most_(most),
+      most_unsent_(most_unsent) {
   if (!epoll_.open() || !wake_.open()) refuse("epoll", std::strerror(errno));
   epoll_event event{};
   event.events = EPOLLIN;
@@ -164,8 +167,7 @@ void Loop::look_at_deadlines(Clock::time_point now) {
       // What it is told before it is left must also be taken.
       if (now - connection->moved_ > stuck) connection->dead_ = true;
     } else if (!connection->finishing_ && now > connection->protocol_->deadline()) {
-      connection->protocol_->expired();
-      connection->finish();
+      if (connection->protocol_->expired()) connection->finish();
     }
   }
 }
@@ -240,8 +242,24 @@ void Loop::watch(Connection& connection) {
   epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, connection.socket_.get(), &event);
 }
 
+/// Peers that ask and do not listen must not fill the memory.
+void Loop::bound() {
+  std::size_t all = 0, most = 0;
+  Connection* worst = nullptr;
+  for (auto& [id, connection] : open_) {
+    const std::size_t held = connection->unsent() + connection->protocol_->kept();
+    all += held;
+    if (held > most) {
+      most = held;
+      worst = connection.get();
+    }
+  }
+  if (all > most_unsent_ && worst != nullptr) worst->dead_ = true;
+}
+
 /// After each round: what is to be sent is sent, what is over is closed, what is waited for is said.
 void Loop::settle() {
+  bound();
   for (auto at = open_.begin(); at != open_.end();) {
     Connection& connection = *at->second;
     if (!connection.dead_) write(connection);

@@ -37,9 +37,12 @@ class Protocol {
   /// The loop is told to stop: no new request is begun; what is under way is answered.
   virtual void drain() = 0;
 
-  /// When the peer must have done its next thing; past it, `expired` and the end.
+  /// When the peer must have done its next thing. Past it `expired` is called; true: that is the end.
   virtual Clock::time_point deadline() const = 0;
-  virtual void expired() {}
+  virtual bool expired() { return true; }
+
+  /// Bytes of answers that it keeps until they can be sent.
+  virtual std::size_t kept() const { return 0; }
 };
 
 /// One peer. Belongs to the loop.
@@ -75,8 +78,9 @@ using Accept = std::function<std::unique_ptr<Protocol>(Connection&)>;
 
 class Loop {
  public:
-  /// most: connections at once; one more is closed where it knocks. Throws std::runtime_error.
-  explicit Loop(std::size_t most);
+  /// most: connections at once; one more is closed where it knocks. most_unsent: bytes of answers that peers
+  /// have not taken, of all together; beyond, who has most of them is left. Throws std::runtime_error.
+  explicit Loop(std::size_t most, std::size_t most_unsent = 64U << 20U);
   ~Loop();
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
@@ -112,12 +116,13 @@ class Loop {
   void serve(Connection& connection, std::uint32_t events);
   void write(Connection& connection);
   void settle();
+  void bound();
   void begin_drain();
   void do_posted();
   void look_at_deadlines(Clock::time_point now);
 
   Fd epoll_, wake_;
-  std::size_t most_;
+  std::size_t most_, most_unsent_;
   std::chrono::milliseconds grace_{10000};
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::map<std::uint64_t, std::unique_ptr<Connection>> open_;

@@ -71,8 +71,9 @@ class Http : public Protocol {
     return began_ + limits_.head + std::chrono::seconds(10 + seconds);
   }
 
-  void expired() override {
+  bool expired() override {
     if (parser_.begun()) write({408, "application/json", quoted("the request did not come in time"), {}}, false, false);
+    return true;
   }
 
  private:
