@@ -133,6 +133,13 @@ class Parity(Model):
             "left out: 0.001 for fp32, 0.02 for fp16, 1 for 8 bits"
         ),
     )
+    records: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        default=None,
+        description=(
+            "the least part of the samples for which each field of the record agrees; left out: 1, "
+            "for 8 bits 0.5, where a number may be a tenth off and agrees"
+        ),
+    )
 
 
 class TargetOptions(Model):

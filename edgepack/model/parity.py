@@ -28,10 +28,14 @@ def judge(report: Mapping[str, Any], expected: Names, gates: Mapping[str, Any] |
     """Hold a ``verify`` report to its gates.
 
     expected: what the vectors speak of; an output or a field that the report leaves out fails.
-    gates: ``cosine`` and ``max_abs``; the report's own where not given.
+    gates: ``cosine``, ``max_abs`` and ``records`` (all samples, where an older bundle has none); the report's
+    own where not given.
     """
     limits = gates if gates is not None else _mapping(report.get("gates"))
     least, most = _number(limits.get("cosine")), _number(limits.get("max_abs"))
+    share = _number(limits.get("records"), 1.0)
+    # 1e-9: a part such as 0.9 has no exact float.
+    enough = math.ceil(share * expected.samples - 1e-9) if 0 <= share <= 1 else expected.samples
     rows, faults, worst = [], [], 0.0
     for name in expected.outputs:
         row = _mapping(_mapping(report.get("outputs")).get(name))
@@ -46,9 +50,11 @@ def judge(report: Mapping[str, Any], expected: Names, gates: Mapping[str, Any] |
     for name in expected.records:
         row = _mapping(_mapping(report.get("records")).get(name))
         agree, of = row.get("agree"), row.get("of")
-        rows.append(f"{name:<16} {agree} of {of} samples agree")
-        if agree != expected.samples or of != expected.samples or not row.get("ok"):
-            faults.append(f"`{name}` differs in {expected.samples - int(_number(agree, 0))} samples")
+        at_least = f" (≥ {enough})" if enough < expected.samples else ""
+        rows.append(f"{name:<16} {agree} of {of} samples agree{at_least}")
+        counted = agree if isinstance(agree, int) else 0
+        if not enough <= counted <= expected.samples or of != expected.samples or not row.get("ok"):
+            faults.append(f"`{name}` differs in {expected.samples - counted} samples")
     only_records = bool(faults) and not outputs_off
     if report.get("samples") != expected.samples:
         only_records = False

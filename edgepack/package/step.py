@@ -116,7 +116,7 @@ def _release(work: Work) -> dict[str, Any]:
         # What asks for it is told too, where a box has less.
         "libc": needs["libc"],
         **({"libc_for": f"{needs['object']} ({needs['symbol']})"} if needs["object"] else {}),
-        "gates": {"cosine": gates.cosine, "max_abs": gates.max_abs},
+        "gates": vars(gates),
         "golden": {
             "samples": expected.samples,
             "outputs": list(expected.outputs),

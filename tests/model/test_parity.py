@@ -90,3 +90,27 @@ def test_it_says_when_only_what_post_makes_of_the_outputs_is_off() -> None:
     report["samples"] = 3
     assert not judge(report, NAMES, GATES).only_records
     assert not judge(GOOD, NAMES, GATES).only_records
+
+
+@pytest.mark.parametrize(
+    ("share", "agree", "of", "ok"),
+    [
+        (0.5, 2, 4, True),
+        (0.5, 1, 4, False),
+        (0.75, 3, 4, True),
+        (0.0, 0, 4, True),
+        (0.5, 5, 4, False),
+        (0.5, 2, 2, False),
+        (0.5, None, 4, False),
+        (0.5, float("nan"), 4, False),
+        (1.5, 4, 4, True),
+        (-1.0, 3, 4, False),
+        ("much", 3, 4, False),
+    ],
+)
+def test_of_8_bits_a_part_of_the_records_must_agree(share: object, agree: object, of: int, ok: bool) -> None:
+    report = copy.deepcopy(GOOD)
+    report["records"]["class"] = {"agree": agree, "of": of, "ok": True}
+    verdict = judge(report, NAMES, {**GATES, "records": share})
+    assert verdict.ok == ok
+    assert verdict.only_records == (not ok)

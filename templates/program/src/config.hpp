@@ -12,6 +12,7 @@ struct TensorInfo {
   std::string blob;
   std::string tensor;
   std::vector<int> shape;
+  bool channels_last = false;  // in the runtime's memory: {height, width, channels} where `shape` has them first
 };
 
 struct Config {
@@ -20,7 +21,8 @@ struct Config {
   int threads;          // 0: as many as the processor has fast cores
   TensorInfo input;
   std::vector<TensorInfo> outputs;
-  double cosine, max_abs;  // the gates of `verify`
+  double cosine, max_abs;  // the gates of `verify`: outputs
+  double records, near;    // and of what `post` makes: the part that agrees, and how far a number may be off
   std::string source;      // inside the app's data folder
   std::string sink;        // inside the app's data folder
 };
