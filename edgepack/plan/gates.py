@@ -6,8 +6,8 @@ integers the cosine is held, and no error may be larger than the largest value.
 
 What `post` makes of outputs that may differ differs too: a box of a detector in 8 bits lies a pixel beside,
 and one at a threshold comes or goes. So there half of the samples must say nearly the same, which no wrong
-`post` does; how good the answers are is for `accuracy.max_drop`. `post` itself is held to the golden records on
-golden outputs.
+`post` does; how good the answers are is for `accuracy.max_drop`. `post` itself is held to the golden records
+on golden outputs.
 """
 
 from __future__ import annotations
