@@ -31,11 +31,15 @@ RUNTIMES = frozenset(LINKED)
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """One tensor of the converted model: the runtime's name, the ONNX name, the shape with its batch axis."""
+    """One tensor of the converted model: the runtime's name, the ONNX name, the shape with its batch axis.
+
+    channels_last: the runtime keeps it as (N, H, W, C) where ``shape`` is (N, C, H, W).
+    """
 
     blob: str
     tensor: str
     shape: tuple[int, ...]
+    channels_last: bool = False
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
