@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from edgepack.compile import library_step
 from edgepack.compile.program import Places, build_blocks
 from edgepack.compile.program_step import entries_placed, program_spec
 from edgepack.compile.render import ProgramSpec, TensorSpec
@@ -22,7 +23,9 @@ def run(work: Work) -> str:
     log = work.log("blocks")
     log.unlink(missing_ok=True)
     name = step.id.rpartition("/")[2].replace(":", "-")
-    places = Places(folder.resolve(), (folder / ".edgepack" / "build" / name).resolve(), None, log.resolve())
+    build = (folder / ".edgepack" / "build" / name).resolve()
+    libraries = library_step.for_host(work, log)
+    places = Places(folder.resolve(), build, None, log.resolve(), libraries)
     with entries_placed(work):
         program = build_blocks(_spec(work), places, tools, work.progress)
     kept = work.store.put(step.key, {NAME: program}, {"arch": qemu.host_arch()})

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from edgepack.catalog.libraries import LIBRARIES
+from edgepack.catalog.libraries import LIBRARIES, LibrarySpec
 from edgepack.compile.library import MARKER, build_library, root
 from edgepack.plan.libraries import SLOT, needed, spec_of
 from edgepack.plan.program_steps import glibc_of
 from edgepack.plan.step import Work
+from edgepack.tools import qemu
 
 
 def run(work: Work) -> str:
@@ -24,6 +25,13 @@ def run(work: Work) -> str:
 def folders(work: Work) -> tuple[Path, ...]:
     """Where the libraries of the target's program lie: ``include/``, ``lib/``, in a linker's order."""
     return tuple(root() / work.step(f"{SLOT}:{name}").key for name in needed(work.project.manifest))
+
+
+def for_host(work: Work, log: Path) -> tuple[Path, ...]:
+    """The same for the program of `pre` and `post`, which runs here; built where they are not there yet."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    specs = [LibrarySpec(name, qemu.host_arch()) for name in needed(work.project.manifest)]
+    return tuple(build_library(spec, log, work.progress) for spec in specs)
 
 
 def beside(work: Work) -> dict[str, Path]:

@@ -18,6 +18,7 @@ from edgepack.compile.toolchains.select import prepare, toolchain
 from edgepack.errors import InputError
 from edgepack.manifest.blocks import PostBlock, PreBlock
 from edgepack.plan.gates import gates_of
+from edgepack.plan.libraries import decoded
 from edgepack.plan.program_steps import glibc_of
 from edgepack.plan.step import Work
 
@@ -102,6 +103,8 @@ def program_spec(work: Work, slot: str = "convert") -> ProgramSpec:
         gates=gates_of(manifest, choice),
         source=manifest.source.path,
         sink=manifest.sink.path,
+        formats=decoded(manifest),
+        most_pixels=manifest.source.most_pixels,
         precision=choice.precision,
         num_threads=choice.options.threads,
         form=manifest.form,

@@ -24,6 +24,7 @@ _SEMANTIC = re.compile(r"(\d{1,6})\.(\d{1,6})\.(\d{1,6})(?![\d.])", re.ASCII)
 _ENTRY = re.compile(r"[A-Za-z_]\w*(::[A-Za-z_]\w*)*", re.ASCII)
 _WORD = re.compile(r"[a-z][a-z0-9]*", re.ASCII)
 _RESERVED = ("status.json", "status.json.tmp", ".lock")  # what the program itself keeps in its data folder
+DECODERS = ("jpeg", "png")  # what `templates/program` has a `decode_<format>.cpp` for
 _CPP = (".cpp", ".cc", ".cxx")
 RUNTIMES = frozenset(LINKED)
 """What `templates/program` has a `model_<runtime>.cpp` for."""
@@ -52,6 +53,7 @@ class ProgramSpec:
     """All that the generated program depends on; equal specs render equal files.
 
     source, sink: paths inside the app's data folder. num_threads: 0 leaves it to the runtime.
+    formats: of images that are decoded by a library, like ``jpeg``.
     """
 
     name: str
@@ -68,6 +70,8 @@ class ProgramSpec:
     sink: str = "results.jsonl"
     precision: str = "fp32"
     num_threads: int = 1
+    formats: tuple[str, ...] = ()
+    most_pixels: int = 25_000_000
     form: str = "app"
 
     @property
@@ -192,9 +196,11 @@ def _rendered(spec: ProgramSpec, template: Path) -> dict[str, bytes]:
         "sources": spec.sources(),
         "steps": {section: [(s.kind, s.by, s.block) for s in those] for section, those in found.items()},
         "headers": headers(*found.values()),
+        "decoders": [word for word in DECODERS if word in spec.formats],
     }
     files: dict[str, bytes] = {}
     others = {f"src/model_{runtime}.cpp" for runtime in RUNTIMES - {spec.runtime}}
+    others |= {f"src/decode_{word}.cpp" for word in set(DECODERS) - set(spec.formats)}
     for path in sorted(template.rglob("*")):
         relative = path.relative_to(template).as_posix()
         if not path.is_file() or relative in others:

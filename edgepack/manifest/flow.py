@@ -23,6 +23,9 @@ class Source(Model):
         description="what images are read, told apart by their content: pnm (binary PGM, PPM), jpeg, png; "
         "the last two link a library into the program, built once from Debian's sources",
     )
+    most_pixels: Annotated[int, Field(ge=1, le=1_000_000_000)] = Field(
+        default=25_000_000, description="an image of more is refused: each takes 12 bytes of memory in colour"
+    )
 
 
 class Sink(Model):

@@ -18,10 +18,14 @@ _DECODERS = {"jpeg": "libjpeg-turbo", "png": "libspng"}
 
 def needed(manifest: Manifest) -> tuple[str, ...]:
     """The libraries' names in a linker's order: each before what it needs itself."""
-    wanted = []
-    if manifest.form != "sdk":  # a partner's program reads its own pictures
-        wanted += [_DECODERS[name] for name in manifest.source.formats if name in _DECODERS]
-    return with_needs(tuple(dict.fromkeys(wanted)))
+    return with_needs(tuple(_DECODERS[name] for name in decoded(manifest)))
+
+
+def decoded(manifest: Manifest) -> tuple[str, ...]:
+    """The formats of images that a library decodes in the program."""
+    if manifest.form == "sdk":  # a partner's program reads its own pictures
+        return ()
+    return tuple(name for name in _DECODERS if name in manifest.source.formats)
 
 
 def spec_of(name: str, choice: Choice, glibc: str) -> LibrarySpec:

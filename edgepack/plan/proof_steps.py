@@ -12,6 +12,7 @@ from edgepack.manifest.model import PythonCode
 from edgepack.manifest.project import Project
 from edgepack.plan.gates import gates_of
 from edgepack.plan.keys import make_step
+from edgepack.plan.libraries import decoded
 from edgepack.plan.snapshot import Snapshot
 from edgepack.plan.step import Choice, Step
 from edgepack.store import digest_of
@@ -128,6 +129,7 @@ def _feed(snapshot: Snapshot, choice: Choice, steps: dict[str, Step]) -> None:
     code = {b.code: snapshot.files[b.code] for b in (*manifest.pre, *manifest.post) if b.code}
     inputs = {
         "pre and post": digest_of(blocks),
+        "images": digest_of([*decoded(manifest), manifest.source.most_pixels]),
         **code,
         "C and C++ files of the project": snapshot.sources,
         "templates/program": snapshot.code["templates/program"],

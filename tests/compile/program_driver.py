@@ -62,17 +62,26 @@ def tensor(shape: Sequence[int], values: Iterable[float]) -> str:
 HERE = Path(__file__).parent / "program_driver.cpp"
 
 
-def compiled(folder: Path, driver: Path = HERE) -> Path:
-    """Compile a driver for this host against the template's own sources; returns the program."""
+def compiled(
+    folder: Path, driver: Path = HERE, *, libraries: Sequence[Path] = (), decoders: Sequence[str] = ()
+) -> Path:
+    """Compile a driver for this host against the template's own sources; returns the program.
+
+    libraries: of C, with ``include/`` and ``lib/``; decoders: formats of images that it is to have.
+    """
     source = data(TEMPLATE)
     parts = [source / "src" / f"{name}.cpp" for name in ("file", "image", "json", "npy")]
+    parts += [source / "src" / f"decode_{name}.cpp" for name in decoders]
     tools = toolchain("zig", host_arch())
     whole = folder / "driver.cpp"
     whole.write_text("".join(f'#include "{path}"\n' for path in (*parts, driver)))
     program = folder / "driver"
     warnings = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror")
     includes = ("-I", source / "include", "-I", source / "src")
-    argv = (*tools.cxx, "-std=c++17", *STRICT, *warnings, *includes, whole, "-o", program)
+    others = [word for place in libraries for word in ("-isystem", place / "include")]
+    archives = [archive for place in libraries for archive in sorted((place / "lib").glob("*.a"))]
+    words = (*STRICT, *warnings, *(f"-DEDGEPACK_{name.upper()}" for name in decoders), *includes, *others)
+    argv = (*tools.cxx, "-std=c++17", *words, whole, *archives, "-o", program)
     done = run(command(*argv, env=tools.env))
     assert done.ok, done.text()
     return program

@@ -2,9 +2,12 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <initializer_list>
 
+#include "decode.hpp"
 #include "file.hpp"
 
 namespace edgepack::program {
@@ -13,6 +16,11 @@ namespace {
 
 constexpr std::size_t file_limit = 256U * 1024 * 1024;
 constexpr std::size_t side_limit = 65535;
+
+#ifndef EDGEPACK_MOST_PIXELS  // source.most_pixels in edgepack.yaml
+#define EDGEPACK_MOST_PIXELS 25000000
+#endif
+constexpr std::size_t most_pixels = EDGEPACK_MOST_PIXELS;
 
 /// The header of a PGM or PPM file: words between blanks, with comments from # to the line's end.
 class PnmHeader {
@@ -25,7 +33,6 @@ class PnmHeader {
     width = natural("width");
     height = natural("height");
     const std::size_t highest = natural("maxval");
-    if (width == 0 || height == 0) throw ReadError(path + ": an image without pixels");
     if (highest == 0 || highest > 255) {
       throw ReadError(path + ": maxval " + std::to_string(highest) + "; images of 8 bits a channel are read");
     }
@@ -79,16 +86,63 @@ Tensor image_tensor(const std::uint8_t* pixels, std::size_t height, std::size_t 
   return image;
 }
 
-Tensor read_image(const std::string& path, bool follow) {
-  const std::vector<unsigned char> bytes = read_whole(path, file_limit, follow);
-  const PnmHeader header(bytes, path);
-  // By division: width × height × channels may not fit into 32 bits.
+void check_pixels(const std::string& name, std::size_t width, std::size_t height) {
+  // By division: width x height may not fit into 32 bits.
+  if (width == 0 || height == 0) throw ReadError(name + ": an image without pixels");
+  if (most_pixels / width < height) {
+    throw ReadError(name + ": " + std::to_string(width) + " x " + std::to_string(height) + " pixels; at most " +
+                    std::to_string(most_pixels) + " are read (source.most_pixels)");
+  }
+}
+
+namespace {
+
+Tensor decode_pnm(const std::vector<unsigned char>& bytes, const std::string& name) {
+  const PnmHeader header(bytes, name);
+  check_pixels(name, header.width, header.height);
   const std::size_t there = bytes.size() - header.pixels_at;
   if (there / header.channels / header.width < header.height) {
-    throw ReadError(path + ": cut off: " + std::to_string(there) + " bytes for " + std::to_string(header.width) +
-                    " x " + std::to_string(header.height) + " pixels");
+    throw ReadError(name + ": cut off: " + std::to_string(there) + " bytes for " + std::to_string(header.width) + " x " +
+                    std::to_string(header.height) + " pixels");
   }
   return image_tensor(bytes.data() + header.pixels_at, header.height, header.width, header.channels);
+}
+
+[[maybe_unused]] Tensor planes(const Pixels& pixels) {
+  return image_tensor(pixels.bytes.data(), pixels.height, pixels.width, pixels.channels);
+}
+
+[[maybe_unused]] ReadError not_here(const std::string& name, const std::string& format, const std::string& word) {
+  return ReadError(name + ": a " + format + " image, which this program was built without: add " + word +
+                   " to source.formats in edgepack.yaml");
+}
+
+bool begins(const std::vector<unsigned char>& bytes, std::initializer_list<unsigned char> with) {
+  return bytes.size() >= with.size() && std::equal(with.begin(), with.end(), bytes.begin());
+}
+
+}  // namespace
+
+Tensor decode_image(const std::vector<unsigned char>& bytes, const std::string& name) {
+  if (begins(bytes, {0xFF, 0xD8, 0xFF})) {
+#ifdef EDGEPACK_JPEG
+    return planes(decode_jpeg(bytes, name));
+#else
+    throw not_here(name, "JPEG", "jpeg");
+#endif
+  }
+  if (begins(bytes, {0x89, 'P', 'N', 'G'})) {
+#ifdef EDGEPACK_PNG
+    return planes(decode_png(bytes, name));
+#else
+    throw not_here(name, "PNG", "png");
+#endif
+  }
+  return decode_pnm(bytes, name);
+}
+
+Tensor read_image(const std::string& path, bool follow) {
+  return decode_image(read_whole(path, file_limit, follow), path);
 }
 
 Moment now() {
