@@ -36,6 +36,7 @@ VENDORS: Mapping[str, Vendor] = {
         b"ftrt",
         ("createInferRuntime_INTERNAL", "getInferLibVersion", "cuda*"),
     ),
+    "viplite": Vendor(("libVIPlite.so", "libVIPuser.so"), b"VPMN", ("vip_*",)),
 }
 
 
