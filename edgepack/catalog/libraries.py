@@ -25,15 +25,16 @@ class Library:
     ``build/<path>``. needs: libraries that this one is built with.
 
     Where ``files`` names C files, they are compiled with ``defines``; else the source's own CMake project
-    is built with ``options``, and ``target`` leaves the archive ``lib<archive>.a`` in the build folder.
+    is built with ``options``, and ``target`` leaves the archive ``lib<archive>.a`` in the build folder. One
+    without an ``archive`` is its headers alone.
     """
 
     name: str
     source: Package
     licence: str
     texts: tuple[str, ...]
-    archive: str
     headers: Mapping[str, str]
+    archive: str = ""
     files: tuple[str, ...] = ()
     defines: tuple[str, ...] = ()
     target: str = ""
@@ -115,7 +116,50 @@ _JPEG = Library(
     },
 )
 
-LIBRARIES: Mapping[str, Library] = {library.name: library for library in (_ZLIB, _SPNG, _JPEG)}
+_NGHTTP2 = Library(
+    name="nghttp2",
+    # Debian mends CVE-2026-27135 by a patch: an assertion that a peer can fail. Here assertions are not compiled,
+    # and templates/service reads nothing more after a connection's error, which the patch is about.
+    source=Package(
+        name="nghttp2",
+        version="1.64.0-1.1",
+        path="pool/main/n/nghttp2/nghttp2_1.64.0.orig.tar.gz",
+        size=1069782,
+        sha256="b452dc69a1fcbc9375389b8b154175d8b7b125cdd713fc426774c2b79a1ebd77",
+        source="Debian 13 trixie, main, source/Sources",
+    ),
+    licence="MIT",
+    texts=("COPYING",),
+    archive="nghttp2",
+    headers={
+        "nghttp2/nghttp2.h": "source/lib/includes/nghttp2/nghttp2.h",
+        "nghttp2/nghttp2ver.h": "build/lib/includes/nghttp2/nghttp2ver.h",
+    },
+    target="nghttp2_static",
+    options={
+        **dict.fromkeys(("ENABLE_LIB_ONLY", "BUILD_STATIC_LIBS"), "ON"),
+        **dict.fromkeys(("BUILD_SHARED_LIBS", "BUILD_TESTING", "ENABLE_DOC"), "OFF"),
+        "CMAKE_ARCHIVE_OUTPUT_DIRECTORY": "..",
+    },
+)
+
+_JSON = Library(
+    name="nlohmann-json",
+    source=Package(
+        name="nlohmann-json3",
+        version="3.11.3-2.1",
+        path="pool/main/n/nlohmann-json3/nlohmann-json3_3.11.3.orig.tar.gz",
+        size=8053705,
+        sha256="0d8ef5af7f9794e3263480193c491549b2ba6cc74bb018906202ada498a79406",
+        source="Debian 13 trixie, main, source/Sources",
+    ),
+    licence="MIT",
+    texts=("LICENSE.MIT",),
+    headers={"nlohmann/json.hpp": "source/single_include/nlohmann/json.hpp"},
+)
+
+_ALL = (_ZLIB, _SPNG, _JPEG, _NGHTTP2, _JSON)
+LIBRARIES: Mapping[str, Library] = {library.name: library for library in _ALL}
 
 _WAY = 2  # counted up when edgepack.compile.library builds in another way
 _SIMD = ("aarch64", "armhf")  # where libjpeg-turbo's is C

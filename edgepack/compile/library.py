@@ -53,7 +53,8 @@ def build_library(spec: LibrarySpec, log: Path, progress: Callable[[str], None])
         prepare(tools, progress)
         shutil.rmtree(work, ignore_errors=True)
         progress(f"{spec.name} {spec.library.version}: compiling for {spec.arch}")
-        build = _compile(spec, tools, source, needed, work, log)
+        # One that is its headers alone has nothing to compile.
+        build = _compile(spec, tools, source, needed, work, log) if spec.library.archive else source
         _collect(spec, tools, {"source": source, "build": build}, dest)
         shutil.rmtree(work, ignore_errors=True)
     return dest
@@ -103,7 +104,8 @@ def _collect(spec: LibrarySpec, tools: Toolchain, places: dict[str, Path], dest:
     part = dest.with_name(f".{dest.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     wanted = {f"include/{name}": path for name, path in library.headers.items()}
-    wanted[f"lib/lib{library.archive}.a"] = f"build/lib{library.archive}.a"
+    if library.archive:
+        wanted[f"lib/lib{library.archive}.a"] = f"build/lib{library.archive}.a"
     for name in library.texts:
         file = spec.name if len(library.texts) == 1 else f"{spec.name}-{Path(name).name}"
         wanted[f"licences/{file.removesuffix('.md')}.txt"] = f"source/{name}"
