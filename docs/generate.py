@@ -106,7 +106,7 @@ def _references(schema: Schema) -> list[tuple[str, str]]:
     """(what to add to the path, the name of the model) for each model that a value may be."""
     if "$ref" in schema:
         return [("", schema["$ref"].rpartition("/")[2])]
-    found = [pair for option in schema.get("anyOf", []) for pair in _references(option)]
+    found = [pair for option in schema.get("anyOf", schema.get("oneOf", [])) for pair in _references(option)]
     if "items" in schema:
         found += [(f"[]{rest}", name) for rest, name in _references(schema["items"])]
     extra = schema.get("additionalProperties")
@@ -134,8 +134,9 @@ def _described(value: Schema, root: Schema) -> str:
 def _value(schema: Schema) -> str:
     if "$ref" in schema:
         return "mapping"
-    if "anyOf" in schema:
-        return " or ".join(_value(option) for option in schema["anyOf"] if option.get("type") != "null")
+    options = schema.get("anyOf") or schema.get("oneOf")
+    if options:
+        return " or ".join(_value(option) for option in options if option.get("type") != "null")
     if "const" in schema:
         return f"`{schema['const']}`"
     if "enum" in schema:
@@ -160,7 +161,9 @@ def _count(schema: Schema) -> str:
     least, most = schema.get("minItems"), schema.get("maxItems")
     if least == most:
         return f", {least} of them" if least else ""
-    return f", at least {least}" if least and not most else f", {least} to {most}" if most else ""
+    if most:
+        return f", {least} to {most}" if least else f", at most {most}"
+    return f", at least {least}" if least else ""
 
 
 def _default(schema: Schema, required: bool) -> str:

@@ -205,7 +205,7 @@ def _problems(model: type[BaseModel], document: Document, error: ValidationError
     for fault in faults:
         if fault["type"] == "extra_forbidden" or fault["loc"] in hinted:
             continue
-        path = _in_document(document.data, fault["loc"])
+        path = _in_document(document.data, fault["loc"], missing=fault["type"] == "missing")
         if fault["type"] == "missing":
             key = fault["loc"][-1]
             yield document.problem(f"`{key}` is missing", path, f"add a line `{key}: …`")
@@ -231,15 +231,18 @@ def _fault_hint(fault: Mapping[str, Any]) -> str | None:
     return f"did you mean `{near[0]}`?" if near else None
 
 
-def _in_document(data: Any, loc: tuple[str | int, ...]) -> Path_:
-    """pydantic's location without the parts that name a union's branch and not a key."""
+def _in_document(data: Any, loc: tuple[str | int, ...], *, missing: bool = False) -> Path_:
+    """pydantic's location without the parts that name a union's branch and not a key.
+
+    missing: the last part is a key that is not there.
+    """
     path: list[str | int] = []
     here = data
     for index, part in enumerate(loc):
         inside = isinstance(part, int) and isinstance(here, list) and part < len(here)
         if inside or (isinstance(here, Mapping) and part in here):
             here = here[part]
-        elif index < len(loc) - 1:
+        elif index < len(loc) - 1 or not missing:
             continue
         path.append(part)
     return tuple(path)

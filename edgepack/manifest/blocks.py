@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
+from edgepack.manifest.labels import Labels
 from edgepack.manifest.rules import Alarm, Count, Debounce, Dwell, Line, Schedule, Zone, wrong_rules
 from edgepack.manifest.words import Entry, InsidePath, Model, matching
 
@@ -14,8 +15,6 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Side = Annotated[int, Field(gt=0, le=16384)]
 Size = Annotated[list[Side], Field(min_length=2, max_length=2)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Text = Annotated[str, matching(r"[^\x00]{1,200}", "this is 1 to 200 characters")]
-Labels = Annotated[list[Text], Field(max_length=10000)]
 OutputName = Annotated[str, Field(min_length=1, max_length=512)]
 Mode = Literal["bilinear", "nearest", "area", "antialiased"]
 
@@ -24,7 +23,7 @@ _MODE = (
     "area: the mean of what a pixel covers; antialiased: as Pillow's BILINEAR and torchvision's `antialias`"
 )
 _OUTPUT = "which of the model's outputs, by its ONNX name; left out: the first"
-_LABELS = "names of the classes, in their order"
+_LABELS = "names of the classes in their order, or a file of the project with one a line"
 
 
 class Resize(Model):

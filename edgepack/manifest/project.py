@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from edgepack import document
 from edgepack.errors import InputError, Problem
+from edgepack.manifest import labels
 from edgepack.manifest.blocks import PostBlock, PreBlock, misplaced
 from edgepack.manifest.flow import Sink, Source
 from edgepack.manifest.model import ModelSection, Parity, PythonCode, TargetOptions
@@ -106,6 +107,9 @@ def load(folder: Path) -> Project:
     manifest = document.load(Manifest, doc)
     project = Project(folder, manifest, doc)
     problems = list(_missing_files(project))
+    if not problems:
+        project, problems = _with_labels(project)
+        manifest = project.manifest
     problems += [doc.problem(words, path) for path, words in misplaced(manifest.pre, manifest.post)]
     if problems:
         raise doc.wrong(*problems)
@@ -124,6 +128,22 @@ def _missing_files(project: Project) -> list[Problem]:
         elif path not in _MAY_BE_FOLDERS and not place.is_file():
             found.append(project.document.problem(f"{relative} is not a file", path))
     return found
+
+
+def _with_labels(project: Project) -> tuple[Project, list[Problem]]:
+    """With the labels that are in files; and what is wrong with those."""
+    post, problems = [], []
+    for index, block in enumerate(project.manifest.post):
+        step = None if block.kind == "code" else getattr(block, block.kind)
+        file = getattr(step, "labels", None)
+        if step is not None and isinstance(file, str):
+            try:
+                known = labels.read(project.file(file), file)
+                block = block.model_copy(update={block.kind: step.model_copy(update={"labels": known})})
+            except (ValueError, OSError) as error:
+                problems.append(project.document.problem(str(error), ("post", index, block.kind, "labels")))
+        post.append(block)
+    return replace(project, manifest=project.manifest.model_copy(update={"post": post})), problems
 
 
 _MAY_BE_FOLDERS = (("model", "file"), ("model", "accuracy", "data"), ("model", "calibration", "data"))
@@ -147,6 +167,10 @@ def named_files(manifest: Manifest) -> list[tuple[Place, str]]:
             named.append((("model", "calibration", "loader", "code"), model.calibration.loader.code))
     for section, blocks in (("pre", manifest.pre), ("post", manifest.post)):
         named += [((section, i, "code"), block.code) for i, block in enumerate(blocks)]
+    for index, block in enumerate(manifest.post):
+        known = None if block.kind == "code" else getattr(getattr(block, block.kind), "labels", None)
+        file = known if isinstance(known, str) else getattr(known, "file", None)
+        named.append((("post", index, block.kind, "labels"), file))
     return [(path, relative) for path, relative in named if relative]
 
 

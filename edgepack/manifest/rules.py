@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from edgepack.manifest.labels import Label
 from edgepack.manifest.words import Model, matching
 
 Word = Annotated[
@@ -21,7 +22,6 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, le=31_536_000, allow_inf_nan=False)]
 Coordinate = Annotated[float, Field(ge=0, le=65535, allow_inf_nan=False)]
 Point = Annotated[list[Coordinate], Field(min_length=2, max_length=2)]
-ClassName = Annotated[str, matching(r"[^\x00]{1,200}", "this is 1 to 200 characters")]
 
 
 def _quoted(value: Any) -> Any:
@@ -54,7 +54,7 @@ class _Place(Model):
         default="bottom",
         description="the point of a box that counts: bottom, the middle of its lower side; or its center",
     )
-    classes: Annotated[list[ClassName], Field(max_length=1000)] = Field(
+    classes: Annotated[list[Label], Field(max_length=1000)] = Field(
         default=[], description="which things, by the names in `labels`; left out: all"
     )
 
