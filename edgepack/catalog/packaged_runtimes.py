@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from edgepack.catalog.architectures import architecture
+from edgepack.catalog.litert_build import LITERT
 from edgepack.catalog.onnxruntime_build import ONNX_RUNTIME
 from edgepack.catalog.openvino_build import OPENVINO
 from edgepack.catalog.packaged import Packaged
 from edgepack.catalog.toolchains import flags, pins
 
-PACKAGED: Mapping[str, Packaged] = {about.id: about for about in (ONNX_RUNTIME, OPENVINO)}
+PACKAGED: Mapping[str, Packaged] = {about.id: about for about in (ONNX_RUNTIME, OPENVINO, LITERT)}
 """By the name that a target's ``runtimes`` has."""
 
 

@@ -9,7 +9,12 @@ Linkage = Literal["static", "shared"]
 
 # static: the runtime is in a static program. shared: it lies beside a glibc program, in the release's lib/;
 # a static program has no dlopen.
-LINKED: Mapping[str, Linkage] = {"ncnn": "static", "onnxruntime": "shared", "openvino": "shared"}
+LINKED: Mapping[str, Linkage] = {
+    "ncnn": "static",
+    "onnxruntime": "shared",
+    "openvino": "shared",
+    "litert": "shared",
+}
 
 DEFAULT_GLIBC = "2.28"
 """Taken for a target that does not say its ``libc``: that of Debian 10 and RHEL 8, and of manylinux_2_28."""

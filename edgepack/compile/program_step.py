@@ -122,4 +122,8 @@ def _tensor(row: dict[str, Any]) -> TensorSpec:
     shape = tuple(int(axis) for axis in row["shape"])
     if not shape:
         raise InputError(f"the recipe gives no shape for {row.get('tensor')}")
-    return TensorSpec(str(row["name"]), str(row.get("tensor", row["name"])), shape)
+    last = bool(row.get("channels_last")) or (row.get("layout") == "NHWC" and len(shape) == 4)
+    if last:
+        shape = (shape[0], shape[-1], *shape[1:-1])
+    return TensorSpec(str(row["name"]), str(row.get("tensor", row["name"])), shape, last)
+    """A recipe says shapes as the runtime keeps them: the user's own code sees channels first, as in ONNX."""

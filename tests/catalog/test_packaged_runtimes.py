@@ -35,6 +35,8 @@ from edgepack.catalog.runtimes import LINKED, glibc_floor
             "glibc 2.31",
             "OpenVINO 2026.4.1 for aarch64 needs glibc 2.36, the target has 2.31",
         ),
+        ("litert", "x86_64", "glibc 2.27", None),
+        ("litert", "aarch64", "glibc 2.31", "LiteRT 2.3.0 for aarch64 needs glibc 2.36, the target has 2.31"),
         ("openvino", "armhf", None, "OpenVINO 2026.4.1 is there for x86_64 and aarch64, not for armhf"),
     ],
 )

@@ -19,13 +19,14 @@ from edgepack.tools.runner import command, run
 from tests.compile import program_project as tiny
 
 
-def spec(runtime: str) -> ProgramSpec:
+def spec(runtime: str, *, channels_last: bool = False) -> ProgramSpec:
     """The small project for that runtime, whose file names tensors as ONNX does."""
+    last = channels_last
     return dataclasses.replace(
         tiny.SPEC,
         runtime=runtime,
-        inputs=(TensorSpec("image", "image", (1, 1, 4, 4)),),
-        outputs=(TensorSpec("logits", "logits", (1, 3)), TensorSpec("heat", "heat", (1, 2, 3, 3))),
+        inputs=(TensorSpec("image", "image", (1, 1, 4, 4), last),),
+        outputs=(TensorSpec("logits", "logits", (1, 3)), TensorSpec("heat", "heat", (1, 2, 3, 3), last)),
     )
 
 
@@ -54,10 +55,10 @@ def build(folder: Path, runtime: Path, spec: ProgramSpec) -> Path:
     return made.program
 
 
-def release(folder: Path, runtime: str) -> Path:
+def release(folder: Path, runtime: str, *, channels_last: bool = False) -> Path:
     """A release without its model: program, libraries, five golden vectors."""
     there = files(runtime)
-    place = build(folder, there, spec(runtime)).parent.parent
+    place = build(folder, there, spec(runtime, channels_last=channels_last)).parent.parent
     shutil.copytree(there / "lib", place / "lib")
     (place / "model").mkdir()
     tiny.write_golden(place / "golden", tiny.computed(tiny.images(5), tiny.weights()))

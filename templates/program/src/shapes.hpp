@@ -44,4 +44,26 @@ inline void require_count(std::size_t count, const TensorInfo& tensor) {
   }
 }
 
+/// Copy an image or a map, {channels, …} as everywhere in a program, to how the runtime keeps it.
+template <class Value, class Native>
+void to_native(const Value* from, const TensorInfo& tensor, Native* to) {
+  const std::size_t count = elements(tensor.shape);
+  const std::size_t channels = tensor.channels_last ? static_cast<std::size_t>(tensor.shape.front()) : 1;
+  const std::size_t plane = count / channels;
+  for (std::size_t c = 0; c < channels; ++c) {
+    for (std::size_t i = 0; i < plane; ++i) to[i * channels + c] = static_cast<Native>(from[c * plane + i]);
+  }
+}
+
+/// The other way round: what the runtime computed, in the model's own order.
+inline Tensor from_native(const float* from, const TensorInfo& tensor) {
+  Tensor result{tensor.shape, std::vector<float>(elements(tensor.shape))};
+  const std::size_t channels = tensor.channels_last ? static_cast<std::size_t>(tensor.shape.front()) : 1;
+  const std::size_t plane = result.data.size() / channels;
+  for (std::size_t c = 0; c < channels; ++c) {
+    for (std::size_t i = 0; i < plane; ++i) result.data[c * plane + i] = from[i * channels + c];
+  }
+  return result;
+}
+
 }  // namespace edgepack::program
