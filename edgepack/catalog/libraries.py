@@ -118,8 +118,8 @@ _JPEG = Library(
 
 _NGHTTP2 = Library(
     name="nghttp2",
-    # Debian mends CVE-2026-27135 by a patch: an assertion that a peer can fail. Here assertions are not compiled,
-    # and templates/service reads nothing more after a connection's error, which the patch is about.
+    # Debian mends CVE-2026-27135 by a patch: an assertion that a peer can fail. Here assertions are not
+    # compiled, and templates/service reads nothing more after a connection's error, which the patch is about.
     source=Package(
         name="nghttp2",
         version="1.64.0-1.1",

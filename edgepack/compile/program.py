@@ -23,6 +23,8 @@ from edgepack.tools.runner import command, run, run_lines
 
 OBJECTS = ("core", "backend", "generated")  # CMake's object libraries; "user" where the project has code
 
+FORM_OBJECTS = {"sdk": ("interface", "client"), "service": ("service",)}
+
 _STEP = re.compile(r"\[(\d+)/(\d+)\] (.*)")
 
 
@@ -94,7 +96,7 @@ def build_program(
     _configure(spec, places, toolchain, progress)
     drop_stale(places.build, "CMakeFiles/user.dir/**/*.o")
     is_sdk = spec.form == "sdk"
-    objects = (*OBJECTS, *(["interface", "client"] if is_sdk else []), *(["user"] if spec.sources() else []))
+    objects = (*OBJECTS, *FORM_OBJECTS.get(spec.form, ()), *(["user"] if spec.sources() else []))
     compiled = _ninja(spec, places, toolchain, objects, progress)
     remember(places.build, toolchain.ninja, places.project)
     build_id = _name_build(spec, places, toolchain, _archives((runtime, *libraries)))

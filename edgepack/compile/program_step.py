@@ -13,10 +13,11 @@ from edgepack.compile import library_step, loads, runtime_step
 from edgepack.compile.blocks import Block
 from edgepack.compile.errors import CompileError
 from edgepack.compile.program import ProgramBuild, build_program
-from edgepack.compile.render import ProgramSpec, TensorSpec
+from edgepack.compile.render import ProgramSpec, ServiceSpec, TensorSpec
 from edgepack.compile.toolchains.select import prepare, toolchain
 from edgepack.errors import InputError
 from edgepack.manifest.blocks import PostBlock, PreBlock
+from edgepack.manifest.service import Service
 from edgepack.plan.gates import gates_of
 from edgepack.plan.libraries import decoded
 from edgepack.plan.program_steps import glibc_of
@@ -108,7 +109,13 @@ def program_spec(work: Work, slot: str = "convert") -> ProgramSpec:
         precision=choice.precision,
         num_threads=choice.options.threads,
         form=manifest.form,
+        service=_service(manifest.service),
     )
+
+
+def _service(said: Service) -> ServiceSpec:
+    values = said.model_dump()
+    return ServiceSpec(**values.pop("batching"), **values)
 
 
 def _block(block: PreBlock | PostBlock) -> Block:
@@ -119,6 +126,7 @@ def _block(block: PreBlock | PostBlock) -> Block:
 
 
 def _tensor(row: dict[str, Any]) -> TensorSpec:
+    """A recipe says shapes as the runtime keeps them: the user's own code sees channels first, as in ONNX."""
     shape = tuple(int(axis) for axis in row["shape"])
     if not shape:
         raise InputError(f"the recipe gives no shape for {row.get('tensor')}")
@@ -126,4 +134,3 @@ def _tensor(row: dict[str, Any]) -> TensorSpec:
     if last:
         shape = (shape[0], shape[-1], *shape[1:-1])
     return TensorSpec(str(row["name"]), str(row.get("tensor", row["name"])), shape, last)
-    """A recipe says shapes as the runtime keeps them: the user's own code sees channels first, as in ONNX."""

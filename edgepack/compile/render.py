@@ -16,7 +16,7 @@ from edgepack.errors import EdgepackError, InputError
 from edgepack.plan.gates import Gates
 
 TEMPLATE = "templates/program"
-SDK_TEMPLATE = "templates/sdk"  # rendered beside it, for the form `sdk`
+FORM_TEMPLATES = {"sdk": "templates/sdk", "service": "templates/service"}  # rendered beside it
 USER_PRESETS = "CMakeUserPresets.json"  # beside the rendered files, but of this machine: not rendered
 
 _SUFFIX = ".j2"
@@ -49,6 +49,21 @@ class TensorSpec:
 
 
 @dataclass(frozen=True)
+class ServiceSpec:
+    """How the form `service` listens, and how much it takes: the manifest's `service`, flat."""
+
+    address: str = "127.0.0.1"
+    http: int = 8000
+    grpc: int | None = 8001
+    instances: int = 1
+    most: int = 8
+    wait_ms: int = 0
+    queue: int = 64
+    timeout_ms: int = 10_000
+    most_request_mb: int = 64
+
+
+@dataclass(frozen=True)
 class ProgramSpec:
     """All that the generated program depends on; equal specs render equal files.
 
@@ -73,6 +88,7 @@ class ProgramSpec:
     formats: tuple[str, ...] = ()
     most_pixels: int = 25_000_000
     form: str = "app"
+    service: ServiceSpec = ServiceSpec()
 
     @property
     def release(self) -> tuple[int, int, int]:
@@ -146,7 +162,7 @@ def render_program(spec: ProgramSpec, dest: Path, templates: Sequence[Path] = ()
 
 def template_names(form: str) -> tuple[str, ...]:
     """The folders that a form's C++ project is rendered from."""
-    return (TEMPLATE, SDK_TEMPLATE) if form == "sdk" else (TEMPLATE,)
+    return (TEMPLATE, FORM_TEMPLATES[form]) if form in FORM_TEMPLATES else (TEMPLATE,)
 
 
 def check(spec: ProgramSpec) -> None:

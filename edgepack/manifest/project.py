@@ -16,6 +16,7 @@ from edgepack.manifest import labels
 from edgepack.manifest.blocks import PostBlock, PreBlock, misplaced
 from edgepack.manifest.flow import Sink, Source
 from edgepack.manifest.model import ModelSection, Parity, PythonCode, TargetOptions
+from edgepack.manifest.service import Service
 from edgepack.manifest.words import Model, Name, TargetId, Version
 
 FILE = "edgepack.yaml"
@@ -53,10 +54,11 @@ class Manifest(Model):
         description="lower-case letters, digits, hyphens: the program's name, and the app's folder on a box"
     )
     version: Version = Field(description="yours to choose: letters, digits, `.` `+` `-`")
-    form: Literal["app", "sdk"] = Field(
+    form: Literal["app", "service", "sdk"] = Field(
         default="app",
-        description="app: a program that runs on, from its source to its sink; sdk: a library with a C "
-        "interface that a partner links",
+        description="app: a program that runs on, from its source to its sink; service: a program that "
+        "answers over HTTP and gRPC (Open Inference Protocol); sdk: a library with a C interface that a "
+        "partner links",
     )
     model: ModelSection
     pre: list[PreBlock] = Field(
@@ -71,6 +73,7 @@ class Manifest(Model):
     targets: dict[TargetId, TargetOptions] = Field(
         min_length=1, description="what to build for: ids of `edgepack targets`, each with options or `{}`"
     )
+    service: Service = Service()
     parity: Parity = Parity()
     health: Health = Health()
     sdk: dict[Name, str] = Field(

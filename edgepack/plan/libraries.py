@@ -13,12 +13,14 @@ from edgepack.plan.step import Choice, Step
 
 SLOT = "library"
 
+_SPOKEN = ("nghttp2", "nlohmann-json")  # by the form `service`
 _DECODERS = {"jpeg": "libjpeg-turbo", "png": "libspng"}
 
 
 def needed(manifest: Manifest) -> tuple[str, ...]:
     """The libraries' names in a linker's order: each before what it needs itself."""
-    return with_needs(tuple(_DECODERS[name] for name in decoded(manifest)))
+    spoken = _SPOKEN if manifest.form == "service" else ()
+    return with_needs((*(_DECODERS[name] for name in decoded(manifest)), *spoken))
 
 
 def decoded(manifest: Manifest) -> tuple[str, ...]:

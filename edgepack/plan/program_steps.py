@@ -152,13 +152,15 @@ def _compile_inputs(snapshot: Snapshot, choice: Choice, convert: Step, runtime: 
     }
     code = {block.code: snapshot.files[block.code] for block in (*manifest.pre, *manifest.post) if block.code}
     glibc = linkage(choice.runtime) == "shared"
-    templates = ["templates/program", *(["templates/sdk"] if manifest.form == "sdk" else [])]
+    templates = ["templates/program", *([f"templates/{manifest.form}"] if manifest.form != "app" else [])]
+    service = {"service": digest_of(manifest.service.model_dump())} if manifest.form == "service" else {}
     return {
         "name and version": f"{manifest.name} {manifest.version}",
         "pre and post": digest_of(blocks),
         **code,
         "C and C++ files of the project": snapshot.sources,
         "source and sink": digest_of([manifest.source.model_dump(), manifest.sink.model_dump()]),
+        **service,
         "gates": digest_of(vars(gates_of(manifest, choice))),
         "threads": str(choice.options.threads),
         "target": choice.target.id,

@@ -178,7 +178,7 @@ def _code(folder: Path) -> dict[str, str]:
     return {
         "edgepack": __version__,
         "templates/program": digest_tree(paths.template("program", folder)),
-        "templates/sdk": digest_tree(paths.template("sdk", folder)),
+        **{f"templates/{form}": digest_tree(paths.template(form, folder)) for form in ("sdk", "service")},
         "edgepack/compile": digest_tree(package / "compile"),
         "edgepack/package": digest_tree(package / "package"),
         "edgepack/convert": digest_tree(package / "convert"),

@@ -10,8 +10,11 @@ from edgepack.catalog.libraries import LIBRARIES, LibrarySpec, with_needs
 from edgepack.errors import InputError
 
 VERSIONS = {
-    **{"zlib": "1.3.1", "libspng": "0.7.4", "libjpeg-turbo": "2.1.5"},
-    **{"nghttp2": "1.64.0", "nlohmann-json": "3.11.3"},
+    "zlib": "1.3.1",
+    "libspng": "0.7.4",
+    "libjpeg-turbo": "2.1.5",
+    "nghttp2": "1.64.0",
+    "nlohmann-json": "3.11.3",
 }
 ORDERS = {
     ("libspng",): ("libspng", "zlib"),
