@@ -37,6 +37,7 @@ VENDORS: Mapping[str, Vendor] = {
         ("createInferRuntime_INTERNAL", "getInferLibVersion", "cuda*"),
     ),
     "viplite": Vendor(("libVIPlite.so", "libVIPuser.so"), b"VPMN", ("vip_*",)),
+    "nncase": Vendor(("libNncase.Runtime.Native.so",), b"LDMK", ("nncase_*",)),
 }
 
 
