@@ -127,6 +127,18 @@ class Judge:
         asked = Simulation(self.trained, {}, inputs, self.new(), taps=taps)
         return self._simulated(self.reference, asked)
 
+    def run_adapted(self, inputs: Path) -> Path:
+        """The same of what the converter is given, where that is another: pruned, say."""
+        asked = Simulation(lay_out(self.work, "adapt", self.new()), {}, inputs, self.new())
+        return self._simulated(self.reference, asked)
+
+    def adapted_score(self) -> tuple[float, float] | None:
+        """The trained model's metric and that of what the converter is given, where the manifest asks."""
+        if self.work.project.manifest.model.accuracy is None or self.validation is None:
+            return None
+        whole = self.whole(self.run_adapted(self.validation))
+        return None if whole is None else (self.trained_score, self._score(whole))
+
     def whole(self, outputs: Path) -> Path | None:
         """The whole model's outputs from those of the part that this target gets: see ``parts.completed``."""
         return parts.completed(self.work, outputs, self.new()) if self.work.choice.part else outputs

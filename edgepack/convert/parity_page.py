@@ -177,9 +177,8 @@ def _stages(body: Mapping[str, Any]) -> str:
 
 def _quantisation(body: Mapping[str, Any]) -> str:
     converted, asked = body["conversion"], body["quantisation"]
-    rows: list[tuple[str, str]] = [
-        (name, str(asked[name])) for name in ("scheme", "granularity", "method") if asked.get(name)
-    ]
+    rows = _pruned(body.get("pruned"))
+    rows += [(name, str(asked[name])) for name in ("scheme", "granularity", "method") if asked.get(name)]
     if body["fed"].get("calibration"):
         rows.append(
             ("calibration", f"{body['fed']['calibration']} samples through the shipped pre-processing")
@@ -199,7 +198,23 @@ def _quantisation(body: Mapping[str, Any]) -> str:
     if not rows:
         return ""
     cells = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in rows)
-    return f'<section><h2>Quantisation</h2><table class="facts"><tbody>{cells}</tbody></table></section>'
+    title = "Pruning and quantisation" if body.get("pruned") else "Quantisation"
+    return f'<section><h2>{title}</h2><table class="facts"><tbody>{cells}</tbody></table></section>'
+
+
+def _pruned(pruned: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """What pruning saves, and what it costs before anything is converted."""
+    if not pruned:
+        return []
+    before, after = pruned["gzip"]
+    cost = f"cosine {number(pruned['cosine'])}"
+    if pruned["metric"]:
+        cost += f", task {pruned['metric'][0]:.4f} → {pruned['metric'][1]:.4f}"
+    return [
+        ("weights at zero", f"{percent(pruned['share'])}; compressed {size(before)} → {size(after)}"),
+        ("which alone costs", cost),
+        ("the converter beside it", f"cosine {number(pruned['converted'])}"),
+    ]
 
 
 def _metric(search: Mapping[str, Any]) -> str:

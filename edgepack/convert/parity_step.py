@@ -15,13 +15,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edgepack.convert import cutting, diagnose, layers, parity_page, parts
+from edgepack.convert import cutting, diagnose, layers, parity_page, parts, pruning
 from edgepack.convert.diagnose import Candidate, Cause
 from edgepack.convert.errors import ConvertParityError
 from edgepack.convert.evaluate import Judge, open_judge
 from edgepack.convert.evaluation import Evaluation
 from edgepack.convert.files import lay_out
 from edgepack.convert.layers import Layers
+from edgepack.convert.pruning import Pruned
 from edgepack.convert.swaps import Recorded, Swapped, post_swap, pre_swap, recorded
 from edgepack.manifest.project import Project
 from edgepack.model import arrays, blocks
@@ -42,6 +43,7 @@ class Looked:
     layers: Layers | None = None
     cause: Cause | None = None
     warnings: tuple[str, ...] = ()
+    pruned: Pruned | None = None
 
     @property
     def fault(self) -> str | None:
@@ -117,18 +119,19 @@ def _look(judge: Judge) -> Looked:
         stages["pre"] = pre_swap(judge, golden)
         work.progress("post beside the golden records")
         stages["post"] = post_swap(judge, golden)
-    evaluation = candidate = None
+    evaluation = candidate = pruned = None
     if judge.recipe.about.simulator is not None:
         candidate = Candidate(lay_out(work, "convert", judge.new()), work.result("convert").report)
         works = "post" not in stages or stages["post"].ok is not False
         evaluation = judge.evaluate(candidate.folder, candidate.report, task=works)
+        pruned = pruning.look(judge, candidate) if works else None
         stages["model"] = Swapped(
-            evaluation.ok,
+            evaluation.ok and (pruned is None or pruned.ok),
             "the converted model beside the trained one, both on inputs from the shipped `pre`",
-            evaluation.why,
+            "; ".join(filter(None, [evaluation.why, pruned.why if pruned else ""])),
             {output.tensor: output.as_dict() for output in evaluation.outputs},
         )
-    looked = Looked(stages, evaluation)
+    looked = Looked(stages, evaluation, pruned=pruned)
     return _looked_into(judge, looked, golden, candidate)
 
 
@@ -146,7 +149,7 @@ def _looked_into(
         rows = looked.stages["pre"].rows or {}
         cause = diagnose.pre_cause(judge, golden, min(rows.values(), key=lambda row: row["cosine"])["worst"])
     elif looked.fault == "model" and candidate is not None:
-        cause = diagnose.model_cause(judge, candidate, inside, worst)
+        cause = pruning.cause(looked.pruned, judge) or diagnose.model_cause(judge, candidate, inside, worst)
     elif looked.fault == "post" and golden is not None:
         cause = diagnose.post_cause(judge, golden)
     said = diagnose.calibration(judge)
@@ -210,6 +213,7 @@ def _verdict(work: Work, looked: Looked) -> dict[str, Any]:
         "first": dict(first) if first else None,
         "looked": {"how": looked.layers.how, "note": looked.layers.note} if looked.layers else None,
         "warnings": [*_told_before(work), *looked.warnings],
+        "pruned": looked.pruned.as_dict() if looked.pruned else None,
         "stages": {name: looked.stages[name].as_dict() for name in STAGES if name in looked.stages},
     }
 
@@ -294,4 +298,6 @@ def _line(looked: Looked, body: Mapping[str, Any]) -> str:
     score = looked.evaluation.score
     if score is not None:
         said += f", {score.metric} {score.converted:.4f} (trained {score.trained:.4f})"
+    if looked.pruned is not None:
+        said += f", {looked.pruned.share:.0%} of the weights pruned"
     return "; ".join([f"{said}: {body['state']}", *(f"warning: {words}" for words in body["warnings"])])

@@ -38,6 +38,11 @@ _DEFAULTS = {"fp32": Gates(0.9999, 1e-3), "fp16": Gates(0.999, 2e-2), "bf16": Ga
 _EIGHT_BITS = Gates(0.99, 1.0, records=0.5, near=0.1)
 
 
+_PRUNED = Gates(0.9, 1.0, records=0.5, near=0.1)
+"""Of a pruned model with held-out data: pruning is meant to change it, and `accuracy.max_drop` says how far.
+The converter is held to the pruned model by the precision's own gates."""
+
+
 def gates_for(parity: Parity, precision: str, recipe: Recipe) -> Gates:
     """The manifest's gates; where it says nothing the recipe's own, and then the precision's."""
     default = _DEFAULTS.get(precision, _EIGHT_BITS)
@@ -54,4 +59,13 @@ def gates_for(parity: Parity, precision: str, recipe: Recipe) -> Gates:
 
 def gates_of(manifest: Manifest, choice: Choice) -> Gates:
     """A target's own gates where it says some, else the manifest's."""
-    return gates_for(choice.options.parity or manifest.parity, choice.precision, choice.recipe)
+    parity = choice.options.parity or manifest.parity
+    gates = gates_for(parity, choice.precision, choice.recipe)
+    if manifest.model.prune is None or manifest.model.accuracy is None:
+        return gates
+    return Gates(
+        parity.cosine or min(gates.cosine, _PRUNED.cosine),
+        parity.max_abs or max(gates.max_abs, _PRUNED.max_abs),
+        min(gates.records, _PRUNED.records) if parity.records is None else parity.records,
+        max(gates.near, _PRUNED.near),
+    )

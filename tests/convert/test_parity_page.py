@@ -107,6 +107,22 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "no number": ({"outputs": {"y": {**ROW, "cosine": None, "max_abs": None, "ok": False}}}, "not a number"),
     "task": ({"score": SCORE}, "It loses 10.00 points on 60 held-out"),
     "kept": ({"conversion": {**body()["conversion"], "search": SEARCH}}, "0.90000 → 0.99000"),
+    "pruned": (
+        {
+            "pruned": {
+                "share": 0.3,
+                "gzip": [230e3, 176e3],
+                "cosine": 0.98,
+                "converted": 1.0,
+                "metric": [0.9, 0.8],
+            }
+        },
+        "30.0 %; compressed 230 kB → 176 kB",
+    ),
+    "pruned, no data": (
+        {"pruned": {"share": 0.3, "gzip": [9, 8], "cosine": 0.98, "converted": 1.0, "metric": None}},
+        "Pruning and quantisation",
+    ),
     "warned": ({"warnings": ["the data looks one-sided"]}, "The data looks one-sided."),
     "hostile": ({"layers": [{**LAYER, "node": "<script>alert(1)</script>"}] * 2}, "&lt;script&gt;"),
 }

@@ -125,3 +125,31 @@ def test_a_fault_is_caught_and_named(name: str, tmp_path: Path, warm_cache: Path
     assert (body["ok"], body["fault"], body["state"]) == (False, fault.stage, "failed")
     assert fault.words.replace("`", "")[1:] in html
     assert not list((made.folder / "dist").glob("*.model"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        ("{precision: int8}", Exit.OK, "30% of the weights pruned"),
+        (
+            "{precision: fp32, parity: {cosine: 0.9999}}",
+            Exit.PARITY,
+            "it is the pruning: with 30% of the weights at",
+        ),
+    ],
+)
+def test_pruning_is_told_with_what_it_costs(
+    options: str, code: Exit, words: str, tmp_path: Path, warm_cache: Path
+) -> None:
+    made = project(tmp_path / "digits", warm_cache)
+    made.rewrite("edgepack.yaml", OPTIONS, options)
+    made.rewrite("edgepack.yaml", "  calibration:", "  prune: {magnitude: 0.3}\n  calibration:")
+    said = made.run("parity", TARGET)
+    assert said.code == code, said.err
+    assert words in said.err
+    body, html = page(made)
+    assert body["pruned"]["converted"] >= (0.99 if code == Exit.OK else 0.9999)
+    assert 0.9 < body["pruned"]["cosine"] < 0.99
+    assert body["pruned"]["metric"][1] >= 0.98
+    assert "weights at zero" in html
