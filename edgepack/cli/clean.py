@@ -13,7 +13,21 @@ if TYPE_CHECKING:
 # Not the sandboxes, which are boxes in use, and not edgepack.lock, which the user keeps in git.
 _KEPT = {"sandbox", "build.lock"}
 # By name, so that a cache put at a folder with other things in it loses only what is edgepack's.
-_CACHE = ("building", "downloads", "envs", "libraries", "logs", "qemu", "runtimes", "sources", "store", "zig")
+_CACHE = (
+    "building",
+    "downloads",
+    "envs",
+    "helpers",
+    "libraries",
+    "logs",
+    "parcels",
+    "qemu",
+    "runtimes",
+    "shipped",
+    "sources",
+    "store",
+    "zig",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

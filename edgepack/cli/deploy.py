@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from edgepack.bundle import Bundle
     from edgepack.cli.nodes import Found
     from edgepack.cli.screen import Screen
+    from edgepack.ship.parcels import Tools
     from edgepack.ship.report import DeployPlan, DeployReport
 
 
@@ -21,6 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="connect, ask and show; change nothing")
     parser.add_argument(
         "--keep", type=int, default=3, metavar="N", help="older releases to keep on the box (3)"
+    )
+    parser.add_argument("--limit", metavar="RATE", help="send at most so much a second: 200k, 2M (bytes)")
+    parser.add_argument(
+        "--whole-files", action="store_true", help="no helper on the box, no differences: plain files by tar"
     )
 
 
@@ -37,7 +42,8 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     found = nodes.find(folder, args.node)
     bundle, warnings = _bundle(folder, found, args.bundle)
     _warn(warnings, found, screen)
-    options = DeployOptions(keep=args.keep)
+    tools = None if args.whole_files else _tools(bundle, screen)
+    options = DeployOptions(keep=args.keep, limit=_rate(args.limit), tools=tools)
     if args.dry_run:
         with found.blamed():
             plan = plan_deploy(found.endpoint, bundle, options)
@@ -49,6 +55,34 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     screen.result({**report.as_dict(), "warnings": warnings})
     _show(report, screen)
     return 0
+
+
+def _tools(bundle: Bundle, screen: Screen) -> Tools:
+    """What makes parcels; compiled when the first one is wanted."""
+    from edgepack.catalog.native_build import HelperSpec
+    from edgepack.compile.native import build_helper
+    from edgepack.ship.parcels import Tools
+    from edgepack.tools.qemu import host_arch
+
+    def note(words: str) -> None:
+        screen.note("prepare", words)
+
+    return Tools(
+        helper=lambda: build_helper(HelperSpec(bundle.arch), note),
+        encoder=lambda: build_helper(HelperSpec(host_arch(), "encoder"), note),
+    )
+
+
+def _rate(words: str | None) -> int:
+    """``200k`` → 200000 bytes a second. Raises UsageError."""
+    from edgepack.errors import UsageError
+
+    if words is None:
+        return 0
+    number, unit = words.rstrip("kKM"), words[-1:]
+    if not number.isdigit() or not int(number) or len(words) - len(number) > 1:
+        raise UsageError(f"--limit takes bytes a second, like 200k or 2M, not {words}")
+    return int(number) * {"k": 1000, "K": 1000, "M": 1_000_000}.get(unit, 1)
 
 
 def _what(found: Found) -> str:
@@ -97,6 +131,8 @@ def _show(report: DeployReport, screen: Screen) -> None:
         f"{report.node}: {report.app} {report.version} {report.outcome}, release {report.release[:12]}"
     )
     screen.text(f"  {sent} ({amount(report.bytes_total)} in all)")
+    if report.sent_as.startswith("files: "):
+        screen.text(f"  whole files, no differences: {report.sent_as.removeprefix('files: ')}")
     if report.proof_summary:
         screen.text(f"  proven on the box before the switch: {report.proof_summary}")
     seconds = ", ".join(f"{stage} {taken:.1f}" for stage, taken in report.seconds.items() if taken >= 0.05)
@@ -122,6 +158,11 @@ def _show_plan(plan: DeployPlan, found: Found, screen: Screen) -> int:
         screen.text(f"  nothing to do: release {plan.release[:12]} answers there")
         return 0
     size = f"{amount(plan.bytes_to_send)} to send of {amount(plan.bytes_total)}, before compression"
+    if plan.bytes_on_link is not None:
+        size = (
+            f"{amount(plan.bytes_on_link)} to send, for {amount(plan.bytes_to_send)} of "
+            f"{amount(plan.bytes_total)} that the box lacks"
+        )
     screen.text(
         f"  {size}" if plan.files_to_send else f"  nothing to send: {amount(plan.bytes_total)} are there"
     )

@@ -18,8 +18,9 @@ from edgepack.box.facts import Facts, probe
 from edgepack.box.session import Box
 from edgepack.bundle import Bundle
 from edgepack.errors import EdgepackError
-from edgepack.ship import preflight, proof, transfer
+from edgepack.ship import parcels, preflight, proof, transfer
 from edgepack.ship.activate import Health, activate, parse_status
+from edgepack.ship.cargo import Cargo
 from edgepack.ship.errors import NotProvenError
 from edgepack.ship.lease import held
 from edgepack.ship.report import (
@@ -38,10 +39,16 @@ FRESH_S = 10  # a status older than this is not of a program that works
 
 @dataclass(frozen=True)
 class DeployOptions:
-    """What can be chosen. ``keep``: releases that stay on the box to go back to, besides these two."""
+    """What can be chosen.
+
+    keep: releases that stay on the box to go back to, besides these two. limit: bytes a second at the most,
+    or 0. tools: what makes parcels; without them files are sent whole.
+    """
 
     keep: int = 3
     gzip: bool = True
+    limit: int = 0
+    tools: parcels.Tools | None = None
 
 
 def deploy(
@@ -65,11 +72,13 @@ def deploy(
         preflight.check(bundle, facts, endpoint.where)
         if (running := _runs_well(box, bundle, facts)) is not None:
             return _report(endpoint, bundle, clock, NOTHING, running.get("previous"))
+        # Before the lock is held: a large model takes its time, and others need not wait for it.
+        cargo = Cargo.of(bundle, facts, options.tools, clock)
         with held(box, facts.lock) as lease:
             if lease.undone:
                 facts = _survey(box, bundle)
                 preflight.check(bundle, facts, endpoint.where)
-            return _Deploy(box, bundle, options, clock, lease.token).run(facts)
+            return _Deploy(box, bundle, options, clock, lease.token).run(facts, cargo)
 
 
 def plan_deploy(endpoint: Endpoint, bundle: Bundle, options: DeployOptions = DeployOptions()) -> DeployPlan:
@@ -81,6 +90,7 @@ def plan_deploy(endpoint: Endpoint, bundle: Bundle, options: DeployOptions = Dep
             refusals.append(f"somebody else is working on this box: {facts.lock.split()[-1]}")
         idle = not refusals and _runs_well(box, bundle, facts) is not None
     files = preflight.missing(bundle, facts)
+    cargo = Cargo.of(bundle, facts, None if idle or refusals else options.tools, Clock(quiet))
     return DeployPlan(
         node=endpoint.node,
         app=bundle.name,
@@ -89,6 +99,7 @@ def plan_deploy(endpoint: Endpoint, bundle: Bundle, options: DeployOptions = Dep
         current=facts.current.get(bundle.name),
         bytes_to_send=0 if idle else sum(file.size for file in files),
         files_to_send=0 if idle else len(files),
+        bytes_on_link=cargo.bytes(facts),
         bytes_total=sum(file.size for file in bundle.files),
         files_total=len(bundle.files),
         steps=() if idle or refusals else _steps(bundle, facts, len(files)),
@@ -136,9 +147,10 @@ class _Deploy:
         self.app = bundle.name
         self.release = _hex(bundle)
 
-    def run(self, facts: Facts) -> DeployReport:
+    def run(self, facts: Facts, cargo: Cargo) -> DeployReport:
+        way = transfer.Way(transfer.Pace(self.options.limit), self.clock.progress)
         with self.clock.stage("send"):
-            sent = self._send(facts)
+            sent = cargo.send(self.box, self.token, facts, way, gzip=self.options.gzip)
         with self._or_discard():
             with self.clock.stage("stage"):
                 self._stage()
@@ -148,6 +160,8 @@ class _Deploy:
                 self.box, self.token, self.app, self.release, Health.of(self.bundle.release), self.clock
             )
         self.box.call("collect", self.token, self.app, str(self.options.keep))
+        if self.options.tools:
+            parcels.keep(self.bundle)
         outcome = RESTARTED if active.before == self.release else DEPLOYED
         report = _report(self.box.endpoint, self.bundle, self.clock, outcome, active.previous)
         return DeployReport(
@@ -155,6 +169,7 @@ class _Deploy:
                 **vars(report),
                 "files_sent": sent.files,
                 "bytes_sent": sent.bytes,
+                "sent_as": cargo.sent_as,
                 "proof": proven.report if proven else None,
                 "proof_summary": proven.summary
                 if proven
@@ -162,13 +177,6 @@ class _Deploy:
                 "status": active.status,
             }
         )
-
-    def _send(self, facts: Facts) -> transfer.Sent:
-        files = preflight.missing(self.bundle, facts)
-        if not files:
-            return transfer.Sent(0, 0)
-        gzip = self.options.gzip and "gzip" in facts.tools
-        return transfer.send(self.box, self.token, self.bundle, files, gzip, self.clock.progress)
 
     def _stage(self) -> None:
         lines = "".join(f"{file.sha256} {file.mode:04o} {file.path}\n" for file in self.bundle.files)

@@ -28,6 +28,7 @@ class DeployReport:
     outcome: str
     bytes_sent: int = 0  # as they went over the link
     files_sent: int = 0
+    sent_as: str = "files"  # "parcels", or "files: " and why not
     bytes_total: int = 0  # of the whole release
     files_total: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict)  # stage → s, in order
@@ -42,7 +43,7 @@ class DeployReport:
 
 @dataclass(frozen=True)
 class DeployPlan:
-    """What a deploy would do to a box as it is now. Sizes are before any compression."""
+    """What a deploy would do to a box as it is now. Sizes: before compression, but ``bytes_on_link``."""
 
     node: str
     app: str
@@ -54,6 +55,7 @@ class DeployPlan:
     bytes_total: int
     files_total: int
     steps: tuple[str, ...]
+    bytes_on_link: int | None  # what will be sent, where it is known beforehand
     refusals: tuple[str, ...]  # why the deploy would be refused; empty when it would go ahead
 
     def as_dict(self) -> dict[str, Any]:

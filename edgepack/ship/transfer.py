@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tarfile
+import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,16 +27,39 @@ class Sent:
     bytes: int
 
 
-def send(
-    box: Box, token: str, bundle: Bundle, files: Sequence[BundleFile], gzip: bool, progress: Progress
-) -> Sent:
+class Pace:
+    """At most so many bytes a second, over the whole time that it is used; 0: as many as go."""
+
+    def __init__(self, limit: int = 0) -> None:
+        self._limit, self._sent, self._began = limit, 0, time.monotonic()
+
+    def wait(self, count: int) -> None:
+        """Before ``count`` bytes more are sent."""
+        if not self._limit:
+            return
+        if not self._sent:
+            self._began = time.monotonic()
+        due = self._began + self._sent / self._limit
+        self._sent += count
+        time.sleep(max(0.0, due - time.monotonic()))
+
+
+@dataclass(frozen=True)
+class Way:
+    """How to send: how fast at the most, and who is told."""
+
+    pace: Pace
+    progress: Progress
+
+
+def send(box: Box, token: str, bundle: Bundle, files: Sequence[BundleFile], gzip: bool, way: Way) -> Sent:
     """Send files and have the box check each digest before it keeps them.
 
     Raises BoxError (``bad-digest``, ``cut-off``), PreflightError where the disk is full after all,
     and UnreachableError.
     """
     total = sum(file.size for file in files)
-    counter = _Counter(total, progress)
+    counter = _Counter(total, way)
     stream: Iterable[bytes] = counter.raw(_tar(bundle, files))
     if gzip:
         stream = _gzip(stream)
@@ -56,21 +80,22 @@ def send(
 class _Counter:
     """Counts bytes before and after compression, and tells of the former."""
 
-    def __init__(self, total: int, progress: Progress) -> None:
+    def __init__(self, total: int, way: Way) -> None:
         self.bytes = 0
         self._total = total
         self._done = 0
-        self._progress = progress
+        self._way = way
 
     def raw(self, chunks: Iterable[tuple[bytes, int]]) -> Iterator[bytes]:
         for data, content in chunks:
             yield data
             self._done += content
             if content:
-                self._progress("send", self._done, self._total)
+                self._way.progress("send", self._done, self._total)
 
     def sent(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         for data in chunks:
+            self._way.pace.wait(len(data))
             self.bytes += len(data)
             yield data
 

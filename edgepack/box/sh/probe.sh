@@ -111,6 +111,11 @@ noun_probe() { # [APP]   (digests on stdin)
 			*) say "release ${release##*/}" ;;
 			esac
 		done
+		bases "$1"
 	fi
+	for helper in "$ROOT"/bin/helper-*; do
+		[ ! -f "$helper" ] || say "helper ${helper##*/helper-}"
+	done
+	noun_parts
 	show_lock
 }

@@ -64,6 +64,8 @@ clean() {
 	for leftover in "$ROOT"/incoming/* "$ROOT"/lock.ended.* "$ROOT"/apps/*/releases/*.tmp; do
 		case $leftover in
 		*\*) ;;
+		# What came in part goes on where it stopped, for a week.
+		*.part) [ -z "$(find "$leftover" -prune -mtime +7 2>/dev/null)" ] || rm -f "$leftover" ;;
 		*) rm -rf "$leftover" && say "removed ${leftover#"$ROOT"/}" ;;
 		esac
 	done

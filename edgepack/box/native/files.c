@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "helper.h"
+#include "verbs.h"
 #include "io.h"
 #include "parcel.h"
 

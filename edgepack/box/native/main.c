@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "helper.h"
+#include "verbs.h"
 #include "io.h"
 
 int main(int count, char **words) {

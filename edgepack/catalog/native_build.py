@@ -1,6 +1,6 @@
 """How the helper on a box and the encoder on this host are built: sources, pins, and what names a build.
 
-The helper is what a shell cannot do (``edgepack/box/helper``); the encoder is the other half of its codec.
+The helper is what a shell cannot do (``edgepack/box/native``); the encoder is the other half of its codec.
 """
 
 from __future__ import annotations
@@ -90,5 +90,5 @@ class HelperSpec:
 
 def sources() -> dict[str, bytes]:
     """edgepack's own C: name → text."""
-    folder = resources.files("edgepack.box") / "helper"
+    folder = resources.files("edgepack.box") / "native"
     return {file.name: file.read_bytes() for file in folder.iterdir() if file.name.endswith((".c", ".h"))}

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "helper.h"
+#include "verbs.h"
 #include "io.h"
 #include "parcel.h"
 

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgepack.catalog import helper_build as data
-from edgepack.catalog.helper_build import HelperSpec
+from edgepack.catalog import native_build as data
+from edgepack.catalog.native_build import HelperSpec
 from edgepack.compile.elf_strip import strip
 from edgepack.compile.errors import CompileError
 from edgepack.compile.toolchains.select import toolchain

@@ -1,6 +1,6 @@
 /* The helper's verbs. Each returns the exit status, or fails. */
-#ifndef EDGEPACK_HELPER_H
-#define EDGEPACK_HELPER_H
+#ifndef EDGEPACK_VERBS_H
+#define EDGEPACK_VERBS_H
 
 /* Parcels on stdin into ROOT/store; on stdout `part HEX BYTES`, and `received HEX` or `bad HEX`. */
 int receive(const char *root);

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from edgepack.catalog.helper_build import MOST_BYTES, HelperSpec
-from edgepack.compile.helper import build_helper
+from edgepack.catalog.native_build import MOST_BYTES, HelperSpec
+from edgepack.compile.native import build_helper
 
 pytestmark = pytest.mark.slow
 
