@@ -87,6 +87,64 @@ class Layout(Model):
     order: Literal["nchw", "nhwc"] = Field(description="nchw: channels first, as images are; nhwc: last")
 
 
+class Logmel(Model):
+    """Sound to how loud it is in each band: {channels, samples} to {bands, frames}; channels are averaged.
+
+    A frame is a periodic Hann window, its |FFT| to `power`, triangles on a mel scale, and a logarithm.
+    """
+
+    rate: Annotated[int, Field(ge=1, le=384000)] = Field(
+        description="samples a second that the model was trained on; a WAV file with another is refused"
+    )
+    window: Annotated[int, Field(ge=2, le=16384)] = Field(description="of a frame, in samples")
+    hop: Annotated[int, Field(ge=1, le=16384)] = Field(description="from frame to frame, in samples")
+    bands: Annotated[int, Field(ge=1, le=1024)] = Field(description="how many: `n_mels`")
+    fft: Annotated[int, Field(ge=2, le=16384)] | None = Field(
+        default=None, description="its size, the window in the middle: `n_fft`; left out: as `window`"
+    )
+    samples: Annotated[int, Field(ge=1, le=100_000_000)] | None = Field(
+        default=None,
+        description="cut, or filled with silence, to so many; left out: the sound as it comes",
+    )
+    low: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        default=0, description="the lowest frequency, in Hz"
+    )
+    high: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        default=None, description="the highest; left out: half of `rate`"
+    )
+    scale: Literal["htk", "slaney"] = Field(
+        default="htk", description="htk: torchaudio's default; slaney: librosa's"
+    )
+    area: bool = Field(
+        default=False, description="true: bands of one area, `norm='slaney'`, librosa's default"
+    )
+    center: bool = Field(
+        default=True,
+        description="the ends are mirrored by half a frame, as both do; false: whole frames alone",
+    )
+    power: Annotated[float, Field(gt=0, le=4)] = Field(default=2, description="of the magnitude: 2 or 1")
+    log: Literal["natural", "ten", "decibel"] = Field(
+        default="natural", description="ten: log10; decibel: 10 log10"
+    )
+    floor: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        default=1e-10, description="log(max(x, floor) + offset)"
+    )
+    offset: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        default=0, description="as in log(x + 1e-6)"
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Logmel:
+        if self.fft is not None and self.fft < self.window:
+            raise ValueError(f"the fft of {self.fft} is smaller than the window of {self.window} samples")
+        high = self.high or self.rate / 2
+        if not self.low < high <= self.rate / 2:
+            raise ValueError(f"from {self.low:g} to {high:g} Hz: of {self.rate} a second half can be heard")
+        if self.floor + self.offset == 0:
+            raise ValueError("silence has no logarithm: give `floor` or `offset`")
+        return self
+
+
 class Softmax(Model):
     """Over the last axis."""
 
@@ -220,6 +278,7 @@ class PreBlock(_Block):
     color: Color | None = None
     normalize: Normalize | None = None
     layout: Layout | None = None
+    logmel: Logmel | None = None
 
 
 class PostBlock(_Block):
@@ -256,7 +315,12 @@ _OF_BOXES = ("threshold", "pick", "track")
 def misplaced(pre: Sequence[PreBlock], post: Sequence[PostBlock]) -> Iterator[tuple[tuple[Any, ...], str]]:
     """Where a block can do nothing right for what stands before it: its place in the manifest, and why."""
     after = ""
+    kinds = [block.kind for block in pre]
     for index, first in enumerate(pre):
+        if "logmel" in kinds and first.kind not in ("logmel", "code"):
+            yield ("pre", index), f"`{first.kind}` takes a picture, and `logmel` sound: one of both"
+        elif first.kind == "logmel" and "logmel" in kinds[:index]:
+            yield ("pre", index), "a second `logmel` finds no sound"
         if after and first.kind != "code":
             yield ("pre", index), f"`{first.kind}` takes channels first: `layout: {{order: nhwc}}` comes last"
         if first.layout is not None and first.layout.order == "nhwc":

@@ -15,6 +15,7 @@
 #include "blocks/layout.hpp"
 #include "blocks/letterbox.hpp"
 #include "blocks/line.hpp"
+#include "blocks/logmel.hpp"
 #include "blocks/normalize.hpp"
 #include "blocks/pick.hpp"
 #include "blocks/resize.hpp"
@@ -26,6 +27,7 @@
 #include "blocks/track.hpp"
 #include "blocks/yolo.hpp"
 #include "blocks/zone.hpp"
+#include "image.hpp"
 #include "json.hpp"
 
 namespace {
@@ -164,6 +166,36 @@ std::string normalize(std::istream& in) {
   return picture(in, [&](const Tensor& image, const blocks::Geometry&) {
     return blocks::normalize(image, {scale, mean, std});
   });
+}
+
+std::string logmel(std::istream& in) {
+  blocks::Logmel::By by{};
+  by.rate = whole(in);
+  by.samples = whole(in);
+  by.window = whole(in);
+  by.hop = whole(in);
+  by.fft = whole(in);
+  by.bands = whole(in);
+  by.low = real(in);
+  by.high = real(in);
+  by.scale = static_cast<blocks::Logmel::Scale>(whole(in));
+  by.area = whole(in) != 0;
+  by.center = whole(in) != 0;
+  by.power = real(in);
+  by.log = static_cast<blocks::Logmel::Log>(whole(in));
+  by.floor = real(in);
+  by.offset = real(in);
+  return said(blocks::Logmel(by)(tensor(in)));
+}
+
+/// A file's bytes: what the program reads of them.
+std::string file(std::istream& in) {
+  const std::string bytes = text(in);
+  try {
+    return said(program::decode_image({bytes.begin(), bytes.end()}, "a.wav"));
+  } catch (const program::ReadError& error) {
+    throw std::invalid_argument(error.what());
+  }
 }
 
 /// What `pre` with code of the project's own makes of a geometry: {known}.
@@ -346,6 +378,7 @@ int main() {
       {"yolo", yolo},     {"normalize", normalize}, {"topk", topk},   {"ctc", ctc},     {"threshold", threshold},
       {"pick", pick},     {"track", track},         {"follow", follow}, {"zone", zone}, {"line", line},
       {"dwell", dwell},   {"schedule", schedule},   {"debounce", debounce}, {"alarm", alarms}, {"stale", stale},
+      {"logmel", logmel}, {"file", file},
       {"softmax", [](std::istream& in) { return said(blocks::softmax(tensor(in))); }},
       {"sigmoid", [](std::istream& in) { return said(blocks::sigmoid(tensor(in))); }},
   };

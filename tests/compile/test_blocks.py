@@ -11,8 +11,11 @@ import pytest
 
 from edgepack.compile.blocks import Block
 from edgepack.compile.render import TensorSpec, render_program
+from edgepack.compile.toolchains.select import toolchain
 from edgepack.errors import InputError
 from edgepack.manifest.blocks import KINDS
+from edgepack.tools.qemu import host_arch
+from edgepack.tools.runner import command, run
 from tests.compile.test_render import SPEC
 
 HEADS = tuple(TensorSpec(f"out{i}", name, (1, 21, 4, 4)) for i, name in enumerate(("p3", "p4", "p5")))
@@ -40,6 +43,13 @@ CALLS: list[tuple[str, Block, str]] = [
     ("pre", Block("crop", {"size": [2, 3], "at": [0, 5]}), "crop(image, {2, 3, 0, 5}, geometry)"),
     ("pre", Block("color", {"order": "bgr"}), "color(std::move(image), blocks::Color::bgr)"),
     ("pre", Block("layout", {"order": "nhwc"}), "layout(std::move(image), blocks::Layout::nhwc)"),
+    (
+        "pre",
+        Block(
+            "logmel", {"rate": 16000, "window": 400, "hop": 160, "bands": 40, "fft": 512, "scale": "slaney"}
+        ),
+        "0.0, 8000.0,  // Hz\n      blocks::Logmel::Scale::slaney, false, true,",
+    ),
     ("post", Block("sigmoid", {"output": "p4"}), "outputs.at(1) = blocks::sigmoid(std::move(outputs.at(1)))"),
     ("post", Block("topk", {"labels": ['"a', "b\\"]}), 'blocks::Topk step1{1, {"\\042a", "b\\134"}}'),
     ("post", Block("yolo", {**YOLO, "outputs": ["p5", "p4", "p3"]}), "{2, 1, 0},  // outputs"),
@@ -91,6 +101,31 @@ def test_a_block_is_one_readable_call(tmp_path: Path, section: str, block: Block
     assert call in text
     # Its own header and no other: a block costs nothing where it is not used.
     assert re.findall(r"blocks/(\w+)\.hpp", text) == [block.kind]
+
+
+@pytest.mark.slow
+def test_every_call_is_cpp(tmp_path: Path) -> None:
+    """All of them in one pipeline, with the program's own warnings as errors."""
+    sections = {
+        kind: tuple(block for section, block, _ in CALLS if section == kind) for kind in ("pre", "post")
+    }
+    pipeline(tmp_path, **sections)
+    tools = toolchain("zig", host_arch())
+    words = (
+        "-std=c++17",
+        "-c",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-I",
+        "include",
+        "-I",
+        "src",
+        "-o",
+        "pipeline.o",
+    )
+    done = run(command(*tools.cxx, *words, "src/pipeline.cpp", cwd=tmp_path, env=tools.env))
+    assert done.ok, done.text()
 
 
 def test_each_block_has_its_header(tmp_path: Path) -> None:

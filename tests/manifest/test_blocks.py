@@ -11,6 +11,7 @@ from edgepack.manifest import project
 from edgepack.manifest.blocks import KINDS
 
 HEAD = "name: a\nversion: 1.0.0\nmodel: {file: m.onnx}\ntargets: {x86_64: {}}\n"
+MEL = "rate: 16000, window: 400, hop: 160, bands: 40"
 V5 = "family: v5, strides: [8], anchors: [[1, 2]]"
 
 
@@ -31,6 +32,11 @@ def loaded(folder: Path, text: str) -> project.Project:
         ("pre: [{crop: {size: [1, 1], at: [-1, 0]}}]", "pre[0].crop.at[0]", "0"),
         ("pre: [{color: {order: cmyk}}]", "pre[0].color.order", "gray"),
         ("pre: [{layout: {order: nhwc}}, {resize: {size: [1, 1]}}]", "pre[1]", "comes last"),
+        (f"pre: [{{logmel: {{{MEL}, fft: 200}}}}]", "pre[0].logmel", "smaller than the window"),
+        (f"pre: [{{logmel: {{{MEL}, high: 9000}}}}]", "pre[0].logmel", "half can be heard"),
+        (f"pre: [{{logmel: {{{MEL}, floor: 0}}}}]", "pre[0].logmel", "no logarithm"),
+        (f"pre: [{{logmel: {{{MEL}}}}}, {{logmel: {{{MEL}}}}}]", "pre[1]", "a second `logmel`"),
+        (f"pre: [{{resize: {{size: [1, 1]}}}}, {{logmel: {{{MEL}}}}}]", "pre[0]", "one of both"),
         ("post: [{topk: {k: 0}}]", "post[0].topk.k", "1"),
         ('post: [{topk: {labels: ["a\\0b"]}}]', "post[0].topk.labels[0]", "characters"),
         ("post: [{yolo: {family: v7}}]", "post[0].yolo.family", "v8"),
@@ -90,7 +96,7 @@ post:
   - {{code: d.cpp, entry: f}}
 """,
     ).manifest
-    assert {block.kind for block in manifest.pre} == set(KINDS["pre"])
+    assert {block.kind for block in manifest.pre} == set(KINDS["pre"]) - {"logmel"}  # sound, not a picture
     assert {block.kind for block in manifest.post} == {*KINDS["post"], "code"}
 
 

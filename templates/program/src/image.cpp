@@ -9,6 +9,7 @@
 
 #include "decode.hpp"
 #include "file.hpp"
+#include "wav.hpp"
 
 namespace edgepack::program {
 
@@ -138,6 +139,7 @@ Tensor decode_image(const std::vector<unsigned char>& bytes, const std::string& 
     throw not_here(name, "PNG", "png");
 #endif
   }
+  if (Wav::is_one(bytes)) return Wav(bytes, name).read();
   return decode_pnm(bytes, name);
 }
 
