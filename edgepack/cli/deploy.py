@@ -45,8 +45,8 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     tools = None if args.whole_files else _tools(bundle, screen)
     options = DeployOptions(keep=args.keep, limit=_rate(args.limit), tools=tools)
     if args.dry_run:
-        with found.blamed():
-            plan = plan_deploy(found.endpoint, bundle, options)
+        with found.blamed(), StageScreen(screen) as stages:
+            plan = plan_deploy(found.endpoint, bundle, options, stages.progress)
         screen.result({**plan.as_dict(), "warnings": warnings})
         return _show_plan(plan, found, screen)
     screen.headline(f"{bundle.name} {bundle.version} → {found.endpoint.where}{_what(found)}")

@@ -81,7 +81,12 @@ def deploy(
             return _Deploy(box, bundle, options, clock, lease.token).run(facts, cargo)
 
 
-def plan_deploy(endpoint: Endpoint, bundle: Bundle, options: DeployOptions = DeployOptions()) -> DeployPlan:
+def plan_deploy(
+    endpoint: Endpoint,
+    bundle: Bundle,
+    options: DeployOptions = DeployOptions(),
+    progress: Progress = quiet,
+) -> DeployPlan:
     """What ``deploy`` would do now. Connects and asks; changes nothing on the box."""
     with Box(endpoint) as box:
         facts = _survey(box, bundle)
@@ -90,7 +95,7 @@ def plan_deploy(endpoint: Endpoint, bundle: Bundle, options: DeployOptions = Dep
             refusals.append(f"somebody else is working on this box: {facts.lock.split()[-1]}")
         idle = not refusals and _runs_well(box, bundle, facts) is not None
     files = preflight.missing(bundle, facts)
-    cargo = Cargo.of(bundle, facts, None if idle or refusals else options.tools, Clock(quiet))
+    cargo = Cargo.of(bundle, facts, None if idle or refusals else options.tools, Clock(progress))
     return DeployPlan(
         node=endpoint.node,
         app=bundle.name,
