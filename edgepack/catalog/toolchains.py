@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ from pathlib import Path
 from edgepack.catalog.architectures import architecture
 from edgepack.catalog.paths import data
 from edgepack.errors import InputError
+from edgepack.tools.runner import command, run
 
 LOCK = "requirements/toolchain.txt"
 
@@ -64,13 +67,49 @@ _GLIBC_FLAGS = {
 }
 
 
+@dataclass(frozen=True)
+class GccByPath:
+    """A vendor's gcc, as a plan has it in a word: ``gcc:/opt/v/bin/aarch64-linux-gnu-gcc:/opt/v/sysroot``.
+
+    gcc: the C compiler; the others lie beside it under the same prefix. sysroot: headers and libraries of
+    the target; None where the compiler has its own.
+    """
+
+    gcc: Path
+    sysroot: Path | None = None
+
+    def __str__(self) -> str:
+        return ":".join(("gcc", str(self.gcc), *([str(self.sysroot)] if self.sysroot else [])))
+
+    def beside(self, tool: str) -> Path:
+        """``g++``, ``ar``, ``ranlib`` of the same set: ``x-gcc`` → ``x-ar``, ``x-gcc-12`` → ``x-g++-12``."""
+        prefix, suffix = _GCC_NAME.fullmatch(self.gcc.name).groups()  # type: ignore[union-attr]
+        return self.gcc.with_name(f"{prefix}{tool}{suffix if tool == 'g++' else ''}")
+
+
+_GCC_NAME = re.compile(r"(.*)gcc((?:-\d[\d.]*)?)")
+
+
+def by_path(toolchain: str) -> GccByPath | None:
+    """The vendor's gcc that a plan's word stands for; None for ``zig`` and for the host's own ``gcc``."""
+    kind, *paths = toolchain.split(":")
+    if kind != "gcc" or not paths:
+        return None
+    return GccByPath(Path(paths[0]), Path(paths[1]) if len(paths) > 1 else None)
+
+
+def label(toolchain: str) -> str:
+    """A toolchain's word as part of a folder's or a step's name: without paths."""
+    return f"gcc-{_digest(toolchain.encode())[:8]}" if by_path(toolchain) else toolchain
+
+
 def flags(toolchain: str, glibc: str = "") -> Flags:
     """The fixed flags of a toolchain; ``glibc``: the version that is linked to, empty for static programs.
 
     Raises InputError where there is none of that name, or it is not for that.
     """
     known = _GLIBC_FLAGS if glibc else _FLAGS
-    found = known.get(toolchain)
+    found = known.get("gcc" if by_path(toolchain) else toolchain)
     if found is None:
         what = "libraries and programs for the box's own glibc" if glibc else "programs"
         raise InputError(
@@ -87,6 +126,7 @@ def pins(toolchain: str, arch: str) -> dict[str, str]:
     zig, CMake and Ninja are what the lock says; a host's gcc is told apart by its file, so that an
     upgrade compiles anew ("absent" where there is none: it is ``compile`` that says so to the user).
     """
+    vendor = by_path(toolchain)
     known = {
         "toolchain": toolchain,
         "flags": _digest(json.dumps(asdict(flags(toolchain))).encode()),
@@ -94,7 +134,34 @@ def pins(toolchain: str, arch: str) -> dict[str, str]:
     }
     if toolchain == "gcc":
         known["compiler"] = _file_identity(gcc_program(arch))
+    if vendor:
+        known["compiler"] = _said_and_identity(vendor.gcc)
+        known["sysroot"] = _sysroot_identity(vendor.sysroot) if vendor.sysroot else "the compiler's own"
     return known
+
+
+def _said_and_identity(gcc: Path) -> str:
+    """Version and target, as the compiler itself says them, and its file."""
+    if not os.access(gcc, os.X_OK) or gcc.is_dir():
+        return "absent"
+    said = run(command(gcc, "-dumpfullversion", "-dumpversion", timeout_s=20)).stdout.decode(
+        "utf-8", "replace"
+    )
+    target = run(command(gcc, "-dumpmachine", timeout_s=20)).stdout.decode("utf-8", "replace")
+    return f"{said.strip()} {target.strip()} {_file_identity(str(gcc))}"
+
+
+def _sysroot_identity(sysroot: Path) -> str:
+    """By names, sizes and times of all files: a library that was put into it compiles anew."""
+    digest = hashlib.sha256()
+    for folder, folders, files in os.walk(sysroot):
+        folders.sort()
+        for name in sorted(files):
+            path = os.path.join(folder, name)
+            about = os.lstat(path)
+            line = f"{os.path.relpath(path, sysroot)}:{about.st_size}:{about.st_mtime_ns}"
+            digest.update(line.encode("utf-8", "surrogateescape") + b"\0")
+    return digest.hexdigest()
 
 
 def gcc_program(arch: str) -> str:

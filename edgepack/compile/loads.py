@@ -42,6 +42,24 @@ def check(
     return _needs((own, *brought.values()))
 
 
+def check_static(program: Path, arch: str) -> Needs:
+    """Hold a program that is to need nothing of a box to that: its architecture, no loader, no library.
+
+    Raises LoadError naming the first library that it asks for after all.
+    """
+    info = elf.inspect(program)
+    elf.check_loads(info, arch, {}, info.needed)
+    if not info.static:
+        asked = info.needed[0] if info.needed else str(info.interpreter)
+        raise LoadError(
+            f"{program.name} asks for {asked}, and is to need nothing of the box",
+            where=str(program),
+            why="a library was linked by its .so: the linker found no archive of it",
+            fix="give the linker the .a of it; the toolchain's flag for that is -static-pie",
+        )
+    return Needs("static")
+
+
 def _given(info: ElfInfo, brought: Mapping[str, ElfInfo]) -> dict[str, str]:
     """Of each family (GLIBCXX, CXXABI, GCC) the newest version in the library of the bundle that has it."""
     given: dict[str, str] = {}

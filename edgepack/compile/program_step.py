@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.catalog.runtimes import glibc_floor, linkage
-from edgepack.compile import library_step, loads, runtime_step
+from edgepack.catalog.toolchains import label
+from edgepack.compile import hardening, library_step, loads, runtime_step
 from edgepack.compile.blocks import Block
 from edgepack.compile.errors import CompileError
 from edgepack.compile.program import ProgramBuild, build_program
@@ -21,7 +22,7 @@ from edgepack.manifest.service import Service
 from edgepack.plan.gates import gates_of
 from edgepack.plan.libraries import decoded
 from edgepack.plan.program_steps import glibc_of
-from edgepack.plan.step import Work
+from edgepack.plan.step import Choice, Work
 
 
 def run(work: Work) -> str:
@@ -49,6 +50,7 @@ def run(work: Work) -> str:
         report = {"build_id": made.build_id, "compiled": made.compiled, "total": made.total, "glibc": glibc}
         report["needs"] = vars(needs)
         sdk = {f"sdk/{name}": path for name, path in made.sdk.items()}
+        report["hardening"] = vars(hardening.check(made.debug, pie="-static" not in tools.flags.link))
         beside = {**runtime_step.beside(work.step("runtime")), **library_step.beside(work)}
         work.store.put(step.key, {"program": made.program, "debug": made.debug, **sdk, **beside}, report)
         size = made.program.stat().st_size
@@ -59,7 +61,7 @@ def _check_loads(work: Work, made: ProgramBuild) -> loads.Needs:
     """Program and the runtime's libraries, held to the target's libc. Raises LoadError."""
     choice = work.choice
     if linkage(choice.runtime) == "static":
-        return loads.Needs("static")
+        return _check_static(choice, made)
     floor = glibc_floor(choice.target.libc)
     assert floor is not None  # refused at plan
     libraries = runtime_step.libraries(work.step("runtime"))
@@ -67,9 +69,16 @@ def _check_loads(work: Work, made: ProgramBuild) -> loads.Needs:
 
 
 def _folder(work: Work) -> str:
+def _check_static(choice: Choice, made: ProgramBuild) -> loads.Needs:
+    """A program that needs nothing of the box, whoever made it. Raises LoadError."""
+    if made.sdk:  # its library is looked at by ``sdk.collect``; its own program is linked to a glibc
+        return loads.Needs("static")
+    return loads.check_static(made.program, choice.target.arch)
+
+
     """One build folder for each that is compiled in another way."""
     form = work.project.manifest.form
-    return f"{work.choice.target.id}-{work.choice.toolchain}{'' if form == 'app' else f'-{form}'}"
+    return f"{work.choice.target.id}-{label(work.choice.toolchain)}{'' if form == 'app' else f'-{form}'}"
 
 
 @contextlib.contextmanager

@@ -6,7 +6,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from edgepack.manifest.words import InsidePath, Model, Name, PrecisionName, TargetId
+from edgepack.manifest.words import (
+    AbsolutePath,
+    InsidePath,
+    Model,
+    Name,
+    PrecisionName,
+    TargetId,
+    matching,
+)
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Size = Annotated[int, Field(ge=1)]
@@ -142,6 +150,28 @@ class Parity(Model):
     )
 
 
+class GccByPath(Model):
+    """A vendor's compiler where it lies on this machine."""
+
+    gcc: Annotated[
+        AbsolutePath,
+        matching(r".*/[^/]*gcc(-\d[\d.]*)?", "this must be a C compiler named `…gcc` or `…gcc-12`"),
+    ] = Field(
+        description="the C compiler (`/opt/linaro/bin/aarch64-linux-gnu-gcc`), gcc 8 or newer; g++, ar and "
+        "ranlib lie beside it under the same prefix"
+    )
+    sysroot: AbsolutePath | None = Field(
+        default=None,
+        description="headers and libraries of the target (the folder with its `usr/`), where CMake looks for "
+        "libraries too; left out: the compiler's own",
+    )
+    licences: AbsolutePath | None = Field(
+        default=None,
+        description="a folder with `gcc.txt` and `glibc.txt`, the licences of what is linked; left out: "
+        "those of packages in the sysroot, or below the compiler's `share/doc`",
+    )
+
+
 class TargetOptions(Model):
     """What this project wants on one target; empty means the target's own preference."""
 
@@ -158,9 +188,10 @@ class TargetOptions(Model):
     runtime: Name | None = Field(
         default=None, description="what executes the model; left out: the first that the target has"
     )
-    toolchain: Literal["zig", "gcc"] | None = Field(
+    toolchain: Literal["zig", "gcc"] | GccByPath | None = Field(
         default=None,
-        description="left out: zig, which edgepack brings along; gcc is the host's own (cross) compiler",
+        description="left out: zig, which edgepack brings along; gcc is the host's own (cross) compiler; "
+        "a vendor's by path: `{gcc: PATH, sysroot: PATH}`",
     )
     threads: Annotated[int, Field(ge=1, le=64)] = Field(
         default=1, description="threads that the model is computed with"

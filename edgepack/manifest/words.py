@@ -63,6 +63,15 @@ Entry = Annotated[
 InsidePath = Annotated[str, AfterValidator(_inside)]
 """Relative, with forward slashes, never leading out of the folder it is relative to."""
 
+AbsolutePath = Annotated[
+    str,
+    matching(
+        r"/[A-Za-z0-9 /._+@%=,~-]*",
+        "this must be a whole path, from / on, of letters, digits, blanks and ./_+-@%=,~",
+    ),
+]
+"""Somewhere on this machine; without what a shell, CMake or a list of paths reads as its own."""
+
 PrecisionName = Literal[
     "fp32", "fp16", "bf16", "int8", "int8-dynamic", "w8", "int16x8", "uint8", "int16", "int4"
 ]

@@ -15,8 +15,9 @@ from edgepack.catalog.ncnn_build import SOURCE, VERSION
 from edgepack.catalog.packaged import Packaged
 from edgepack.catalog.packaged_runtimes import PACKAGED
 from edgepack.catalog.paths import data
-from edgepack.catalog.toolchains import LOCK, gcc_program
-from edgepack.package import notices, sbom
+from edgepack.catalog.toolchains import LOCK, GccByPath, by_path, gcc_program
+from edgepack.catalog.vendor_runtimes import VENDORS
+from edgepack.package import linked_vendor, notices, sbom
 from edgepack.package.bundle import Content
 from edgepack.package.errors import NoticesMissing
 from edgepack.package.sbom import Component
@@ -59,6 +60,8 @@ def notices_layer(work: Work, layers: Mapping[str, Mapping[str, Content]]) -> di
         )
     else:
         linked = by_gcc(sdist.unpack(SOURCE, work.progress), work.choice.target.arch)
+    elif vendor := by_path(work.choice.toolchain):
+        linked = by_vendors_gcc(sdist.unpack(SOURCE, work.progress), vendor, _licences(work))
     compiled = work.result("compile").outputs
     # Of the C libraries beside the runtime.
     more = notices.texts(
@@ -137,6 +140,18 @@ def by_gcc(ncnn: Path, arch: str) -> Linked:
 
 def zig_lib() -> Path:
     """The ``lib`` folder of the zig that the toolchain's lock pins; made where it is not there yet."""
+def by_vendors_gcc(ncnn: Path, given: GccByPath, licences: Path | None) -> Linked:
+    """What a gcc by its path links statically. licences: the folder that the manifest names."""
+    texts = notices.collect(ncnn, None, linked_vendor.texts(given, licences))
+    return Linked(texts, (linked_vendor.ncnn(VERSION), *linked_vendor.parts(given)))
+
+
+def _licences(work: Work) -> Path | None:
+    named = work.choice.options.toolchain
+    given = None if named is None or isinstance(named, str) else named.licences
+    return Path(given) if given else None
+
+
     python = uv.environment(data(LOCK), f"{sys.version_info.major}.{sys.version_info.minor}")
     found = sorted(python.parent.parent.glob("lib/python3*/site-packages/ziglang/lib"))
     if not found:

@@ -15,6 +15,7 @@ from edgepack.plan import chain as chains
 from edgepack.plan.chain import Chain, Wanted
 from edgepack.plan.snapshot import Snapshot
 from edgepack.plan.step import Choice
+from edgepack.plan.toolchain import asked
 
 
 def choose(snapshot: Snapshot, target: Target, toolchain: str | None) -> Choice:
@@ -51,7 +52,7 @@ class _Chooser:
         if LINKED.get(runtime) == "shared":
             self.because["libc"] = f"{target.libc or f'glibc {DEFAULT_GLIBC}'} or newer ({self._libc_from()})"
         precision = self._pick("precision", options.precision, target.about.precision, self.shipped)
-        compiler = self._pick("toolchain", toolchain or options.toolchain, "zig", "edgepack's default")
+        compiler = self._pick("toolchain", toolchain or asked(options), "zig", "edgepack's default")
         if toolchain:
             self.because["toolchain"] = f"{toolchain} (the command line)"
         chain = self._here(self._chain(Wanted(source, runtime, target.chip, precision)))

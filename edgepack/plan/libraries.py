@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from edgepack.catalog.architectures import architecture
 from edgepack.catalog.libraries import LibrarySpec, with_needs
 from edgepack.catalog.targets import Target
-from edgepack.catalog.toolchains import TOOLCHAINS
+from edgepack.catalog.toolchains import label
 from edgepack.manifest.project import Manifest
 from edgepack.plan.step import Choice, Step
+from edgepack.plan.toolchain import known
 
 SLOT = "library"
 
@@ -40,7 +41,7 @@ def specs(manifest: Manifest, chosen: Iterable[Target]) -> Iterator[LibrarySpec]
     names = needed(manifest)
     for target in chosen:
         for name in names:
-            for toolchain in TOOLCHAINS:
+            for toolchain in known(manifest, target):
                 yield LibrarySpec(name, target.arch, target.cpu, toolchain)
             yield LibrarySpec(name, target.arch, target.cpu, "zig", architecture(target.arch).glibc)
 
@@ -54,7 +55,7 @@ def library_steps(
         spec = spec_of(name, choice, glibc)
         cpu = f"+{spec.cpu}" if spec.cpu else ""
         linked = f":glibc-{glibc}" if glibc else ""
-        step_id = f"{name}:{spec.arch}{cpu}:{spec.toolchain}{linked}"
+        step_id = f"{name}:{spec.arch}{cpu}:{label(spec.toolchain)}{linked}"
         inputs = {"source, options and toolchain": keys[spec]}
         cached = keys[spec] in results
         why = "" if cached else "never done before"

@@ -9,6 +9,8 @@ from edgepack.catalog.architectures import architecture
 from edgepack.catalog.ncnn_build import NcnnSpec
 from edgepack.catalog.packaged_runtimes import PACKAGED, PackagedSpec
 from edgepack.catalog.runtimes import DEFAULT_GLIBC, linkage
+from edgepack.catalog.toolchains import label
+from edgepack.catalog.vendor_runtimes import VENDORS
 from edgepack.errors import InputError
 from edgepack.manifest.project import Project
 from edgepack.plan.gates import gates_of
@@ -140,7 +142,7 @@ def _runtime_step(snapshot: Snapshot, choice: Choice, convert: Step) -> Step:
     }
     cpu = f"+{target.cpu}" if target.cpu else ""
     linked = f":glibc-{glibc}" if glibc else ""
-    name = f"{choice.runtime}:{target.arch}{cpu}:{choice.toolchain}:{tier}{linked}"
+    name = f"{choice.runtime}:{target.arch}{cpu}:{label(choice.toolchain)}:{tier}{linked}"
     return make_step(snapshot, name, "runtime", inputs)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from edgepack import __version__
-from edgepack.catalog import paths, targets, toolchains
+from edgepack.catalog import paths, targets
 from edgepack.catalog.architectures import architecture
 from edgepack.catalog.libraries import LibrarySpec
 from edgepack.catalog.ncnn_build import NcnnSpec
@@ -21,10 +21,11 @@ from edgepack.catalog.ncnn_layers import Tier
 from edgepack.catalog.packaged_runtimes import PACKAGED, PackagedSpec
 from edgepack.catalog.recipes import Recipe
 from edgepack.catalog.targets import Target
-from edgepack.manifest.project import Place, Project, named_files
+from edgepack.manifest.project import Manifest, Place, Project, named_files
 from edgepack.model import external
 from edgepack.model.errors import ExternalDataError
 from edgepack.plan import libraries
+from edgepack.plan import toolchain as toolchain_words
 from edgepack.plan.chain import format_of
 from edgepack.store import Store, digest_file, digest_of, digest_tree
 
@@ -98,7 +99,7 @@ def take(
         weights=weights,
         sources=sources,
         code=_code(folder),
-        runtimes={spec: spec.key() for spec in _runtimes(chosen.values())},
+        runtimes={spec: spec.key() for spec in _runtimes(project.manifest, chosen.values())},
         libraries={spec: spec.key() for spec in libraries.specs(project.manifest, chosen.values())},
         results=store.keys() | elsewhere,
         layers=remembered_layers(folder),
@@ -107,11 +108,11 @@ def take(
     )
 
 
-def _runtimes(chosen: Iterable[Target]) -> Iterator[NcnnSpec | PackagedSpec]:
+def _runtimes(manifest: Manifest, chosen: Iterable[Target]) -> Iterator[NcnnSpec | PackagedSpec]:
     for target in chosen:
         for runtime in PACKAGED:
             yield PackagedSpec(runtime, target.arch)
-        for toolchain in toolchains.TOOLCHAINS:
+        for toolchain in toolchain_words.known(manifest, target):
             for tier in TIERS:
                 yield NcnnSpec(target.arch, target.cpu, tier, toolchain)
         for tier in TIERS:

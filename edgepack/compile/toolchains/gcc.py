@@ -1,17 +1,24 @@
-"""Debian's gcc: the host's own for its architecture, and the packaged cross compilers."""
+"""gcc: the host's own and Debian's cross compilers by name, a vendor's by its path and sysroot."""
 
 from __future__ import annotations
 
+import os
 import platform
+import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 from edgepack.catalog.architectures import Architecture
-from edgepack.catalog.toolchains import flags, gcc_program
+from edgepack.catalog.toolchains import Flags, GccByPath, flags, gcc_program
 from edgepack.compile.toolchains import zig
 from edgepack.compile.toolchains.toolchain import Toolchain
 from edgepack.errors import ToolError
 from edgepack.tools.runner import command, run
+
+# The first with all of C++17, and with -ffile-prefix-map (gcc.gnu.org/gcc-8/changes.html).
+OLDEST = 8
 
 
 def toolchain(
@@ -47,6 +54,98 @@ def toolchain(
         flags=flags("gcc", glibc),
         cpu_flags=_cpu_flags(arch, cpu),
     )
+
+
+def vendors(
+    given: GccByPath,
+    arch: Architecture,
+    cpu: str | None = None,
+    progress: Callable[[str], None] = lambda _line: None,
+    glibc: str = "",
+) -> Toolchain:
+    """A vendor's gcc by its path, asked what it is. Raises ToolError where it is not one for ``arch``."""
+    version = _checked(given, arch)
+    root = (f"--sysroot={given.sysroot}",) if given.sysroot else ()
+    tools = zig.environment(progress)
+    own = flags("gcc", glibc)
+    maps = {given.gcc.resolve().parent.parent: "/gcc", given.gcc.parent.parent: "/gcc"}
+    return Toolchain(
+        name="gcc",
+        version=version,
+        arch=arch,
+        cc=(str(given.gcc), *root),
+        cxx=(str(given.beside("g++")), *root),
+        ar=(str(given.beside("ar")),),
+        ranlib=(str(given.beside("ranlib")),),
+        cmake=tools / "cmake",
+        ninja=tools / "ninja",
+        flags=own if _has_static_pie(given, root) else _without_pie(own),
+        cpu_flags=_cpu_flags(arch, cpu),
+        prefix_maps={**maps, **({given.sysroot: "/sysroot"} if given.sysroot else {})},
+        sysroot=given.sysroot,
+    )
+
+
+def _checked(given: GccByPath, arch: Architecture) -> str:
+    """The compiler's version, as it says it. Raises ToolError."""
+    for path in (given.gcc, given.beside("g++"), given.beside("ar"), given.beside("ranlib")):
+        if not path.is_file() or not os.access(path, os.X_OK):
+            raise ToolError(
+                f"no {path.name} for {arch.name}",
+                where=str(path.parent),
+                why="it is not there, or is no program",
+                fix="give the C compiler of a set that has g++, ar and ranlib beside it",
+            )
+    if given.sysroot and not (given.sysroot / "usr" / "include").is_dir():
+        raise ToolError(
+            f"the sysroot for {arch.name} has no headers",
+            where=str(given.sysroot / "usr" / "include"),
+            fix="give the folder that holds the target's usr/ and lib/",
+        )
+    machine = _asked(given.gcc, "-dumpmachine")
+    if not _is_for(machine, arch):
+        raise ToolError(
+            f"{given.gcc.name} is for {machine}, not for {arch.name}",
+            where=str(given.gcc),
+            fix=f"give one whose -dumpmachine begins with {arch.gcc.partition('-')[0]}",
+        )
+    version = _asked(given.gcc, "-dumpfullversion", "-dumpversion")
+    if not version[:1].isdigit() or int(version.partition(".")[0]) < OLDEST:
+        raise ToolError(
+            f"{given.gcc.name} {version} is too old",
+            where=str(given.gcc),
+            why=f"the program is C++17: gcc {OLDEST} or newer",
+            fix="take a newer release of the toolchain with the same sysroot, or zig",
+        )
+    return version
+
+
+def _asked(gcc: Path, *words: str) -> str:
+    done = run(command(gcc, *words, timeout_s=20))
+    if not done.ok:
+        raise ToolError(
+            f"{gcc.name} does not start", where=str(gcc), why=done.text().strip()[-500:] or "it says nothing"
+        )
+    return done.stdout.decode("utf-8", "replace").strip()
+
+
+def _is_for(machine: str, arch: Architecture) -> bool:
+    """``aarch64-none-linux-gnu`` is aarch64; armhf is Arm with hard floats."""
+    processor, _, rest = machine.partition("-")
+    if arch.name == "armhf":
+        return processor.startswith("arm") and rest.endswith("hf")
+    return processor == arch.gcc.partition("-")[0] and "linux" in rest
+
+
+def _has_static_pie(given: GccByPath, root: tuple[str, ...]) -> bool:
+    """Whether its libc can be in a program that is loaded anywhere: glibc since 2.26, if built so."""
+    said = run(command(given.gcc, *root, "-print-file-name=rcrt1.o", timeout_s=20)).stdout.decode().strip()
+    return Path(said).is_absolute()
+
+
+def _without_pie(own: Flags) -> Flags:
+    link = tuple(re.sub(r"^-static-pie$", "-static", word) for word in own.link)
+    return replace(own, link=link, compile=tuple(word for word in own.compile if word != "-fPIE"))
 
 
 def _cpu_flags(arch: Architecture, cpu: str | None) -> tuple[str, ...]:

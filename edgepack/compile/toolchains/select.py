@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edgepack.catalog.architectures import architecture
-from edgepack.catalog.toolchains import flags
+from edgepack.catalog.toolchains import by_path, flags
 from edgepack.compile.toolchains import gcc, zig
 from edgepack.compile.toolchains.toolchain import Toolchain
 
@@ -19,12 +19,15 @@ def toolchain(
     progress: Callable[[str], None] = lambda _line: None,
     glibc: str = "",
 ) -> Toolchain:
-    """The named toolchain for an architecture, made ready where it can be.
+    """The named toolchain for an architecture, made ready where it can be: ``zig``, ``gcc``, ``gcc:PATH``.
 
     glibc: the version that is linked to; empty for static programs. Raises InputError for an unknown name
     or architecture, ToolError where it is not to be had.
     """
     flags(name, glibc)  # refuses an unknown name
+    vendor = by_path(name)
+    if vendor:
+        return gcc.vendors(vendor, architecture(arch), cpu, progress, glibc)
     return _MAKERS[name](architecture(arch), cpu, progress, glibc)
 
 

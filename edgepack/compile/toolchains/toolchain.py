@@ -19,7 +19,8 @@ class Toolchain:
     """A compiler for one architecture, ready to be called.
 
     cc, cxx, ar, ranlib: argv prefixes. cpu_flags are given when compiling only. prefix_maps: the
-    toolchain's own folders, and the names they get in debug information and ``__FILE__``.
+    toolchain's own folders, and the names they get in debug information and ``__FILE__``. sysroot: where
+    CMake looks for libraries and packages; the compiler's argv has it too.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Toolchain:
     cpu_flags: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     prefix_maps: Mapping[Path, str] = field(default_factory=dict)
+    sysroot: Path | None = None
 
     def cmake_toolchain_file(
         self, folder: Path, *, maps: Mapping[Path, str] = _NONE, build_id: str = ""
@@ -66,6 +68,15 @@ class Toolchain:
         exports = "".join(f"export {k}={shlex.quote(v)}\n" for k, v in sorted(self.env.items()))
         return f'#!/bin/sh\n{exports}{_CMAKE_ON_ZIG}exec {shlex.join(argv)} "$@"\n'
 
+    def _found_in_sysroot(self) -> list[str]:
+        if self.sysroot is None:
+            return []
+        return [
+            f"set(CMAKE_FIND_ROOT_PATH {_quote(self.sysroot)})",
+            # Debian's, and what is made like it, has libraries below a folder of that name.
+            f"set(CMAKE_LIBRARY_ARCHITECTURE {self.arch.gcc})",
+        ]
+
     def _cmake(self, folder: Path, maps: Mapping[Path, str], build_id: str) -> str:
         mapped = [f"-ffile-prefix-map={path}={name}" for path, name in maps.items()]
         # With the same -O and -g at every link, zig makes its libraries once, whatever the configuration.
@@ -86,6 +97,7 @@ class Toolchain:
             'set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY CACHE STRING "")',
             'set(CMAKE_HAVE_LIBC_PTHREAD ON CACHE INTERNAL "")',
             *(f"set(CMAKE_FIND_ROOT_PATH_MODE_{kind} {how})" for kind, how in _SEARCH),
+            *self._found_in_sysroot(),
             *(
                 f'set(CMAKE_{lang}_FLAGS_RELEASE {_quote(" ".join(self.flags.release))} CACHE STRING "")'
                 for lang, _ in _COMPILERS
