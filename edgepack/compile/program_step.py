@@ -68,7 +68,6 @@ def _check_loads(work: Work, made: ProgramBuild) -> loads.Needs:
     return loads.check(made.program, libraries, choice.target.arch, floor, made.objects)
 
 
-def _folder(work: Work) -> str:
 def _check_static(choice: Choice, made: ProgramBuild) -> loads.Needs:
     """A program that needs nothing of the box, whoever made it. Raises LoadError."""
     if made.sdk:  # its library is looked at by ``sdk.collect``; its own program is linked to a glibc
@@ -76,6 +75,7 @@ def _check_static(choice: Choice, made: ProgramBuild) -> loads.Needs:
     return loads.check_static(made.program, choice.target.arch)
 
 
+def _folder(work: Work) -> str:
     """One build folder for each that is compiled in another way."""
     form = work.project.manifest.form
     return f"{work.choice.target.id}-{label(work.choice.toolchain)}{'' if form == 'app' else f'-{form}'}"
