@@ -49,8 +49,8 @@ def run(work: Work) -> str:
         needs = _check_loads(work, made)
         report = {"build_id": made.build_id, "compiled": made.compiled, "total": made.total, "glibc": glibc}
         report["needs"] = vars(needs)
-        sdk = {f"sdk/{name}": path for name, path in made.sdk.items()}
         report["hardening"] = vars(hardening.check(made.debug, pie="-static" not in tools.flags.link))
+        sdk = {f"sdk/{name}": path for name, path in made.sdk.items()}
         beside = {**runtime_step.beside(work.step("runtime")), **library_step.beside(work)}
         work.store.put(step.key, {"program": made.program, "debug": made.debug, **sdk, **beside}, report)
         size = made.program.stat().st_size

@@ -16,7 +16,6 @@ from edgepack.catalog.packaged import Packaged
 from edgepack.catalog.packaged_runtimes import PACKAGED
 from edgepack.catalog.paths import data
 from edgepack.catalog.toolchains import LOCK, GccByPath, by_path, gcc_program
-from edgepack.catalog.vendor_runtimes import VENDORS
 from edgepack.package import linked_vendor, notices, sbom
 from edgepack.package.bundle import Content
 from edgepack.package.errors import NoticesMissing
@@ -58,10 +57,10 @@ def notices_layer(work: Work, layers: Mapping[str, Mapping[str, Content]]) -> di
         linked = by_zig(
             sdist.unpack(SOURCE, work.progress), zig_lib(), static=not glibc_of(work.project, work.choice)
         )
-    else:
-        linked = by_gcc(sdist.unpack(SOURCE, work.progress), work.choice.target.arch)
     elif vendor := by_path(work.choice.toolchain):
         linked = by_vendors_gcc(sdist.unpack(SOURCE, work.progress), vendor, _licences(work))
+    else:
+        linked = by_gcc(sdist.unpack(SOURCE, work.progress), work.choice.target.arch)
     compiled = work.result("compile").outputs
     # Of the C libraries beside the runtime.
     more = notices.texts(
@@ -138,8 +137,6 @@ def by_gcc(ncnn: Path, arch: str) -> Linked:
     return Linked(notices.collect(ncnn, None, texts), tuple(parts))
 
 
-def zig_lib() -> Path:
-    """The ``lib`` folder of the zig that the toolchain's lock pins; made where it is not there yet."""
 def by_vendors_gcc(ncnn: Path, given: GccByPath, licences: Path | None) -> Linked:
     """What a gcc by its path links statically. licences: the folder that the manifest names."""
     texts = notices.collect(ncnn, None, linked_vendor.texts(given, licences))
@@ -152,6 +149,8 @@ def _licences(work: Work) -> Path | None:
     return Path(given) if given else None
 
 
+def zig_lib() -> Path:
+    """The ``lib`` folder of the zig that the toolchain's lock pins; made where it is not there yet."""
     python = uv.environment(data(LOCK), f"{sys.version_info.major}.{sys.version_info.minor}")
     found = sorted(python.parent.parent.glob("lib/python3*/site-packages/ziglang/lib"))
     if not found:
