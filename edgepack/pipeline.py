@@ -17,7 +17,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from edgepack.catalog import recipes
-from edgepack.compile import blocks_step, library_step, program_step, render, runtime_step, verify_step
+from edgepack.compile import (
+    blocks_step,
+    library_step,
+    program_step,
+    render,
+    runtime_step,
+    vendor,
+    verify_step,
+)
 from edgepack.convert import device, feed_step, parity_step
 from edgepack.convert import state as recipe_state
 from edgepack.convert import step as convert_step
@@ -147,11 +155,14 @@ def make_plan(project: Project, request: Request, store: Store) -> Plan:
     elsewhere = runtime_step.built() | library_step.built() | package_step.packaged(project)
     elsewhere |= handed.handed_over(project)
     known = recipes.load_all(project.folder)
+    vendors, lacking = vendor.here(project)
     here = Here(
         qemu=verify_step.runners(),
         arch=qemu.host_arch(),
         missing=recipe_state.missing(known.values(), project),
-        programs=render.RUNTIMES,
+        programs=render.RUNTIMES - lacking.keys(),
+        vendors=vendors,
+        lacking=lacking,
         devices=device.told(known.values(), project),
     )
     snapshot = take(project, wanted, store, elsewhere, known, here)

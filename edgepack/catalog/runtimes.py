@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-Linkage = Literal["static", "shared"]
+Linkage = Literal["static", "shared", "box"]
 
 # static: the runtime is in a static program. shared: it lies beside a glibc program, in the release's lib/;
-# a static program has no dlopen.
+# a static program has no dlopen. box: a glibc program loads what the box's vendor put there.
 LINKED: Mapping[str, Linkage] = {
     "ncnn": "static",
-    "onnxruntime": "shared",
-    "openvino": "shared",
-    "litert": "shared",
+    **dict.fromkeys(("onnxruntime", "openvino", "litert"), "shared"),
+    **dict.fromkeys(("rknn", "sophon", "bmruntime", "acl"), "box"),
 }
 
 DEFAULT_GLIBC = "2.28"

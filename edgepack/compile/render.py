@@ -11,6 +11,7 @@ from typing import Any
 
 from edgepack.catalog import paths
 from edgepack.catalog.runtimes import LINKED
+from edgepack.catalog.vendor_runtimes import backend_of
 from edgepack.compile.blocks import Block, Step, headers, steps
 from edgepack.errors import EdgepackError, InputError
 from edgepack.plan.gates import Gates
@@ -88,6 +89,11 @@ class ProgramSpec:
     formats: tuple[str, ...] = ()
     most_pixels: int = 25_000_000
     form: str = "app"
+    @property
+    def backend(self) -> str:
+        """Which ``model_<backend>.cpp`` drives the runtime."""
+        return backend_of(self.runtime)
+
     service: ServiceSpec = ServiceSpec()
 
     @property
@@ -215,7 +221,8 @@ def _rendered(spec: ProgramSpec, template: Path) -> dict[str, bytes]:
         "decoders": [word for word in DECODERS if word in spec.formats],
     }
     files: dict[str, bytes] = {}
-    others = {f"src/model_{runtime}.cpp" for runtime in RUNTIMES - {spec.runtime}}
+    backends = {backend_of(runtime) for runtime in RUNTIMES} - {spec.backend}
+    others = {f"src/model_{backend}.cpp" for backend in backends}
     others |= {f"src/decode_{word}.cpp" for word in set(DECODERS) - set(spec.formats)}
     for path in sorted(template.rglob("*")):
         relative = path.relative_to(template).as_posix()

@@ -8,18 +8,21 @@ from pathlib import Path
 
 from edgepack.catalog import ncnn_layers
 from edgepack.catalog.packaged_runtimes import PACKAGED, PackagedSpec
-from edgepack.compile import packaged
+from edgepack.catalog.vendor_runtimes import VENDORS
+from edgepack.compile import packaged, vendor
 from edgepack.compile.ncnn import NcnnSpec, build_ncnn
 from edgepack.plan.program_steps import glibc_of
 from edgepack.plan.step import Step, Work
 from edgepack.tools import cache
 
-_MARKERS = ("ncnn-build.json", packaged.MARKER)
+_MARKERS = ("ncnn-build.json", packaged.MARKER, vendor.MARKER)
 
 
 def run(work: Work) -> str:
     """Get the runtime; returns a line on it. Raises ToolError or CompileError."""
     folder(work.step("runtime")).parent.mkdir(parents=True, exist_ok=True)
+    if work.choice.runtime in VENDORS:
+        return _vendor(work)
     return _packaged(work) if work.choice.runtime in PACKAGED else _ncnn(work)
 
 
@@ -40,6 +43,12 @@ def _packaged(work: Work) -> str:
         PackagedSpec(about.id, work.choice.target.arch), folder(work.step("runtime")), work.progress
     )
     return f"{about.name} {about.version}, kept for every project"
+
+
+def _vendor(work: Work) -> str:
+    about = VENDORS[work.choice.runtime]
+    headers = vendor.place(about, work.project, folder(work.step("runtime")))
+    return f"{about.name}'s headers from {headers.said}; its library is the box's own"
 
 
 def libraries(step: Step) -> tuple[Path, ...]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.catalog.packaged_runtimes import PACKAGED
+from edgepack.catalog.vendor_runtimes import VENDORS
 from edgepack.compile.errors import ParityError
 from edgepack.errors import ToolError
 from edgepack.model import golden
@@ -46,6 +47,11 @@ def run(work: Work) -> str:
     if manifest.model.golden is None:
         work.store.put(step.key, {}, {"state": "no golden vectors", "ok": None})
         return "no golden vectors in the manifest: nothing is proven (model.golden)"
+    vendor = VENDORS.get(work.choice.runtime)
+    if vendor is not None:
+        why = f"{vendor.name}'s library is on the box alone"
+        work.store.put(step.key, {}, {"state": f"by contract only: {why}", "ok": None})
+        return f"not proven here, by contract only: {why}; the box will prove it"
     arch = work.choice.target.arch
     foreign = arch != qemu.host_arch()
     try:

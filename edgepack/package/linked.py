@@ -16,6 +16,7 @@ from edgepack.catalog.packaged import Packaged
 from edgepack.catalog.packaged_runtimes import PACKAGED
 from edgepack.catalog.paths import data
 from edgepack.catalog.toolchains import LOCK, GccByPath, by_path, gcc_program
+from edgepack.catalog.vendor_runtimes import VENDORS
 from edgepack.package import linked_vendor, notices, sbom
 from edgepack.package.bundle import Content
 from edgepack.package.errors import NoticesMissing
@@ -53,6 +54,8 @@ def notices_layer(work: Work, layers: Mapping[str, Mapping[str, Content]]) -> di
             if name.startswith("licences/")
         }
         linked = with_packaged(PACKAGED[work.choice.runtime], texts, work.choice.target.arch, zig_lib())
+    elif work.choice.runtime in VENDORS:  # whose library is the box's own
+        linked = Linked(notices.beside({}, zig_lib()), sbom.linked_to_glibc(zig_lib(), _pinned("ziglang")))
     elif work.choice.toolchain == "zig":
         linked = by_zig(
             sdist.unpack(SOURCE, work.progress), zig_lib(), static=not glibc_of(work.project, work.choice)

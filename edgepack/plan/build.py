@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from edgepack.errors import UsageError
 from edgepack.manifest.model import TargetOptions
 from edgepack.manifest.project import Project
 from edgepack.plan.choose import choose
-from edgepack.plan.program_steps import has_program, model_step, program_steps
+from edgepack.plan.program_steps import has_program, model_step, no_program, program_steps
 from edgepack.plan.proof_steps import proof_steps
 from edgepack.plan.snapshot import Snapshot
-from edgepack.plan.step import Plan, Step
+from edgepack.plan.step import Choice, Plan, Step
 
 
 def plan_build(
@@ -24,7 +25,7 @@ def plan_build(
     program: make the bundle too. Raises InputError where no recipe leads to a runtime of the target, or
     it cannot write the precision.
     """
-    choices = {t.id: choose(snapshot, t, toolchain) for t in snapshot.targets.values()}
+    choices = {t.id: _told(snapshot, choose(snapshot, t, toolchain)) for t in snapshot.targets.values()}
     steps: dict[str, Step] = {}
     chains: dict[str, dict[str, str]] = {}
     for target_id, choice in choices.items():
@@ -37,6 +38,13 @@ def plan_build(
         for step in found.values():
             steps.setdefault(step.id, step)
     return Plan(snapshot.project, choices, steps, chains)
+
+
+def _told(snapshot: Snapshot, choice: Choice) -> Choice:
+    """With the reason where there is no program though the template could drive the runtime."""
+    why = no_program(snapshot, choice)
+    said = {"program": f"none, the converted model alone: {why}"} if why else {}
+    return replace(choice, because={**choice.because, **said})
 
 
 def check_targets(project: Project, wanted: tuple[str, ...]) -> tuple[str, ...]:

@@ -49,7 +49,7 @@ class _Chooser:
             self.because["chip"] = f"{target.chip} ({self.shipped})"
         source = self._format()
         runtime = self._pick("runtime", options.runtime, self._first_runtime(source), self.shipped)
-        if LINKED.get(runtime) == "shared":
+        if LINKED.get(runtime) in ("shared", "box"):
             self.because["libc"] = f"{target.libc or f'glibc {DEFAULT_GLIBC}'} or newer ({self._libc_from()})"
         precision = self._pick("precision", options.precision, target.about.precision, self.shipped)
         compiler = self._pick("toolchain", toolchain or asked(options), "zig", "edgepack's default")

@@ -23,7 +23,19 @@ from edgepack.store import digest_of
 
 def has_program(snapshot: Snapshot, choice: Choice) -> bool:
     """Whether a program is built around the model: the template drives its runtime, and it is a whole one."""
-    return choice.runtime in snapshot.here.programs and choice.part is None
+    return (
+        choice.runtime in snapshot.here.programs and choice.part is None and not no_program(snapshot, choice)
+    )
+
+
+def no_program(snapshot: Snapshot, choice: Choice) -> str:
+    """Why a vendor's runtime gives the converted model alone, in words; empty where there is a program."""
+    vendor = VENDORS.get(choice.runtime)
+    if vendor is None:
+        return ""
+    if snapshot.project.manifest.form != "app":
+        return f"the form `{snapshot.project.manifest.form}` is not made with {vendor.name}"
+    return vendor.why_not(choice.target.chip, choice.target.libc) or snapshot.here.lacking.get(vendor.id, "")
 
 
 def model_step(snapshot: Snapshot, choice: Choice, before: Mapping[str, Step]) -> Step:
@@ -106,6 +118,14 @@ def glibc_of(project: Project, choice: Choice) -> str:
     return architecture(choice.target.arch).glibc
 
 
+def _vendor_step(snapshot: Snapshot, choice: Choice) -> Step:
+    """Raises InputError for a toolchain that cannot link to the target's libc."""
+    vendor, target = VENDORS[choice.runtime], choice.target
+    glibc_of(snapshot.project, choice)
+    inputs = {"arch": target.arch, f"headers (sdk.{vendor.key})": snapshot.here.vendors[vendor.id]}
+    return make_step(snapshot, f"{vendor.id}:{target.arch}", "runtime", inputs)
+
+
 def _packaged_step(snapshot: Snapshot, choice: Choice) -> Step:
     """Raises InputError for a target that the library is not for, and a toolchain that cannot link to it."""
     target, document = choice.target, snapshot.project.document
@@ -127,6 +147,8 @@ def _packaged_step(snapshot: Snapshot, choice: Choice) -> Step:
 
 
 def _runtime_step(snapshot: Snapshot, choice: Choice, convert: Step) -> Step:
+    if choice.runtime in VENDORS:
+        return _vendor_step(snapshot, choice)
     if choice.runtime in PACKAGED:
         return _packaged_step(snapshot, choice)
     tier = ncnn_layers.tier(snapshot.layers.get(convert.key, ()))
@@ -153,7 +175,7 @@ def _compile_inputs(snapshot: Snapshot, choice: Choice, convert: Step, runtime: 
         "post": [b.model_dump(mode="json") for b in manifest.post],
     }
     code = {block.code: snapshot.files[block.code] for block in (*manifest.pre, *manifest.post) if block.code}
-    glibc = linkage(choice.runtime) == "shared"
+    glibc = linkage(choice.runtime) != "static"
     templates = ["templates/program", *([f"templates/{manifest.form}"] if manifest.form != "app" else [])]
     service = {"service": digest_of(manifest.service.model_dump())} if manifest.form == "service" else {}
     return {

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from edgepack.catalog.recipes import Recipe
+from edgepack.catalog.runtimes import LINKED
 from edgepack.manifest.model import PythonCode
 from edgepack.manifest.project import Project
 from edgepack.plan.gates import gates_of
@@ -25,7 +26,9 @@ def proof_steps(snapshot: Snapshot, choice: Choice, *, proof: bool) -> dict[str,
     precision = choice.recipe.precision(choice.precision, choice.target.chip)
     assert precision is not None
     quantised = precision.calibration or manifest.model.prune is not None
-    shown_by_program = choice.runtime in snapshot.here.programs and choice.part is None
+    # A program that only the box can run shows nothing here.
+    runs_here = LINKED.get(choice.runtime) != "box"
+    shown_by_program = runs_here and choice.runtime in snapshot.here.programs and choice.part is None
     has_data = manifest.model.golden is not None and choice.prepare is not None
     proves = has_data and (proof or quantised or not shown_by_program)
     fed = precision.calibration or proves

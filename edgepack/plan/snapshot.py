@@ -64,6 +64,9 @@ class Here:
     arch: str  # this host's own
     missing: Mapping[str, str]  # recipe id → what it lacks here
     programs: frozenset[str]  # runtimes that the program's template can drive
+    # A vendor's runtime → digest of its headers here, or what is missing and what points to it.
+    vendors: Mapping[str, str] = field(default_factory=dict)
+    lacking: Mapping[str, str] = field(default_factory=dict)
     # recipe id → what its results depend on here: a version's or a device's name → what was told
     devices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 

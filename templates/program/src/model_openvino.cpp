@@ -19,7 +19,7 @@ struct Api {
   explicit Api(const std::string& folder) : library("OpenVINO", {folder + "/../lib/" + kLibrary}) {}
 
   RuntimeLibrary library;
-#define EDGEPACK_FUNCTION(name) decltype(name)* const name = library.function<decltype(::name)>(#name)
+#define EDGEPACK_FUNCTION(name) decltype(::name)* const name = library.function<decltype(::name)>(#name)
   EDGEPACK_FUNCTION(ov_get_last_err_msg);
   EDGEPACK_FUNCTION(ov_get_error_info);
   EDGEPACK_FUNCTION(ov_free);

@@ -1,0 +1,103 @@
+"""Runtimes that only a vendor gives: headers from the vendor's SDK by path, the library is the box's own.
+
+A program loads it by its soname when it starts, so that nothing of the vendor's is needed to link one.
+Data only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edgepack.catalog.runtimes import glibc_floor
+
+
+@dataclass(frozen=True)
+class Vendor:
+    """A vendor's run-time library.
+
+    backend: which ``model_<backend>.cpp`` drives it. key: under `sdk:`, the folder with the headers. headers:
+    what must be there, below one of ``places`` of that folder. chips: those whose library is another one,
+    and why. from_: where people get it; source: the document that the caller was written from.
+    """
+
+    id: str
+    backend: str
+    name: str
+    key: str
+    headers: tuple[str, ...]
+    sonames: tuple[str, ...]
+    from_: str
+    source: str
+    places: tuple[str, ...] = ("include", "")
+    others: Mapping[str, str] | None = None
+
+    def why_not(self, chip: str | None, libc: str | None) -> str | None:
+        """Why a program with it cannot be had for such a target, in words; None where it can."""
+        other = (self.others or {}).get(chip or "")
+        if other:
+            return other
+        if glibc_floor(libc) is None:
+            return f"it is loaded with glibc's loader, and the target's libc is {libc}"
+        return None
+
+    def way_to(self) -> str:
+        """Where the headers come from, and what points to them."""
+        return f"get {self.from_}, and point to its folder: `sdk: {{{self.key}: FOLDER}}` in edgepack.yaml"
+
+
+_ZERO_COPY = "its librknnmrt has the zero-copy interface alone, which edgepack's program does not speak"
+_BM_FROM = (
+    "libsophon of the box's release (https://developer.sophgo.com, SDK downloads): its `include` folder"
+)
+_BM_SOURCE = "libsophon guide, BMRuntime and BMLIB: https://doc.sophgo.com"
+_CVI = "cvimodels are run by the CVI runtime of the chip's SDK, which edgepack's program does not speak"
+_BM_HEADERS = ("bmruntime_interface.h", "bmlib_runtime.h")
+
+_ALL = (
+    Vendor(
+        id="rknn",
+        backend="rknn",
+        name="Rockchip RKNN",
+        key="rknn",
+        headers=("rknn_api.h",),
+        sonames=("librknnrt.so",),
+        from_="rknn-toolkit2's rknpu2/runtime/Linux/librknn_api (https://github.com/airockchip/rknn-toolkit2)",
+        source="Rockchip, User Guide RKNN API (in the same repository, doc/)",
+        others={"rv1103": _ZERO_COPY, "rv1106": _ZERO_COPY},
+    ),
+    *(
+        Vendor(
+            id=name,
+            backend="bmruntime",
+            name="Sophon BMRuntime",
+            key="libsophon",
+            headers=_BM_HEADERS,
+            sonames=("libbmrt.so", "libbmlib.so"),
+            from_=_BM_FROM,
+            source=_BM_SOURCE,
+            others={"cv180x": _CVI, "cv181x": _CVI},
+        )
+        for name in ("sophon", "bmruntime")
+    ),
+    Vendor(
+        id="acl",
+        backend="acl",
+        name="Ascend ACL",
+        key="cann",
+        headers=("acl/acl.h",),
+        sonames=("libascendcl.so",),
+        from_="the CANN toolkit of the box's release (https://www.hiascend.com/software/cann)",
+        source="Huawei, AscendCL API (C&C++): https://www.hiascend.com/document",
+        places=("include", "acllib/include", "runtime/include", ""),
+    ),
+)
+
+VENDORS: Mapping[str, Vendor] = {vendor.id: vendor for vendor in _ALL}
+"""By the name that a target's ``runtimes`` has."""
+
+
+def backend_of(runtime: str) -> str:
+    """Which ``model_<backend>.cpp`` of the program's template drives a runtime."""
+    vendor = VENDORS.get(runtime)
+    return vendor.backend if vendor else runtime

@@ -1,0 +1,85 @@
+"""A vendor's headers, by the path that the user gave: what a program for its run-time is compiled with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgepack.catalog.vendor_runtimes import VENDORS, Vendor
+from edgepack.errors import InputError
+from edgepack.manifest.project import Project
+from edgepack.tools import cache
+
+MARKER = "vendor.json"
+
+
+@dataclass(frozen=True)
+class Headers:
+    """Where a vendor's headers are. folder: what `#include <…>` starts from; said: who named it."""
+
+    folder: Path
+    said: str
+
+    def digest(self, vendor: Vendor) -> str:
+        """Of the headers that a caller includes and of those beside them, by content."""
+        whole = hashlib.sha256(str(self.folder).encode())
+        beside = {(self.folder / header).parent for header in vendor.headers}
+        for file in sorted(file for place in beside for file in place.glob("*.h")):
+            whole.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+        return whole.hexdigest()
+
+
+def find(vendor: Vendor, keys: Mapping[str, str], project: Path) -> Headers:
+    """keys: the manifest's `sdk:`. Raises InputError that says what is missing and what points to it."""
+    said, value = f"sdk.{vendor.key} in edgepack.yaml", keys.get(vendor.key)
+    if not value:
+        variable = "EDGEPACK_SDK_" + vendor.key.upper().replace("-", "_")
+        said, value = variable, os.environ.get(variable)
+    if not value:
+        raise _missing(vendor, f"`sdk.{vendor.key}` is not set")
+    folder = project / Path(value).expanduser()
+    if not folder.is_dir():
+        raise _missing(vendor, f"{said} says {folder}, and that is not a folder")
+    for place in vendor.places:
+        if all((folder / place / header).is_file() for header in vendor.headers):
+            return Headers((folder / place).resolve(), said)
+    looked = " or ".join(f"{place or '.'}/" for place in vendor.places)
+    absent = next(h for h in vendor.headers if not any((folder / p / h).is_file() for p in vendor.places))
+    raise _missing(vendor, f"{said} says {folder}, and there is no {absent} in {looked} of it")
+
+
+def here(project: Project) -> tuple[dict[str, str], dict[str, str]]:
+    """Of all vendors' runtimes: those whose headers are here with their digest, and what the others lack."""
+    found, lacking = {}, {}
+    for name, vendor in VENDORS.items():
+        try:
+            found[name] = find(vendor, project.manifest.sdk, project.folder).digest(vendor)
+        except InputError as error:
+            lacking[name] = f"{error.what}: {error.why}; {error.fix}"
+    return found, lacking
+
+
+def place(vendor: Vendor, project: Project, dest: Path) -> Headers:
+    """``dest`` as a build has a runtime: ``include/<backend>`` is the vendor's folder. Raises InputError."""
+    headers = find(vendor, project.manifest.sdk, project.folder)
+    with cache.locked(dest):
+        if not (dest / MARKER).is_file():
+            part = dest.with_name(f".{dest.name}.part")
+            shutil.rmtree(part, ignore_errors=True)
+            for name in ("include", "lib", "licences"):
+                (part / name).mkdir(parents=True)
+            (part / "include" / vendor.backend).symlink_to(headers.folder)
+            (part / MARKER).write_text(
+                json.dumps({"runtime": vendor.id, "headers": str(headers.folder)}) + "\n"
+            )
+            part.rename(dest)
+    return headers
+
+
+def _missing(vendor: Vendor, why: str) -> InputError:
+    return InputError(f"no headers of {vendor.name} here", why=why, fix=vendor.way_to())
