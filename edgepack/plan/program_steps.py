@@ -10,6 +10,7 @@ from edgepack.catalog.ncnn_build import NcnnSpec
 from edgepack.catalog.packaged_runtimes import PACKAGED, PackagedSpec
 from edgepack.catalog.runtimes import DEFAULT_GLIBC, linkage
 from edgepack.catalog.toolchains import label
+from edgepack.catalog.vendor_runtimes import VENDORS
 from edgepack.errors import InputError
 from edgepack.manifest.project import Project
 from edgepack.plan.gates import gates_of
