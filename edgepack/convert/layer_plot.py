@@ -137,6 +137,10 @@ def _names(scale: _Scale, rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _short(row: Mapping[str, Any]) -> str:
-    """PyTorch names a node by its module and its operator: the module tells more."""
-    name = str(row["node"]).removesuffix(f"/{row['op']}")
-    return name if len(name) <= 11 else "…" + name[-10:]
+    """PyTorch names a node by its modules and its operator: the outermost and innermost module tell most."""
+    name = str(row["node"]).removesuffix(f"/{row['op']}").strip("/")
+    if len(name) <= 11:
+        return name
+    first, _, rest = name.partition("/")
+    last = rest.rpartition("/")[2]
+    return f"{first[:6]}…{last[-5:]}" if last else "…" + name[-10:]

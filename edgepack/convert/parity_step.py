@@ -31,6 +31,7 @@ from edgepack.plan.step import Plan, Work
 from edgepack.store import Store
 
 STAGES = ("pre", "model", "post")
+FEW = 0.2  # of a metric that is better towards 1: labels of another model, or of nobody
 NO_CAUSE = "none of the usual causes, tried one by one, mends it"
 
 
@@ -156,6 +157,10 @@ def _looked_into(
     warned: tuple[str, ...] = ()
     if said is not None and said["one_sided"]:
         warned = (f"the calibration data looks one-sided: {diagnose.one_sided(said)}",)
+    score = evaluation.score if evaluation else None
+    if score is not None and score.trained < FEW:
+        told = f"the trained model itself has {score.metric} {score.trained:.4f} on model.accuracy's data"
+        warned += (f"{told}: a gate on its fall shows little; compare the labels with what `post` says",)
     return replace(looked, layers=inside, cause=cause, warnings=warned)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from edgepack.model.errors import ExternalDataError
 
+MOST_BYTES = 64 << 30  # a file with holes may claim any size; its digest would be computed for hours
 _DEEPEST = 100  # messages inside one another, which is also protobuf's own limit
 _INSIDE: dict[str, dict[int, str]] = {  # message → field → the message that it holds
     "model": {7: "graph", 20: "training", 25: "function"},
@@ -71,6 +72,12 @@ def _beside(model: Path, location: str) -> Path:
             f"{model.name} keeps weights in {shown}, which leads out of the model's folder",
             why="it is a link to somewhere else",
             fix="copy the file itself there",
+        )
+    if real.stat().st_size > MOST_BYTES:
+        raise ExternalDataError(
+            f"{model.name} keeps weights in {shown}, which has {real.stat().st_size / 1e9:,.0f} GB",
+            why=f"no box takes a model of more than {MOST_BYTES >> 30} GiB; the file may be damaged",
+            fix="export the model again",
         )
     return folder / location
 

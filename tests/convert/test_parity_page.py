@@ -137,3 +137,10 @@ def test_it_says_so(case: str) -> None:
     parser = Balanced()
     parser.feed(made)
     assert parser.open == []
+
+
+def test_the_names_below_the_plot_tell_deep_modules_apart() -> None:
+    nodes = ["/up3/join/join.0/Conv", "/down4/join/join.0/Conv", "conv1"]
+    rows = [{**LAYER, "op": "Conv", "node": node, "tensor": node} for node in nodes]
+    made = page(body(layers=rows))
+    assert [name in made for name in (">up3…oin.0<", ">down4…oin.0<", ">conv1<")] == [True] * 3

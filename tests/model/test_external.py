@@ -139,3 +139,12 @@ def test_a_file_that_may_not_be_read_is_refused(
     assert fix in caught.value.fix
     assert caught.value.why
     assert caught.value.exit_code == Exit.MODEL
+
+
+def test_a_file_of_holes_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    model = onnx.helper.make_model(helper.make_graph([], "g", [], [], [tensor("weights.bin")]))
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    with (tmp_path / "weights.bin").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(ExternalDataError, match="which has 1,100 GB"):
+        external.files(tmp_path / "m.onnx")
