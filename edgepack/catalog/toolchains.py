@@ -157,9 +157,9 @@ def _sysroot_identity(sysroot: Path) -> str:
     for folder, folders, files in os.walk(sysroot):
         folders.sort()
         for name in sorted(files):
-            path = os.path.join(folder, name)
-            about = os.lstat(path)
-            line = f"{os.path.relpath(path, sysroot)}:{about.st_size}:{about.st_mtime_ns}"
+            path = Path(folder, name)
+            about = path.lstat()
+            line = f"{path.relative_to(sysroot)}:{about.st_size}:{about.st_mtime_ns}"
             digest.update(line.encode("utf-8", "surrogateescape") + b"\0")
     return digest.hexdigest()
 
