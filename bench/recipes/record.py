@@ -20,6 +20,8 @@ from edgepack.store import digest_of
 FILE = Path(__file__).resolve().parents[2] / "docs" / "proof" / "recipes.json"
 # Of the kit, what recipes lean on to convert. The blocks are for building boxes.
 KIT = "edgepack_recipe"
+# Of the reference recipe, what says how near two sets of outputs are.
+COMPARES = {"near.py", "requirements.txt"}
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,11 @@ def save(known: Mapping[str, Record], file: Path = FILE) -> None:
 
 
 def digest(recipe: Recipe, prepare: Recipe, network: str, kits: Path | None = None) -> str:
-    """Of all that decides what a case measures: the recipe, the reference's, the kit, the network."""
-    folders = [recipe.folder, prepare.folder, (kits or kit()) / KIT]
-    folders += [SHAPES / "model", SHAPES / "data"] if network == "shapes" else []
-    return digest_of([list(_files(folder)) for folder in folders])[:16]
+    """Of all that decides what a case measures: the recipe, the kit, the network, and what compares."""
+    folders = [recipe.folder, (kits or kit()) / KIT]
+    folders += [SHAPES / "model", SHAPES / "data"] if network == "shapes" else [prepare.folder / "check"]
+    compares = [each for each in _files(prepare.folder) if each[0] in COMPARES]
+    return digest_of([compares, *(list(_files(folder)) for folder in folders)])[:16]
 
 
 def _files(folder: Path) -> Iterator[tuple[str, str]]:

@@ -16,6 +16,15 @@ from edgepack.errors import InputError
 from edgepack.manifest.words import Model, Name, PrecisionName
 
 Arch = Literal["x86_64", "aarch64", "armhf", "riscv64"]
+# What is to be known of every box, beside its architecture. What stands in no source is told as unknown.
+WANTED = {
+    "libc": "the oldest libc to expect",
+    "memory_mb": "its memory",
+    "devices": "the device nodes that a program needs",
+    "tops": "operations in a second, by precision",
+    "channel_multiple": "the widths that it prefers",
+    "versions": "which toolkit, runtime and driver fit together",
+}
 _SOURCE = "a data sheet, a page of the maker's, or what a command printed on which unit"
 
 
@@ -55,6 +64,10 @@ class Facts(Model):
         """All facts that there are, by name."""
         named = {"arch": self.arch, "cpu": self.cpu, "chip": self.chip, "libc": self.libc}
         return {k: v for k, v in named.items() if v is not None} | self.__pydantic_extra__
+
+    def unknown(self) -> dict[str, str]:
+        """What one would want to know and no source was found for: its name, and what it is in words."""
+        return {name: words for name, words in WANTED.items() if name not in self.known()}
 
 
 class Verified(Model):

@@ -78,7 +78,7 @@ def _value(choice: Choice, name: str) -> Any:
 
 
 def _show(choice: Choice, facts: Any, found: list[dict[str, Any]], screen: Screen) -> None:
-    size = f"{facts['parameters'] / 1e6:.2f} M parameters, {facts['macs'] / 1e6:,.1f} M multiply-adds"
+    size = f"{count(facts['parameters'])} parameters, {count(facts['macs'])} multiply-adds"
     part = f", the part {choice.part} the cut" if choice.part else ""
     said = f"{choice.chain}, {choice.precision}{part}; {size}, opset {facts['opset']}"
     screen.text(f"{choice.target.id}: {said}")
@@ -89,3 +89,10 @@ def _show(choice: Choice, facts: Any, found: list[dict[str, Any]], screen: Scree
         for label in ("why", "fix"):
             if finding[label]:
                 screen.text(screen.paint(f"      {finding[label]}", "dim"))
+
+
+def count(number: int) -> str:
+    """A number that keeps its digits, however small: "61.7 k", "3.20 M"."""
+    if number < 1000:
+        return str(number)
+    return f"{number / 1e3:.1f} k" if number < 999_950 else f"{number / 1e6:,.2f} M"

@@ -48,15 +48,19 @@ def _show(target: Target, screen: Screen) -> None:
     for name, fact in about.facts.known().items():
         screen.text(f"  {name} = {fact.value}")
         screen.text(screen.paint(f"      source: {fact.source}", "dim"))
+    for name, words in about.facts.unknown().items():
+        screen.text(f"  {name}: unknown ({words}; no source was found)")
     for note in about.notes:
         screen.text(f"  note: {note}")
     screen.text(f"  file: {target.file}")
 
 
 def _as_dict(target: Target) -> dict[str, object]:
+    about = target.about.model_dump(mode="json", exclude_none=True)
+    about["facts"] |= dict.fromkeys(target.about.facts.unknown())
     return {
         "id": target.id,
         "file": str(target.file),
         "verification": target.verification(),
-        **target.about.model_dump(mode="json", exclude_none=True),
+        **about,
     }

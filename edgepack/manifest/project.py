@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from edgepack import document
 from edgepack.errors import InputError, Problem
-from edgepack.manifest import labels
+from edgepack.manifest import labels, pointer
 from edgepack.manifest.blocks import PostBlock, PreBlock, misplaced
 from edgepack.manifest.flow import Sink, Source
 from edgepack.manifest.model import ModelSection, Parity, PythonCode, TargetOptions
@@ -130,6 +130,8 @@ def _missing_files(project: Project) -> list[Problem]:
             found.append(project.document.problem(f"{relative} is a link out of the project", path))
         elif path not in _MAY_BE_FOLDERS and not place.is_file():
             found.append(project.document.problem(f"{relative} is not a file", path))
+        elif pointer.is_pointer(place):
+            found.append(project.document.problem(pointer.words(relative), path, pointer.FIX))
     return found
 
 

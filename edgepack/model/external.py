@@ -10,6 +10,7 @@ import mmap
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from edgepack.manifest import pointer
 from edgepack.model.errors import ExternalDataError
 
 MOST_BYTES = 64 << 30  # a file with holes may claim any size; its digest would be computed for hours
@@ -79,6 +80,8 @@ def _beside(model: Path, location: str) -> Path:
             why=f"no box takes a model of more than {MOST_BYTES >> 30} GiB; the file may be damaged",
             fix="export the model again",
         )
+    if pointer.is_pointer(real):
+        raise ExternalDataError(pointer.words(shown), fix=pointer.FIX)
     return folder / location
 
 

@@ -11,7 +11,10 @@ from reading import EXPORT_AGAIN
 
 LARGEST_INPUT = 1 << 28  # elements, 1 GiB of float32
 RUNTIME_DOMAINS = (*OWN, "ai.onnx.ml", "com.microsoft")  # what ONNX Runtime brings along
-FIXED_SHAPE = "export with a fixed shape: torch.onnx.export(…) without dynamic axes, on an example of batch 1"
+FIXED_SHAPE = (
+    "export with a fixed shape. PyTorch: torch.onnx.export(…) without dynamic axes, on an example of "
+    "batch 1; TensorFlow: tf2onnx with --inputs NAME:0[1,224,224,3]; Keras: keras.Input(…, batch_size=1)"
+)
 
 
 def check_numbers(model: onnx.ModelProto) -> None:

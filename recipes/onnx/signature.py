@@ -69,7 +69,9 @@ def describe_input(value: onnx.ValueInfoProto) -> dict[str, Any]:
     sizes = [d for d in shape if isinstance(d, int)]
     if len(sizes) < len(shape):
         what, why = f"the input {label} has a dynamic shape", "only the batch may be left open"
-        raise Refused("unsupported-input", what, why, FIXED_SHAPE)
+        known = ", ".join(str(size) if isinstance(size, int) else "…" for size in shape)
+        fix = f"name it in edgepack.yaml, `model.shapes: {{{name}: [{known}]}}` with a number for each …; or "
+        raise Refused("unsupported-input", what, why, fix + FIXED_SHAPE)
     if not sizes or sizes[0] != 1 or min(sizes) < 1:
         what, why = f"the input {label} is not a batch of 1", "a box computes one sample at a time"
         raise Refused("unsupported-input", what, why, FIXED_SHAPE)

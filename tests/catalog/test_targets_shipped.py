@@ -72,3 +72,14 @@ def test_a_verification_names_a_simulator_that_a_recipe_of_the_chip_has(target: 
         if recipe.about.simulator and recipe.about.simulator.kind == "simulator"
     }
     assert {seen.name for seen in target.about.verified if seen.how == "simulator"} <= known
+
+
+def test_what_stands_in_no_source_is_unknown() -> None:
+    """Of a chip without a board, the memory; of all, each wanted fact is one or the other."""
+    chip = targets.load("rk3588", None).about.facts
+    assert {"memory_mb", "libc"} <= chip.unknown().keys()
+    assert not {"tops", "devices", "versions"} & chip.unknown().keys()
+    for target in ALL:
+        facts = target.about.facts
+        assert facts.unknown().keys() | facts.known().keys() >= targets.WANTED.keys()
+        assert not facts.unknown().keys() & facts.known().keys()

@@ -148,3 +148,12 @@ def test_a_file_of_holes_is_refused_before_it_is_read(tmp_path: Path) -> None:
         file.truncate(1 << 40)
     with pytest.raises(ExternalDataError, match="which has 1,100 GB"):
         external.files(tmp_path / "m.onnx")
+
+
+def test_weights_that_git_left_elsewhere_are_told(tmp_path: Path) -> None:
+    model = _saved(tmp_path)
+    FILES["Git LFS"](tmp_path).replace(tmp_path / "m.data")
+    with pytest.raises(ExternalDataError) as told:
+        external.files(model)
+    assert told.value.what.startswith("m.data is a Git-LFS pointer")
+    assert "git lfs pull" in (told.value.fix or "")

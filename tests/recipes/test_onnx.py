@@ -100,7 +100,14 @@ REFUSED = [
     Case("an operator of one's own", "unsupported-operator", ("acme::Frobnicate (node second)",)),
     Case("an operator of nobody's", "unsupported-operator", ("Frobnicate (node second)",)),
     # inputs and outputs
-    Case("dynamic height", "unsupported-input", ("x [1, 3, height, 8]", "dynamic shape")),
+    Case(
+        "dynamic height",
+        "unsupported-input",
+        (
+            *("x [1, 3, height, 8]", "dynamic shape", "`model.shapes: {x: [1, 3, …, 8]}`"),
+            *("torch.onnx.export", "tf2onnx", "keras.Input"),
+        ),
+    ),
     Case("batch of two", "unsupported-input", ("x [2, 3, 8, 8]", "batch of 1")),
     Case("larger than memory", "unsupported-input", ("larger than 1 GiB",)),
     Case("computes no numbers", "parity", ("no finite number",)),
