@@ -13,6 +13,15 @@ from edgepack.catalog.runtimes import glibc_floor
 
 
 @dataclass(frozen=True)
+class Beside:
+    """A second folder, for headers that the first ones include: another key, what must be there, where."""
+
+    key: str
+    header: str
+    places: tuple[str, ...] = ("include", "")
+
+
+@dataclass(frozen=True)
 class Vendor:
     """A vendor's run-time library.
 
@@ -30,6 +39,7 @@ class Vendor:
     from_: str
     source: str
     places: tuple[str, ...] = ("include", "")
+    beside: Beside | None = None
     others: Mapping[str, str] | None = None
 
     def why_not(self, chip: str | None, libc: str | None) -> str | None:
@@ -43,7 +53,8 @@ class Vendor:
 
     def way_to(self) -> str:
         """Where the headers come from, and what points to them."""
-        return f"get {self.from_}, and point to its folder: `sdk: {{{self.key}: FOLDER}}` in edgepack.yaml"
+        second = f", {self.beside.key}: FOLDER" if self.beside else ""
+        return f"get {self.from_}, and point to it: `sdk: {{{self.key}: FOLDER{second}}}` in edgepack.yaml"
 
 
 _ZERO_COPY = "its librknnmrt has the zero-copy interface alone, which edgepack's program does not speak"
@@ -90,6 +101,29 @@ _ALL = (
         from_="the CANN toolkit of the box's release (https://www.hiascend.com/software/cann)",
         source="Huawei, AscendCL API (C&C++): https://www.hiascend.com/document",
         places=("include", "acllib/include", "runtime/include", ""),
+    ),
+    Vendor(
+        id="tensorrt",
+        backend="tensorrt",
+        name="NVIDIA TensorRT",
+        key="tensorrt",
+        headers=("NvInfer.h",),
+        sonames=("libnvinfer.so.10 (of the headers' major version)", "libcudart.so.12 (of the headers' too)"),
+        from_="TensorRT of the box's release, 8.5 or newer: libnvinfer-dev, or NVIDIA's archive "
+        "(https://developer.nvidia.com/tensorrt), and CUDA's headers (cuda-cudart-dev)",
+        source="NVIDIA, TensorRT C++ API and CUDA Runtime API: https://docs.nvidia.com",
+        places=("include", "include/aarch64-linux-gnu", "include/x86_64-linux-gnu", ""),
+        beside=Beside("cuda", "cuda_runtime_api.h"),
+    ),
+    Vendor(
+        id="viplite",
+        backend="viplite",
+        name="VeriSilicon VIPLite",
+        key="viplite",
+        headers=("vip_lite.h",),
+        sonames=("libVIPlite.so", "libNBGlinker.so"),
+        from_="the board's package with viplite (Allwinner's awnn or Amlogic's SDK): its `include` folder",
+        source="VeriSilicon, the reference in vip_lite.h and vip_lite_common.h",
     ),
 )
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,14 +20,15 @@ MARKER = "vendor.json"
 
 @dataclass(frozen=True)
 class Headers:
-    """Where a vendor's headers are. folder: what `#include <…>` starts from; said: who named it."""
+    """Where a vendor's headers are. folder, beside: what `#include <…>` looks in; said: who named it."""
 
     folder: Path
     said: str
+    beside: Path | None = None
 
     def digest(self, vendor: Vendor) -> str:
         """Of the headers that a caller includes and of those beside them, by content."""
-        whole = hashlib.sha256(str(self.folder).encode())
+        whole = hashlib.sha256(f"{self.folder} {self.beside}".encode())
         beside = {(self.folder / header).parent for header in vendor.headers}
         for file in sorted(file for place in beside for file in place.glob("*.h")):
             whole.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
@@ -36,20 +37,39 @@ class Headers:
 
 def find(vendor: Vendor, keys: Mapping[str, str], project: Path) -> Headers:
     """keys: the manifest's `sdk:`. Raises InputError that says what is missing and what points to it."""
-    said, value = f"sdk.{vendor.key} in edgepack.yaml", keys.get(vendor.key)
+    folder, said = _folder(vendor, vendor.key, vendor.headers, vendor.places, (keys, project))
+    if vendor.beside is None:
+        return Headers(folder, said)
+    second = vendor.beside
+    if (folder / second.header).is_file():
+        return Headers(folder, said)
+    beside, _ = _folder(vendor, second.key, (second.header,), second.places, (keys, project))
+    return Headers(folder, said, beside)
+
+
+def _folder(
+    vendor: Vendor,
+    key: str,
+    headers: Sequence[str],
+    places: Sequence[str],
+    named: tuple[Mapping[str, str], Path],
+) -> tuple[Path, str]:
+    """What `#include <…>` looks in, and who named it. named: the manifest's `sdk:`, the project's folder."""
+    keys, project = named
+    said, value = f"sdk.{key} in edgepack.yaml", keys.get(key)
     if not value:
-        variable = "EDGEPACK_SDK_" + vendor.key.upper().replace("-", "_")
-        said, value = variable, os.environ.get(variable)
+        said = "EDGEPACK_SDK_" + key.upper().replace("-", "_")
+        value = os.environ.get(said)
     if not value:
-        raise _missing(vendor, f"`sdk.{vendor.key}` is not set")
+        raise _missing(vendor, f"`sdk.{key}` is not set")
     folder = project / Path(value).expanduser()
     if not folder.is_dir():
         raise _missing(vendor, f"{said} says {folder}, and that is not a folder")
-    for place in vendor.places:
-        if all((folder / place / header).is_file() for header in vendor.headers):
-            return Headers((folder / place).resolve(), said)
-    looked = " or ".join(f"{place or '.'}/" for place in vendor.places)
-    absent = next(h for h in vendor.headers if not any((folder / p / h).is_file() for p in vendor.places))
+    for place in places:
+        if all((folder / place / header).is_file() for header in headers):
+            return (folder / place).resolve(), said
+    looked = " or ".join(f"{place or '.'}/" for place in places)
+    absent = next(h for h in headers if not any((folder / p / h).is_file() for p in places))
     raise _missing(vendor, f"{said} says {folder}, and there is no {absent} in {looked} of it")
 
 
@@ -74,6 +94,8 @@ def place(vendor: Vendor, project: Project, dest: Path) -> Headers:
             for name in ("include", "lib", "licences"):
                 (part / name).mkdir(parents=True)
             (part / "include" / vendor.backend).symlink_to(headers.folder)
+            if headers.beside is not None:
+                (part / "include" / f"{vendor.backend}-beside").symlink_to(headers.beside)
             (part / MARKER).write_text(
                 json.dumps({"runtime": vendor.id, "headers": str(headers.folder)}) + "\n"
             )
