@@ -15,6 +15,7 @@ COMMANDS = {
     "sandbox": "a throwaway box on this machine: up, down, list",
     "targets": "the chips and boards that are known, with sources",
     "recipes": "the conversions that are known, and their state here",
+    "sysroot": "headers and libraries of a Debian for a vendor's compiler, pinned, without root",
     "clean": "remove what builds left behind in this project",
     "schema": "JSON Schema of edgepack.yaml and fleet.yaml, for editors",
     "completion": "a completion script for bash, zsh, fish or tcsh",

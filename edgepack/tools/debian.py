@@ -131,6 +131,16 @@ def extract(deb: Path, wanted: Mapping[str, Path]) -> frozenset[str]:
     return frozenset(found)
 
 
+@contextlib.contextmanager
+def contents(deb: Path) -> Iterator[tarfile.TarFile]:
+    """All that a package holds, as a stream; what of it is unpacked, and where, is the caller's to guard.
+
+    Raises ToolError where the file is not a Debian package.
+    """
+    with _data(deb) as archive:
+        yield archive
+
+
 def _place(content: IO[bytes], target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, part = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
