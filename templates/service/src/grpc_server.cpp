@@ -83,6 +83,29 @@ nghttp2_nv header(const char* name, const std::string& value) {
           value.size(), NGHTTP2_NV_FLAG_NONE};
 }
 
+/// Where in what a client sends a frame ends: after 24 bytes of greeting each has a head of 9, of which the
+/// first 3 are the length of the rest (RFC 9113, 3.4 and 4.1).
+class Frames {
+ public:
+  /// How many of these bytes belong to the frame at hand; at least one, where there is one.
+  std::size_t next(std::string_view bytes) {
+    std::size_t count = 0;
+    if (left_ == 0) {
+      while (head_.size() < 9 && count < bytes.size()) head_ += bytes[count++];
+      if (head_.size() < 9) return count;
+      for (std::size_t i = 0; i < 3; ++i) left_ = left_ << 8U | static_cast<unsigned char>(head_[i]);
+      head_.clear();
+    }
+    const std::size_t more = std::min(left_, bytes.size() - count);
+    left_ -= more;
+    return count + more;
+  }
+
+ private:
+  std::size_t left_ = 24;
+  std::string head_;
+};
+
 /// One call.
 struct Stream {
   std::string method, path, type, encoding;
@@ -111,6 +134,7 @@ class Grpc : public Protocol {
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
+    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_sent);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close);
     nghttp2_session* session = nullptr;
     nghttp2_session_server_new(&session, callbacks, this);
@@ -125,13 +149,15 @@ class Grpc : public Protocol {
   }
 
   void received(std::string_view bytes) override {
-    const auto took = nghttp2_session_mem_recv(session_.get(), reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
-    if (took < 0) {
-      flush();  // says why, in a GOAWAY, where the peer speaks HTTP/2 at all
-      connection_.finish();
-      return;
+    // A frame at a time, so that after a connection's error no other is looked at: see nghttp2 in
+    // edgepack/catalog/libraries.py.
+    while (!bytes.empty() && nghttp2_session_want_read(session_.get()) != 0) {
+      const std::string_view one = bytes.substr(0, frames_.next(bytes));
+      bytes.remove_prefix(one.size());
+      const auto took = nghttp2_session_mem_recv(session_.get(), reinterpret_cast<const std::uint8_t*>(one.data()), one.size());
+      flush();  // also why it ends, in a GOAWAY
+      if (took < 0) return connection_.finish();
     }
-    flush();
   }
 
   void sent() override { flush(); }
@@ -256,8 +282,6 @@ class Grpc : public Protocol {
     const nghttp2_nv headers[] = {header(":status", status), header("content-type", type), header("grpc-status", number),
                                   header("grpc-message", stream.words)};
     nghttp2_submit_response(session_.get(), id, headers, 4, nullptr);
-    // The rest of the question is not wanted.
-    if (!stream.over) nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR);
   }
 
   static ssize_t read_answer(nghttp2_session* session, std::int32_t id, std::uint8_t* buffer, std::size_t length,
@@ -283,6 +307,18 @@ class Grpc : public Protocol {
   }
 
   static Grpc& self_of(void* user) { return *static_cast<Grpc*>(user); }
+
+  /// An answer that is over before its question: the rest of that is not wanted. Not earlier, as a stream that
+  /// is reset has no answer.
+  static int on_sent(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
+    Grpc& self = self_of(user);
+    const auto at = self.streams_.find(frame->hd.stream_id);
+    const bool end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 && frame->hd.type == NGHTTP2_HEADERS;
+    if (end && at != self.streams_.end() && !at->second.over) {
+      nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, at->first, NGHTTP2_NO_ERROR);
+    }
+    return 0;
+  }
 
   static int on_begin(nghttp2_session*, const nghttp2_frame* frame, void* user) {
     Grpc& self = self_of(user);
@@ -498,6 +534,7 @@ class Grpc : public Protocol {
   std::unique_ptr<nghttp2_session, Delete> session_;
   std::map<std::int32_t, Stream> streams_;
   Clock::time_point quiet_since_ = Clock::now();
+  Frames frames_;
   bool begun_ = false, draining_ = false;
 };
 
