@@ -1,0 +1,91 @@
+"""A vendor's headers by path: found where they are, and what is missing is said with what points to it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from edgepack.catalog.paths import data
+from edgepack.catalog.runtimes import LINKED
+from edgepack.catalog.vendor_runtimes import VENDORS, backend_of
+from edgepack.compile import vendor
+from edgepack.compile.render import RUNTIMES
+from edgepack.errors import InputError
+
+RKNN, TENSORRT = VENDORS["rknn"], VENDORS["tensorrt"]
+
+
+def header(folder: Path, name: str, text: str = "// declarations\n") -> Path:
+    place = folder / name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(text)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("EDGEPACK_SDK_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.mark.parametrize("place", ["include", ""])
+def test_headers_are_found_below_the_folder_or_in_it(place: str, tmp_path: Path) -> None:
+    header(tmp_path / "sdk" / place, "rknn_api.h")
+    found = vendor.find(RKNN, {"rknn": "sdk"}, tmp_path)
+    assert (found.folder, found.said) == (tmp_path / "sdk" / place, "sdk.rknn in edgepack.yaml")
+
+
+def test_the_environment_names_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEPACK_SDK_RKNN", str(header(tmp_path / "sdk", "rknn_api.h")))
+    assert vendor.find(RKNN, {}, tmp_path).said == "EDGEPACK_SDK_RKNN"
+
+
+MISSING = {
+    "nothing said": ({}, "`sdk.rknn` is not set"),
+    "no folder": ({"rknn": "nowhere"}, "sdk.rknn in edgepack.yaml says {}/nowhere, and that is not a folder"),
+    "another folder": ({"rknn": "."}, "there is no rknn_api.h in include/ or ./ of it"),
+}
+
+
+@pytest.mark.parametrize(("keys", "why"), MISSING.values(), ids=MISSING)
+def test_what_is_missing_is_said_with_where_it_comes_from(
+    keys: dict[str, str], why: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError) as refused:
+        vendor.find(RKNN, keys, tmp_path)
+    assert refused.value.what == "no headers of Rockchip RKNN here"
+    assert why.format(tmp_path) in refused.value.why
+    assert "https://github.com/airockchip/rknn-toolkit2" in refused.value.fix
+    assert "`sdk: {rknn: FOLDER}` in edgepack.yaml" in refused.value.fix
+
+
+def test_headers_that_the_first_ones_include_have_a_key_of_their_own(tmp_path: Path) -> None:
+    header(tmp_path / "trt" / "include" / "aarch64-linux-gnu", "NvInfer.h")
+    with pytest.raises(InputError, match=r"no headers of NVIDIA TensorRT here") as refused:
+        vendor.find(TENSORRT, {"tensorrt": "trt"}, tmp_path)
+    assert refused.value.why == "`sdk.cuda` is not set"
+    assert "`sdk: {tensorrt: FOLDER, cuda: FOLDER}`" in refused.value.fix
+    header(tmp_path / "cuda" / "include", "cuda_runtime_api.h")
+    found = vendor.find(TENSORRT, {"tensorrt": "trt", "cuda": "cuda"}, tmp_path)
+    assert found.beside == tmp_path / "cuda" / "include"
+
+
+def test_other_headers_are_another_runtime(tmp_path: Path) -> None:
+    header(tmp_path, "rknn_api.h")
+    before = vendor.find(RKNN, {"rknn": "."}, tmp_path).digest(RKNN)
+    assert vendor.find(RKNN, {"rknn": "."}, tmp_path).digest(RKNN) == before
+    header(tmp_path, "rknn_api.h", "// of another release\n")
+    assert vendor.find(RKNN, {"rknn": "."}, tmp_path).digest(RKNN) != before
+
+
+def test_each_vendor_has_its_caller_and_says_where_it_is_from() -> None:
+    callers = {path.name for path in data("templates/program/src").glob("model_*.cpp")}
+    assert {f"model_{backend_of(runtime)}.cpp" for runtime in RUNTIMES} == callers
+    assert {name for name, linked in LINKED.items() if linked == "box"} == set(VENDORS)
+    for about in VENDORS.values():
+        assert "by contract only" in data(f"templates/program/src/model_{about.backend}.cpp").read_text()
+        assert about.source
+        assert "http" in about.from_ or about.id == "viplite"
+        assert about.sonames
