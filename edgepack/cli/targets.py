@@ -36,6 +36,8 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
 
 
 def _show(target: Target, screen: Screen) -> None:
+    from edgepack.catalog.programs import program_with
+
     about = target.about
     screen.text(f"{target.id}: {about.name}")
     if about.summary:
@@ -44,7 +46,8 @@ def _show(target: Target, screen: Screen) -> None:
     for seen in about.verified:
         on = f" ({seen.on})" if seen.on else ""
         screen.text(f"    {seen.how} {seen.name}: {seen.what}{on}")
-    screen.text(f"  runtimes: {', '.join(about.runtimes)}; precision: {about.precision}")
+    screen.text(f"  precision: {about.precision}; runtimes, and the program with each:")
+    screen.rows([[f"    {runtime}", program_with(runtime, target)] for runtime in about.runtimes])
     for name, fact in about.facts.known().items():
         screen.text(f"  {name} = {fact.value}")
         screen.text(screen.paint(f"      source: {fact.source}", "dim"))
@@ -56,11 +59,14 @@ def _show(target: Target, screen: Screen) -> None:
 
 
 def _as_dict(target: Target) -> dict[str, object]:
+    from edgepack.catalog.programs import program_with
+
     about = target.about.model_dump(mode="json", exclude_none=True)
     about["facts"] |= dict.fromkeys(target.about.facts.unknown())
     return {
         "id": target.id,
         "file": str(target.file),
         "verification": target.verification(),
+        "programs": {runtime: program_with(runtime, target) for runtime in target.about.runtimes},
         **about,
     }

@@ -1,0 +1,29 @@
+"""Whether a target's runtime gets a program, and what that needs: one line each, for people."""
+
+from __future__ import annotations
+
+from edgepack.catalog.packaged_runtimes import PACKAGED
+from edgepack.catalog.runtimes import LINKED
+from edgepack.catalog.targets import Target
+from edgepack.catalog.vendor_runtimes import VENDORS
+
+
+def program_with(runtime: str, target: Target) -> str:
+    """As ``static, needs nothing of the box`` or ``none, the converted model alone: …``."""
+    if runtime in PACKAGED:
+        about = PACKAGED[runtime]
+        why = about.why_not(target.arch, target.libc)
+        if why is not None:
+            return f"no program: {why}"
+        return f"with {about.name} {about.version} beside it, glibc {about.libraries[target.arch].glibc} or newer"
+    if runtime in VENDORS:
+        vendor = VENDORS[runtime]
+        why = vendor.why_not(target.chip, target.libc)
+        if why is not None:
+            return f"the converted model alone: {why}"
+        keys = [vendor.key, *([vendor.beside.key] if vendor.beside else [])]
+        headers = " and ".join(f"sdk.{key}" for key in keys)
+        return f"by contract only, with {vendor.name}'s headers ({headers}) and the box's own {vendor.sonames[0]}"
+    if LINKED.get(runtime) == "static":
+        return "static, needs nothing of the box"
+    return "the converted model alone"
