@@ -79,8 +79,9 @@ def _row(built: Built, report: BuildReport) -> list[str]:
     place = built.folder.relative_to(report.plan.project.folder)
     said = _proof(built.proof)
     if built.kind == "model":
-        runtime = report.plan.choices[built.target].runtime
-        said += f"; the model alone: edgepack has no program for {runtime} yet"
+        choice = report.plan.choices[built.target]
+        why = choice.because.get("program", "").removeprefix("none, the converted model alone: ")
+        said += f"; the model alone: {why or f'edgepack has no program for {choice.runtime} yet'}"
     return ["  " + str(place), f"{built.size / 1e6:.1f} MB", built.digest[:19], said]
 
 

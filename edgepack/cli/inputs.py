@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 
 def remember(args: argparse.Namespace, report: BuildReport, said: str, since_ns: int) -> None:
     """Let the same command line answer from stats, as long as all of these are as they were."""
+    from edgepack.catalog.vendor_runtimes import VENDORS
     from edgepack.cli import quick
 
     if any(choice.options.converts_on == "here" for choice in report.plan.choices.values()):
         return  # a driver, or another GPU, is no file that could be looked at
+    if any(choice.runtime in VENDORS for choice in report.plan.choices.values()):
+        return  # headers lie elsewhere, and a variable may name them
     folder = report.plan.project.folder
     paths = {str(path) for path in _looked_at(args, report)}
     quick.remember(str(folder), args.words, paths, said, since_ns)
