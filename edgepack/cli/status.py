@@ -86,6 +86,11 @@ def _row(status: NodeStatus, built: str | None) -> list[str]:
         notes.append("would not start at boot")
     if status.restarts:
         notes.append(f"restarted {status.restarts} times")
+    slow = status.slowest
+    if status.running and slow:
+        notes.append(f"{slow.stage} takes most: {slow.ms:.1f} ms a picture, busy {slow.busy:.0%}")
+    if status.dropped:
+        notes.append(f"{status.dropped} dropped")
     if status.locked_by:
         notes.append(f"locked by {status.locked_by}")
     return [

@@ -94,9 +94,9 @@ def build_program(
     places = Places(project.resolve(), build.resolve(), runtime.resolve(), log.resolve(), libraries)
     render_program(spec, places.source, _templates(spec, places.project))
     _configure(spec, places, toolchain, progress)
-    drop_stale(places.build, "CMakeFiles/user.dir/**/*.o")
+    drop_stale(places.build, "CMakeFiles/user*.dir/**/*.o")
     is_sdk = spec.form == "sdk"
-    objects = (*OBJECTS, *FORM_OBJECTS.get(spec.form, ()), *(["user"] if spec.sources() else []))
+    objects = (*OBJECTS, *FORM_OBJECTS.get(spec.form, ()), *spec.user_objects())
     compiled = _ninja(spec, places, toolchain, objects, progress)
     remember(places.build, toolchain.ninja, places.project)
     build_id = _name_build(spec, places, toolchain, _archives((runtime, *libraries)))
@@ -127,7 +127,7 @@ def build_blocks(
     """
     render_program(spec, places.source, _templates(spec, places.project))
     _configure(spec, places, toolchain, progress)
-    drop_stale(places.build, "CMakeFiles/user.dir/**/*.o")
+    drop_stale(places.build, "CMakeFiles/user*.dir/**/*.o")
     _ninja(spec, places, toolchain, ("blocks",), progress)
     return places.build / "blocks"
 

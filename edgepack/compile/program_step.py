@@ -13,6 +13,7 @@ from edgepack.catalog.toolchains import label
 from edgepack.compile import hardening, library_step, loads, runtime_step
 from edgepack.compile.blocks import Block
 from edgepack.compile.errors import CompileError
+from edgepack.compile.flow import flow_of
 from edgepack.compile.program import ProgramBuild, build_program
 from edgepack.compile.render import ProgramSpec, ServiceSpec, TensorSpec
 from edgepack.compile.toolchains.select import prepare, toolchain
@@ -111,8 +112,7 @@ def program_spec(work: Work, slot: str = "convert") -> ProgramSpec:
         inputs=tuple(_tensor(row) for row in report["inputs"]),
         outputs=tuple(_tensor(row) for row in report["outputs"]),
         gates=gates_of(manifest, choice),
-        source=manifest.source.path,
-        sink=manifest.sink.path,
+        flow=flow_of(manifest),
         formats=decoded(manifest),
         most_pixels=manifest.source.most_pixels,
         precision=choice.precision,

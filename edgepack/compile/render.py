@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -13,6 +13,7 @@ from edgepack.catalog import paths
 from edgepack.catalog.runtimes import LINKED
 from edgepack.catalog.vendor_runtimes import backend_of
 from edgepack.compile.blocks import Block, Step, headers, steps
+from edgepack.compile.flow import FlowSpec, check_flow
 from edgepack.errors import EdgepackError, InputError
 from edgepack.plan.gates import Gates
 
@@ -24,7 +25,6 @@ _SUFFIX = ".j2"
 _SEMANTIC = re.compile(r"(\d{1,6})\.(\d{1,6})\.(\d{1,6})(?![\d.])", re.ASCII)
 _ENTRY = re.compile(r"[A-Za-z_]\w*(::[A-Za-z_]\w*)*", re.ASCII)
 _WORD = re.compile(r"[a-z][a-z0-9]*", re.ASCII)
-_RESERVED = ("status.json", "status.json.tmp", ".lock")  # what the program itself keeps in its data folder
 DECODERS = ("jpeg", "png")  # what `templates/program` has a `decode_<format>.cpp` for
 _CPP = (".cpp", ".cc", ".cxx")
 RUNTIMES = frozenset(LINKED)
@@ -68,8 +68,7 @@ class ServiceSpec:
 class ProgramSpec:
     """All that the generated program depends on; equal specs render equal files.
 
-    source, sink: paths inside the app's data folder. num_threads: 0 leaves it to the runtime.
-    formats: of images that are decoded by a library, like ``jpeg``.
+    num_threads: 0 leaves it to the runtime. formats: of images that are decoded by a library, like ``jpeg``.
     """
 
     name: str
@@ -82,19 +81,18 @@ class ProgramSpec:
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     gates: Gates
-    source: str = "inbox"
-    sink: str = "results.jsonl"
+    flow: FlowSpec = field(default_factory=FlowSpec)
     precision: str = "fp32"
     num_threads: int = 1
     formats: tuple[str, ...] = ()
     most_pixels: int = 25_000_000
     form: str = "app"
+    service: ServiceSpec = ServiceSpec()
+
     @property
     def backend(self) -> str:
         """Which ``model_<backend>.cpp`` drives the runtime."""
         return backend_of(self.runtime)
-
-    service: ServiceSpec = ServiceSpec()
 
     @property
     def release(self) -> tuple[int, int, int]:
@@ -108,6 +106,11 @@ class ProgramSpec:
         """The project's own C++ files, each once, in the order of their first use."""
         blocks = (block for block in (*self.pre, *self.post) if block.kind == "code")
         return tuple(dict.fromkeys(str(PurePosixPath(block.file)) for block in blocks))
+
+    def user_objects(self) -> tuple[str, ...]:
+        """CMake's object libraries of the project's own C++."""
+        own_source = self.flow.code and self.form == "app" and self.flow.code not in self.sources()
+        return (*(["user"] if self.sources() else []), *(["user_source"] if own_source else []))
 
 
 @dataclass(frozen=True)
@@ -141,6 +144,10 @@ def entries(spec: ProgramSpec) -> tuple[Entry, ...]:
             )
             file = str(PurePosixPath(block.file))
             found[block.entry, signature] = Entry(file, block.entry, signature)
+    if spec.flow.code:
+        name = spec.flow.entry.rsplit("::", 1)[-1]
+        signature = f"std::unique_ptr<edgepack::Source> {name}(const std::string& data)"
+        found[spec.flow.entry, signature] = Entry(spec.flow.code, spec.flow.entry, signature)
     return tuple(found.values())
 
 
@@ -192,16 +199,10 @@ def check(spec: ProgramSpec) -> None:
             )
     if len({tensor.tensor for tensor in spec.outputs}) != len(spec.outputs):
         raise InputError("two outputs of the model have the same name")
-    source, sink = PurePosixPath(spec.source), PurePosixPath(spec.sink)
-    if str(source) == "." or sink.is_relative_to(source) or source.is_relative_to(sink):
-        raise InputError(
-            f"the source {spec.source} and the sink {spec.sink} lie in one another",
-            where="edgepack.yaml",
-            fix="give each its own path, like inbox and results.jsonl",
-        )
-    for path in (source, sink):
-        if str(path) in _RESERVED or path.is_absolute() or ".." in path.parts:
-            raise InputError(f"{path} cannot be a source or a sink", where="edgepack.yaml")
+    check_flow(spec.flow)
+    if spec.flow.code:
+        entry(spec.flow.entry)
+        cmake_path(spec.flow.code)
 
 
 def _steps(spec: ProgramSpec) -> dict[str, tuple[Step, ...]]:

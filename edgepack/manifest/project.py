@@ -14,7 +14,7 @@ from edgepack import document
 from edgepack.errors import InputError, Problem
 from edgepack.manifest import labels, pointer
 from edgepack.manifest.blocks import PostBlock, PreBlock, misplaced
-from edgepack.manifest.flow import Sink, Source
+from edgepack.manifest.flow import Queue, Sink, Sinks, Source, Watchdog
 from edgepack.manifest.model import ModelSection, Parity, PythonCode, TargetOptions
 from edgepack.manifest.service import Service
 from edgepack.manifest.words import Model, Name, TargetId, Version
@@ -69,7 +69,11 @@ class Manifest(Model):
         default=[], description="steps from the model's outputs to the answer, in order; your own C++ last"
     )
     source: Source = Source()
-    sink: Sink = Sink()
+    sink: Sinks = Field(
+        default=Sink(), description="where the answers go; a list where they go to several places"
+    )
+    queue: Queue = Queue()
+    watchdog: Watchdog = Watchdog()
     targets: dict[TargetId, TargetOptions] = Field(
         min_length=1, description="what to build for: ids of `edgepack targets`, each with options or `{}`"
     )
@@ -82,13 +86,23 @@ class Manifest(Model):
 
     @model_validator(mode="after")
     def _apart(self) -> Manifest:
-        if math.isnan(self.health.min_fps) or self.source.path == self.sink.path:
+        paths = [sink.path for sink in self.sinks]
+        if math.isnan(self.health.min_fps) or self.source.path in paths:
             raise ValueError("source.path and sink.path must be different")
+        if len(set(paths)) < len(paths):
+            raise ValueError("two sinks have the same path")
+        if self.source.kind == "files" and self.queue.when_full == "drop_oldest":
+            raise ValueError("queue.when_full: drop_oldest is not for `files`: each picture is answered")
         if self.form == "sdk" and not _SEMANTIC.fullmatch(self.version):
             raise ValueError(f"an sdk's version is like 1.2.0 (major.minor.patch), not {self.version}")
         if self.form == "sdk" and _KEYWORD.fullmatch(self.name.replace("-", "_")):
             raise ValueError(f"an sdk cannot be named {self.name}: its C++ namespace would be a keyword")
         return self
+
+    @property
+    def sinks(self) -> tuple[Sink, ...]:
+        """Every place that the answers go to."""
+        return tuple(self.sink) if isinstance(self.sink, list) else (self.sink,)
 
 
 @dataclass(frozen=True)
@@ -158,6 +172,7 @@ def named_files(manifest: Manifest) -> list[tuple[Place, str]]:
     """Each file and folder that the manifest names, and where it does."""
     model = manifest.model
     named: list[tuple[Place, str | None]] = [
+        (("source", "code"), manifest.source.code),
         (("model", "file"), model.file),
         (("model", "weights"), model.weights),
         (("model", "golden"), model.golden),

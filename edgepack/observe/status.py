@@ -25,6 +25,16 @@ NOT_ASKED = "not asked"  # what is written of it here, or what it answers, does 
 
 
 @dataclass(frozen=True)
+class Slowest:
+    """The stage of the program that works most: more pictures a second need it to be quicker."""
+
+    stage: str
+    ms: float  # at a picture
+    busy: float  # of the time, 0 to 1
+    waiting: int  # pictures before it
+
+
+@dataclass(frozen=True)
 class NodeStatus:
     """One app on one box. What is not known is None."""
 
@@ -49,6 +59,8 @@ class NodeStatus:
     sink: str | None = None
     starts_at_boot: bool | None = None
     locked_by: str | None = None
+    slowest: Slowest | None = None
+    dropped: int | None = None  # pictures, where the source is not held back
 
     @property
     def running(self) -> bool:
@@ -110,7 +122,9 @@ def of(node: str, app: str, lines: Iterable[str]) -> NodeStatus:
         uptime_s=_float(told.get("uptime_s")),
         source=_path(release.get("source")),
         sink=_path(release.get("sink")),
-        starts_at_boot=said.get("boots") == "yes",
+        starts_at_boot=said.get("boots", "no").partition(" ")[0] != "no",
+        slowest=_slowest(told.get("stages")),
+        dropped=_int(told.get("dropped")),
         locked_by=lock[3] if len(lock) > 3 and (_int(lock[1]) or 0) > 0 else None,
     )
 
@@ -131,6 +145,18 @@ def _state(said: Mapping[str, str], told: Mapping[str, Any], restarts: str, ende
     if (_int(restarts) or 0) > 0:
         return RUNNING, f"it was started again {restarts} times, the last time after it ended with {ended}"
     return RUNNING, ""
+
+
+def _slowest(stages: object) -> Slowest | None:
+    """Of the program's own rows, which nobody vouches for; None where no stage has worked yet."""
+    found = []
+    for row in stages if isinstance(stages, list) else []:
+        if isinstance(row, dict):
+            stage, waiting = _text(row.get("stage")), _int(row.get("waiting"))
+            ms, busy = _float(row.get("ms")), _float(row.get("busy"))
+            if stage and ms and busy is not None and waiting is not None:
+                found.append(Slowest(stage[:32], ms, busy, waiting))
+    return max(found, key=lambda row: row.ms, default=None)
 
 
 def _json(text: str) -> dict[str, Any]:

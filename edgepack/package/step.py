@@ -126,7 +126,7 @@ def _release(work: Work) -> dict[str, Any]:
         else None,
         "health": {"timeout": manifest.health.timeout, "min_fps": manifest.health.min_fps},
         "source": manifest.source.model_dump(),
-        "sink": manifest.sink.model_dump(),
+        "sink": manifest.sinks[0].model_dump(),
     }
 
 

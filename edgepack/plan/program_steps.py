@@ -183,7 +183,9 @@ def _compile_inputs(snapshot: Snapshot, choice: Choice, convert: Step, runtime: 
         "pre and post": digest_of(blocks),
         **code,
         "C and C++ files of the project": snapshot.sources,
-        "source and sink": digest_of([manifest.source.model_dump(), manifest.sink.model_dump()]),
+        "source and sink": digest_of(
+            [m.model_dump() for m in (manifest.source, *manifest.sinks, manifest.queue, manifest.watchdog)]
+        ),
         **service,
         "gates": digest_of(vars(gates_of(manifest, choice))),
         "threads": str(choice.options.threads),

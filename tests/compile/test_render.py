@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from edgepack.compile import render
 from edgepack.compile.blocks import Block
+from edgepack.compile.flow import FlowSpec
 from edgepack.compile.render import Gates, ProgramSpec, TensorSpec, render_program
 from edgepack.errors import InputError
 
@@ -95,11 +96,11 @@ def test_the_same_spec_touches_no_file_and_a_change_touches_one(tmp_path: Path) 
         ({"outputs": ()}, "0 outputs"),
         ({"outputs": SPEC.outputs * 2}, "same name"),
         ({"outputs": (TensorSpec("o", "o", (1, -1)),)}, "has the shape"),
-        ({"source": ".", "sink": "r"}, "lie in one another"),
-        ({"source": "inbox", "sink": "inbox/results.jsonl"}, "lie in one another"),
-        ({"source": "a/b", "sink": "a"}, "lie in one another"),
-        ({"sink": "status.json"}, "cannot be a source or a sink"),
-        ({"source": "../other"}, "cannot be a source or a sink"),
+        ({"flow": FlowSpec(".", ("r",))}, "lie in one another"),
+        ({"flow": FlowSpec("inbox", ("r", "inbox/results.jsonl"))}, "lie in one another"),
+        ({"flow": FlowSpec("a/b", ("a",))}, "lie in one another"),
+        ({"flow": FlowSpec(sinks=("status.json",))}, "cannot be a source or a sink"),
+        ({"flow": FlowSpec("../other")}, "cannot be a source or a sink"),
         ({"num_threads": -1}, "not a whole number"),
     ],
 )

@@ -68,6 +68,30 @@ def test_numbers_and_names() -> None:
     assert now.as_dict()["running"] is True
 
 
+STAGES = """[{"stage":"decode","ms":1.5,"busy":0.1,"waiting":0,"depth":4},
+ {"stage":"model","ms":12.25,"busy":0.97,"waiting":2,"depth":2}, {"stage":"sink","ms":0,"busy":0}]"""
+
+
+def test_the_stage_that_takes_most_is_named() -> None:
+    told = f'status {{"frames":3,"dropped":7,"stages":{STAGES}}}'.replace("\n", "")
+    now = of("box-07", APP, [f"current {R}", "supervisor 5", UP, "status_age 1", told])
+    assert now.slowest is not None
+    assert (now.slowest.stage, now.slowest.ms, now.slowest.busy, now.slowest.waiting) == (
+        "model",
+        12.25,
+        0.97,
+        2,
+    )
+    assert now.dropped == 7
+    assert now.as_dict()["slowest"]["stage"] == "model"
+
+
+@pytest.mark.parametrize("stages", ["7", "[]", "[3]", '[{"stage":"x"}]', '[{"stage":1,"ms":"2","busy":0}]'])
+def test_stages_that_make_no_sense_are_no_crash(stages: str) -> None:
+    lines = [f"current {R}", "supervisor 5", UP, "status_age 1", f'status {{"stages":{stages}}}']
+    assert of("box-07", APP, lines).slowest is None
+
+
 @pytest.mark.parametrize(
     "line", ["status [1]", "release null", "program", "unconfirmed", "lock", "status_age x"]
 )

@@ -14,6 +14,7 @@ struct Exit {
   static constexpr int model = 4;   // the model or the golden vectors cannot be read
   static constexpr int parity = 8;  // the outputs are not those of the trained model
   static constexpr int locked = 13;  // another one runs on the same data folder
+  static constexpr int stuck = 14;   // a stage of `run` came to a halt
 };
 
 int about();

@@ -23,8 +23,6 @@ struct Config {
   std::vector<TensorInfo> outputs;
   double cosine, max_abs;  // the gates of `verify`: outputs
   double records, near;    // and of what `post` makes: the part that agrees, and how far a number may be off
-  std::string source;      // inside the app's data folder
-  std::string sink;        // inside the app's data folder
 };
 
 extern const Config config;

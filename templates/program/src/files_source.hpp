@@ -1,38 +1,31 @@
 // The `files` source: images that others put into a folder, taken in name order.
 #pragma once
 
+#include <deque>
 #include <map>
+#include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
-#include "edgepack/edgepack.h"
+#include "edgepack/source.h"
 
 namespace edgepack::program {
 
 /// Who puts files here writes a name that starts with a dot and renames it: what has another name is whole.
-class FilesSource {
+/// An image leaves the folder when its answer is in the sinks; one that cannot be used goes to `.rejected`.
+class FilesSource : public Source {
  public:
-  /// Makes the folder where it is not there. Throws ReadError.
-  explicit FilesSource(std::string folder);
+  /// Makes the folder where it is not there. shown: its name for the log. Throws ReadError.
+  FilesSource(std::string folder, std::string shown);
 
-  /// The names of the images that wait, in order. Throws ReadError where the folder cannot be listed.
-  std::vector<std::string> waiting();
+  std::optional<Picture> next(std::chrono::milliseconds patience) override;
 
-  /// Throws ReadError, and Vanished where somebody took the file away.
-  Tensor read(const std::string& name) const;
+  /// An image that is done with and cannot be put away is not given out again, so that one image has one answer;
+  /// it is put away when that becomes possible.
+  std::string settled(const Picture& picture, Fate fate, const std::string& why) override;
 
-  /// When its file was written last: a picture's time is that of its file.
-  Moment when(const std::string& name) const;
-
-  /// The image is answered: it leaves the inbox. False where it cannot be removed; it is then not
-  /// given out again, so that one image has one answer, and removed when that becomes possible.
-  bool done(const std::string& name);
-
-  /// The image cannot be used: it goes to `.rejected`. False where it cannot be moved (as for done).
-  bool reject(const std::string& name);
-
-  /// Whether there are images that are done with and could not be put away.
-  bool stuck() const { return !stuck_.empty(); }
+  std::string about() const override { return shown_; }
 
  private:
   /// A file's identity: a new one under an old name is another image.
@@ -51,12 +44,18 @@ class FilesSource {
 
   std::string path(const std::string& name) const { return folder_ + "/" + name; }
   static bool identify(const std::string& path, Identity& to);
+  void list();
+  Picture give(const std::string& name);
   bool put_away(const std::string& name, bool rejected) const;
   bool is_stuck(const std::string& name, const Identity& identity);
-  bool leave(const std::string& name, bool rejected);
+  bool leave(const std::string& name, const Identity& identity, bool rejected);
 
-  std::string folder_;
-  std::map<std::string, Stuck> stuck_;
+  const std::string folder_, shown_;
+  std::deque<std::string> waiting_;             // of the last look, in order
+  std::chrono::steady_clock::time_point next_look_{};
+  std::mutex mutex_;                            // of what is below: both threads use it
+  std::set<std::string> given_;                 // on their way
+  std::map<std::string, Stuck> stuck_;          // done with, and cannot be put away
 };
 
 }  // namespace edgepack::program

@@ -34,7 +34,7 @@ bool cut_torn_line(const Fd& file) {
 
 }  // namespace
 
-JsonlSink::JsonlSink(std::string path) : path_(std::move(path)) {}
+JsonlSink::JsonlSink(std::string path, std::string shown) : path_(std::move(path)), shown_(std::move(shown)) {}
 
 bool JsonlSink::is_current() const {
   struct stat ours {}, there {};
@@ -50,14 +50,14 @@ std::string JsonlSink::reopen() {
   return "";
 }
 
-std::string JsonlSink::append(const std::string& line) {
+std::string JsonlSink::put(const Answered& answer) {
   if (!is_current()) {
     std::string problem = reopen();
     if (!problem.empty()) return problem;
   }
   struct stat before {};
   if (fstat(file_.get(), &before) != 0) return trouble(path_, errno);
-  const std::string whole = line + "\n";
+  const std::string whole = answer.line + "\n";
   ssize_t put = 0;
   do {
     put = write(file_.get(), whole.data(), whole.size());
@@ -65,13 +65,13 @@ std::string JsonlSink::append(const std::string& line) {
   if (put == static_cast<ssize_t>(whole.size())) return "";
   const int error = put < 0 ? errno : ENOSPC;
   if (put > 0 && ftruncate(file_.get(), before.st_size) != 0) {
-    file_ = Fd();  // the next append opens it again, and cuts there
+    file_ = Fd();  // the next answer opens it again, and cuts there
   }
   return trouble(path_, error);
 }
 
-void JsonlSink::flush() const {
-  // A disk that fails here fails at the next append too, where it is told.
+void JsonlSink::flush() {
+  // A disk that fails here fails at the next answer too, where it is told.
   if (file_.open()) static_cast<void>(fdatasync(file_.get()));
 }
 

@@ -4,26 +4,26 @@
 #include <string>
 
 #include "file.hpp"
+#include "sink.hpp"
 
 namespace edgepack::program {
 
 /// A line is written by one write(2), and is in the file whole or not at all: what a full disk or a
 /// power cut left of a line is taken away again. A file that was moved away (log rotation) is made anew.
-class JsonlSink {
+class JsonlSink : public Sink {
  public:
-  explicit JsonlSink(std::string path);
+  /// shown: its name for the log.
+  JsonlSink(std::string path, std::string shown);
 
-  /// Empty on success, else what went wrong; the file is then as it was before.
-  std::string append(const std::string& line);
-
-  /// What was appended reaches the disk. Called once in a while, not for each line.
-  void flush() const;
+  std::string put(const Answered& answer) override;
+  void flush() override;
+  std::string about() const override { return shown_; }
 
  private:
   std::string reopen();
   bool is_current() const;
 
-  std::string path_;
+  const std::string path_, shown_;
   Fd file_;
 };
 

@@ -10,8 +10,9 @@
 #include <ctime>
 
 #include "commands.hpp"
-#include "files_source.hpp"
-#include "jsonl_sink.hpp"
+#include "engine.hpp"
+#include "file.hpp"
+#include "flow.hpp"
 #include "pipeline.hpp"
 #include "status.hpp"
 
@@ -32,11 +33,6 @@ void listen_for_stop() {
   sigaction(SIGINT, &action, nullptr);
 }
 
-void sleep_for(std::chrono::milliseconds time) {
-  const timespec pause{static_cast<std::time_t>(time.count() / 1000), static_cast<long>(time.count() % 1000) * 1000000};
-  nanosleep(&pause, nullptr);
-}
-
 /// The name of the release's folder: links (`current`) followed.
 std::string release_name(const std::string& release) {
   char* whole = realpath(release.c_str(), nullptr);
@@ -51,118 +47,43 @@ std::string release_name(const std::string& release) {
 bool take(const Fd& lock) {
   for (int tries = 0; tries < 100 && stopped == 0; ++tries) {
     if (flock(lock.get(), LOCK_EX | LOCK_NB) == 0 || (errno != EWOULDBLOCK && errno != EINTR)) return true;
-    sleep_for(std::chrono::milliseconds(100));
+    const timespec pause{0, 100000000};
+    nanosleep(&pause, nullptr);
   }
   return false;
 }
 
-/// One app at work: its source, its sink, and what it tells about itself.
-class App {
- public:
-  App(Model& model, const std::string& data, const std::string& release)
-      : model_(model),
-        source_(data + "/" + config.source),
-        sink_(data + "/" + config.sink),
-        status_(data + "/status.json", release_name(release)) {}
+/// A line for the log, so that whoever reads it sees which version did what.
+void note(const std::string& words) { complain(config.name + " " + config.version + ": " + words); }
 
-  void work() {
-    warm_up();
-    note("ready; images from " + config.source + ", answers to " + config.sink);
-    while (stopped == 0) {
-      for (const std::string& name : waiting()) {
-        if (stopped != 0) break;
-        if (!one(name)) break;
-      }
-      if (source_.stuck()) idle_ = patience;  // each look tries again to put them away
-      const auto now = Status::Clock::now();
-      if (now - flushed_ > std::chrono::seconds(1)) {
-        sink_.flush();
-        flushed_ = now;
-      }
-      if (stopped == 0) sleep_for(idle_);
-    }
-    sink_.flush();
-    note("told to stop; the answers are on disk");
+/// The model alone on an empty input, the second time: the first one pays for memory and caches. So that a health
+/// gate on `fps` can be judged before an image comes.
+void warm_up(Model& model, Status& status) {
+  Tensor input{config.input.shape, {}};
+  std::size_t elements = 1;
+  for (const int axis : input.shape) elements *= static_cast<std::size_t>(axis);
+  input.data.resize(elements);
+  model.infer(input);
+  const auto began = Status::Clock::now();
+  model.infer(input);
+  status.expect(Status::Clock::now() - began);
+}
+
+void work(Model& model, const std::string& release, const std::string& data) {
+  const std::unique_ptr<Source> source = open_source(data);
+  std::vector<std::unique_ptr<Sink>> sinks = open_sinks(data);
+  std::string places;
+  for (const auto& sink : sinks) places += (places.empty() ? "" : ", ") + sink->about();
+  Status status(data + "/status.json", release_name(release));
+  warm_up(model, status);
+  note("ready; images from " + source->about() + ", answers to " + places);
+  {
+    Engine engine(flow, model, *source, std::move(sinks), status);
+    engine.work(stopped);
+    status.forget();  // what is told of its stages is the engine's
   }
-
- private:
-  /// A line for the log, so that whoever reads it sees which version did what.
-  static void note(const std::string& words) { complain(config.name + " " + config.version + ": " + words); }
-
-  static constexpr std::chrono::milliseconds poll{25};
-  static constexpr std::chrono::milliseconds patience{1000};
-
-  /// The model alone on an empty input, the second time: the first one pays for memory and caches. So
-  /// that a health gate on `fps` can be judged before an image comes.
-  void warm_up() {
-    Tensor input{config.input.shape, {}};
-    std::size_t elements = 1;
-    for (const int axis : input.shape) elements *= static_cast<std::size_t>(axis);
-    input.data.resize(elements);
-    model_.infer(input);
-    const auto began = Status::Clock::now();
-    model_.infer(input);
-    status_.expect(Status::Clock::now() - began);
-  }
-
-  std::vector<std::string> waiting() {
-    idle_ = poll;
-    try {
-      return source_.waiting();
-    } catch (const ReadError& error) {
-      fail(error.what());
-      idle_ = patience;
-      return {};
-    }
-  }
-
-  /// False where the rest has to wait: the sink takes nothing.
-  bool one(const std::string& name) {
-    const auto began = Status::Clock::now();
-    std::string line;
-    try {
-      line = answer_line(name, answer(model_, source_.read(name), source_.when(name)), false);
-    } catch (const Vanished&) {
-      return true;
-    } catch (const ReadError& error) {
-      reject(name, error.what());
-      return true;
-    } catch (const std::exception& error) {
-      reject(name, name + ": " + error.what());
-      return true;
-    }
-    const std::string problem = sink_.append(line);
-    if (!problem.empty()) {
-      fail(problem);
-      idle_ = patience;
-      return false;
-    }
-    status_.answered(Status::Clock::now() - began);
-    told_.clear();
-    if (!source_.done(name)) fail(trouble(name + ": answered, but cannot be removed", errno));
-    return true;
-  }
-
-  void reject(const std::string& name, const std::string& words) {
-    fail(words);
-    if (!source_.reject(name)) fail(trouble(name + ": cannot be moved to .rejected", errno));
-  }
-
-  /// A trouble that lasts is counted each time and told on stderr once.
-  void fail(const std::string& words) {
-    status_.failed(words);
-    if (words != told_) complain(words);
-    told_ = words;
-  }
-
-  Model& model_;
-  FilesSource source_;
-  JsonlSink sink_;
-  Status status_;
-  std::string told_;
-  Status::Clock::time_point flushed_ = Status::Clock::now();
-  std::chrono::milliseconds idle_ = poll;
-};
+  note("told to stop; the answers are on disk");
+}
 
 }  // namespace
 
@@ -181,7 +102,7 @@ int run(const std::string& release, const std::string& data) {
   }
   try {
     const std::unique_ptr<Model> model = load_model(release + "/model", config);
-    App(*model, data, release).work();
+    work(*model, release, data);
   } catch (const ModelError& error) {
     complain(error.what());
     return Exit::model;

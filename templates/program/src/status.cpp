@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "file.hpp"
-#include "json.hpp"
 
 namespace edgepack::program {
 
@@ -49,6 +48,34 @@ void Status::answered(Clock::duration took) {
   error_.clear();
 }
 
+void Status::entered() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (under_way_++ == 0) busy_since_ = Clock::now();
+}
+
+/// With the mutex held.
+void Status::leave_one() {
+  if (--under_way_ == 0) total_.busy += Clock::now() - busy_since_;
+}
+
+void Status::answered() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  leave_one();
+  ++total_.frames;
+  error_.clear();
+}
+
+void Status::gone(bool dropped) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  leave_one();
+  if (dropped) ++dropped_;
+}
+
+void Status::watch(std::vector<Watched> stages) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  watched_ = std::move(stages);
+}
+
 void Status::failed(const std::string& words) {
   const std::lock_guard<std::mutex> lock(mutex_);
   ++errors_;
@@ -66,24 +93,54 @@ void Status::loop() {
 
 void Status::write() { static_cast<void>(replace_file(path_, text())); }
 
+/// With the mutex held.
+Status::Count Status::now() const {
+  Count now = total_;
+  now.when = Clock::now();
+  if (under_way_ > 0) now.busy += now.when - busy_since_;
+  for (const Watched& watched : watched_) now.stages.push_back(watched.stage->so_far());
+  return now;
+}
+
 // Images a second of work, over the last ten seconds that had work: an idle inbox is not a slow box.
-double Status::fps() {
-  if (total_.frames == 0) return expected_.count() > 0 ? 1 / seconds(expected_) : 0;
-  if (recent_.empty() || recent_.back().frames != total_.frames) recent_.push_back(total_);
-  if (recent_.size() > window) recent_.pop_front();
+double Status::fps(const Count& now) const {
+  if (now.frames == 0) return expected_.count() > 0 ? 1 / seconds(expected_) : 0;
   const Count from = recent_.size() > 1 ? recent_.front() : Count{};
-  const double busy = seconds(total_.busy - from.busy);
-  return busy > 0 ? static_cast<double>(total_.frames - from.frames) / busy : 0;
+  const double busy = seconds(now.busy - from.busy);
+  return busy > 0 ? static_cast<double>(now.frames - from.frames) / busy : 0;
+}
+
+/// For each stage, over that time: milliseconds at an image, the part of the time that it worked, and its queue.
+void Status::tell_stages(Json& json, const Count& now) const {
+  const bool before = recent_.size() > 1 && recent_.front().stages.size() == now.stages.size();
+  json.key("stages").open('[');
+  for (std::size_t i = 0; i < watched_.size(); ++i) {
+    const Stage::Count from = before ? recent_.front().stages[i] : Stage::Count{};
+    const std::int64_t images = now.stages[i].pictures - from.pictures;
+    const double busy = seconds(now.stages[i].busy - from.busy);
+    const double passed = seconds(now.when - (before ? recent_.front().when : started_));
+    json.open('{').key("stage").string(watched_[i].stage->name());
+    json.key("ms").number(rounded(images > 0 ? busy / static_cast<double>(images) * 1000 : 0));
+    json.key("busy").number(rounded(passed > 0 ? busy / passed : 0));
+    json.key("waiting").integer(static_cast<std::int64_t>(watched_[i].waiting()));
+    json.key("depth").integer(static_cast<std::int64_t>(watched_[i].depth)).close('}');
+  }
+  json.close(']');
 }
 
 std::string Status::text() {
   const std::lock_guard<std::mutex> lock(mutex_);
+  const Count now = this->now();
+  if (now.frames > 0 && (recent_.empty() || recent_.back().frames != now.frames)) recent_.push_back(now);
+  if (recent_.size() > window) recent_.pop_front();
   Json json;
   json.open('{').key("pid").integer(getpid()).key("release").string(release_);
   json.key("frames").integer(total_.frames).key("errors").integer(errors_);
-  json.key("fps").number(rounded(fps())).key("uptime_s").number(rounded(seconds(Clock::now() - started_)));
+  json.key("fps").number(rounded(fps(now))).key("uptime_s").number(rounded(seconds(Clock::now() - started_)));
   json.key("updated").integer(static_cast<std::int64_t>(std::time(nullptr)));
+  if (dropped_ > 0) json.key("dropped").integer(dropped_);
   if (!error_.empty()) json.key("error").string(error_);
+  if (!watched_.empty()) tell_stages(json, now);
   return json.close('}').text() + "\n";
 }
 

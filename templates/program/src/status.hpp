@@ -5,9 +5,14 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
+
+#include "json.hpp"
+#include "stage.hpp"
 
 namespace edgepack::program {
 
@@ -26,21 +31,44 @@ class Status {
 
   /// What one image is expected to take, shown as `fps` until the first one is answered.
   void expect(Clock::duration each);
-  /// One image was answered; `took` is from its reading to its answer in the sink.
+  /// One image was answered, which took so long.
   void answered(Clock::duration took);
+
+  /// For those who work at several images at once: one has come in; it was answered; it left in another way.
+  void entered();
+  void answered();
+  void gone(bool dropped);
+
   /// Something went wrong; `words` is shown until an image is answered.
   void failed(const std::string& words);
+
+  /// One stage of several, and how many images wait before it.
+  struct Watched {
+    const Stage* stage;
+    std::function<std::size_t()> waiting;
+    std::size_t depth;
+  };
+  /// Tells of these too, from now on until `forget`; in the order in which an image passes them.
+  void watch(std::vector<Watched> stages);
+  void forget() { watch({}); }
+
+  /// Now, besides each second.
+  void write();
 
  private:
   struct Count {
     std::int64_t frames = 0;
     Clock::duration busy{};
+    Clock::time_point when{};
+    std::vector<Stage::Count> stages{};
   };
 
   void loop();
-  void write();
+  void leave_one();
+  Count now() const;
+  void tell_stages(Json& json, const Count& now) const;
   std::string text();
-  double fps();
+  double fps(const Count& now) const;
 
   const std::string path_, release_;
   const Clock::time_point started_ = Clock::now();
@@ -49,7 +77,10 @@ class Status {
   bool stop_ = false;
   Clock::duration expected_{};
   Count total_;
-  std::deque<Count> recent_;  // `total_` as it was at the last writes
+  std::int64_t under_way_ = 0, dropped_ = 0;
+  Clock::time_point busy_since_{};   // where something is under way
+  std::vector<Watched> watched_;
+  std::deque<Count> recent_;         // what `now` gave at the last writes at which there was work
   std::int64_t errors_ = 0;
   std::string error_;
   std::thread thread_;  // last: it uses all of the above

@@ -8,7 +8,8 @@
 //
 // An entry may lie in a namespace (`entry: detector::decode`). It may throw anything derived from
 // std::exception: that image is then refused with the exception's words, and the program goes on.
-// An entry is called from one thread only.
+// An entry is called from one thread only; those of `pre` from another than those of `post`, which run at the same
+// time, on different images: no variable is to be shared between them.
 #pragma once
 
 #include <cstdint>

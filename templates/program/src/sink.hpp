@@ -1,0 +1,37 @@
+// Where answers go. One file a sink implements it (jsonl_sink.cpp).
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "edgepack/edgepack.h"
+
+namespace edgepack::program {
+
+/// One picture's answer. picture: its pixels, where a sink wants them (`wants_picture`).
+struct Answered {
+  std::string name;
+  std::string line;  // one JSON object
+  Record record;
+  std::shared_ptr<const Tensor> picture;
+};
+
+/// Only the last stage's thread calls it.
+class Sink {
+ public:
+  virtual ~Sink() = default;
+
+  /// Empty on success, else what went wrong: it is then as if it had not been called, and the same answer is
+  /// given to it again after a while.
+  virtual std::string put(const Answered& answer) = 0;
+
+  /// What was put reaches the disk, or the peer. Called once in a while.
+  virtual void flush() {}
+
+  virtual bool wants_picture() const { return false; }
+
+  /// Where the answers go, for the log.
+  virtual std::string about() const = 0;
+};
+
+}  // namespace edgepack::program
