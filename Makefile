@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 EDGEPACK := $(BIN)/edgepack -C examples/digits
 
-.PHONY: demo test test-lab test-recipes lint lock recipes recipes-slice operators operators-slice faults faults-slice refusals bench show-board plug-pulling clean
+.PHONY: demo test test-lab test-recipes lint lock recipes recipes-slice operators operators-slice faults faults-slice refusals bench fuzz-service bench-service show-board plug-pulling clean
 
 $(VENV)/.complete: requirements/dev.txt requirements/uv.txt pyproject.toml
 	@echo "== the environment: $(VENV), from requirements/dev.txt (hash-pinned; about 20 s the first time)"
@@ -68,6 +68,14 @@ plug-pulling: $(VENV)/.complete
 
 refusals: $(VENV)/.complete
 	$(BIN)/python -m bench.refusals
+
+# Malformed requests against the service under the sanitizers, ten minutes of them.
+fuzz-service: $(VENV)/.complete
+	$(BIN)/python -m bench.service_fuzz --seconds 600 --seed $$(printf '%d' "0x$$(git rev-parse --short=7 HEAD)")
+
+# The service beside a Python server with ONNX Runtime, in the same run.
+bench-service: $(VENV)/.complete
+	$(BIN)/python -m bench.service
 
 bench: $(VENV)/.complete
 	$(BIN)/python -m bench.startup

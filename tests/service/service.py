@@ -26,14 +26,14 @@ service:
   http: 0
   grpc: 0
   instances: {INSTANCES}
-  batching: {{most: {MOST}, wait_ms: 5}}
+  batching: {{most: {MOST}}}
   queue: {QUEUE}
   timeout_ms: 1500
   most_request_mb: {REQUEST_MB}
 """
 
 
-def project(folder: Path) -> Path:
+def project(folder: Path, section: str = SECTION) -> Path:
     """The example as a service, with a step that can take its time."""
     hidden = shutil.ignore_patterns(".edgepack", "dist", "edgepack.lock")
     shutil.copytree(ROOT / "examples" / "digits", folder, ignore=hidden)
@@ -41,7 +41,7 @@ def project(folder: Path) -> Path:
     manifest = folder / "edgepack.yaml"
     text = manifest.read_text()
     assert text.count("form: app\n") == text.count("\npre:") == 1
-    text = text.replace("form: app\n", SECTION)
+    text = text.replace("form: app\n", section)
     first = text.index("\n", text.index("\npre:") + 1) + 1
     manifest.write_text(f"{text[:first]}  - {{code: src/slow.cpp, entry: pace}}\n{text[first:]}")
     return folder

@@ -180,6 +180,37 @@ def crowd(way):
     return {code: codes.count(code) for code in sorted(set(codes))}
 
 
+def gathered(way):
+    """Samples that come while all instances are busy are computed together: the sizes of batches since."""
+    _, client = WAYS[way]
+    before = sizes(way)
+    slow = [tensor(way, "image", np.full((2, 3, 1), 20, np.uint8))]
+    one, heard = [tensor(way, "image", np.zeros((1, 1, 28, 28), np.float32))], queue.Queue()
+    names = ["digits-pipeline"] * 2 + ["digits"] * 4
+    asked = []
+    for name in names:
+        inputs = one if name == "digits" else slow
+        if way == "http":
+            asked.append(client.async_infer(name, inputs))
+        else:
+            client.async_infer(name, inputs, callback=lambda result, error: heard.put(error))
+        time.sleep(0.02)
+    for number in range(len(names)):
+        asked[number].get_result() if way == "http" else heard.get(timeout=10)
+    return {
+        size: times - before.get(size, 0) for size, times in sizes(way).items() if times > before.get(size, 0)
+    }
+
+
+def sizes(way):
+    """Batches of the model: their samples → how many."""
+    told = WAYS[way][1].get_inference_statistics("digits")
+    if way == "grpc":
+        told = json_format.MessageToDict(told, preserving_proto_field_name=True)
+    batches = told["model_stats"][0].get("batch_stats", [])
+    return {int(batch["batch_size"]): int(batch["compute_infer"]["count"]) for batch in batches}
+
+
 def late(way):
     """A request that may wait less long than others take."""
     _, client = WAYS[way]
@@ -221,6 +252,7 @@ def main():
         HEARD[f"{way} wrong"] = wrong(way)
         HEARD[f"{way} crowd"] = crowd(way)
         HEARD[f"{way} late"] = late(way)
+        HEARD[f"{way} gathered"] = gathered(way)
     HEARD["http pipeline in JSON"] = pipeline("http", binary_data=False)
     HEARD["http batches in JSON"] = batches("http", binary_data=False)
     HEARD["stream"] = stream()
