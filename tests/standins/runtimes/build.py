@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from edgepack.catalog.architectures import architecture
 from edgepack.catalog.ncnn_build import NcnnSpec
 from edgepack.compile.ncnn import build_ncnn
 from edgepack.compile.toolchains.select import prepare, toolchain
+from edgepack.compile.toolchains.toolchain import Toolchain
 from edgepack.tools import cache
 from edgepack.tools.qemu import host_arch
 from edgepack.tools.runner import Command, command, run
@@ -94,19 +97,12 @@ def library(vendor: str, folder: Path) -> Path:
 
     By zig, for this host: its C++ library is inside and hidden, so that a caller may be made by any compiler.
     """
-    arch = architecture(host_arch())
-    tool = toolchain("zig", arch.name, glibc=arch.glibc)
-    prepare(tool, lambda _line: None)
+    tool = _tool()
     kept, names = ncnn(), VENDORS[vendor].sonames
     folder.mkdir(parents=True, exist_ok=True)
-    objects = []
-    for source in (HERE / "core" / "standin.cpp", HERE / vendor / "standin.cpp"):
-        target = folder / f"{vendor}-{source.stem}-{len(objects)}.o"
-        flags = ("-std=c++17", "-O1", "-g", "-fPIC", "-fvisibility=hidden", "-fno-sanitize=undefined")
-        warned = ("-Wall", "-Wextra", "-Werror", "-isystem", kept / "include" / "ncnn")
-        named = (f'-DSTANDIN_NAME="{vendor}"', "-I", HERE / "core", "-I", include(vendor))
-        _made(command(*tool.cxx, *flags, *warned, *named, "-c", source, "-o", target, env=tool.env))
-        objects.append(target)
+    own = folder / f"{vendor}.o"
+    _compiled(tool, kept, HERE / vendor / "standin.cpp", own, "-I", include(vendor))
+    objects = (*_kit(tool, kept), own)
     whole = folder / names[0]
     # The same -O and -g at each link, or zig makes its C++ library anew.
     link = (*tool.flags.release, *(word for word in tool.flags.link if word != "-pie"))
@@ -120,6 +116,35 @@ def library(vendor: str, folder: Path) -> Path:
     return whole
 
 
+def _tool() -> Toolchain:
+    arch = architecture(host_arch())
+    tool = toolchain("zig", arch.name, glibc=arch.glibc)
+    prepare(tool, lambda _line: None)
+    return tool
+
+
+def _kit(tool: Toolchain, kept: Path) -> tuple[Path, ...]:
+    """What the stand-ins share, compiled once for all of them and for every run of the tests."""
+    sources = sorted((HERE / "kit").glob("*.cpp"))
+    content = b"".join(path.read_bytes() for path in sorted((HERE / "kit").iterdir()))
+    folder = cache.root() / "building" / f"standins-{hashlib.sha256(content).hexdigest()[:16]}"
+    with cache.locked(folder):
+        if not folder.is_dir():
+            part = folder.with_name(f".{folder.name}.part")
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir()
+            for source in sources:
+                _compiled(tool, kept, source, part / f"{source.stem}.o")
+            part.rename(folder)
+    return tuple(folder / f"{source.stem}.o" for source in sources)
+
+
+def _compiled(tool: Toolchain, kept: Path, source: Path, target: Path, *more: str | Path) -> None:
+    flags = ("-std=c++17", "-O1", "-g", "-fPIC", "-fvisibility=hidden", "-fno-sanitize=undefined")
+    warned = ("-Wall", "-Wextra", "-Werror", "-isystem", kept / "include" / "ncnn", "-I", HERE / "kit")
+    _made(command(*tool.cxx, *flags, *warned, *more, "-c", source, "-o", target, env=tool.env))
+
+
 def _made(cmd: Command) -> None:
     done = run(cmd)
     assert done.ok, done.text()
@@ -127,6 +152,5 @@ def _made(cmd: Command) -> None:
 
 def zig(*words: str | Path) -> Command:
     """zig's C++ compiler for programs of this host, as the stand-ins are compiled."""
-    arch = architecture(host_arch())
-    tool = toolchain("zig", arch.name, glibc=arch.glibc)
+    tool = _tool()
     return command(*tool.cxx, *tool.flags.release, *words, env=tool.env)

@@ -9,6 +9,8 @@
 
 #include "standin.hpp"
 
+STANDIN("magicmind")
+
 using namespace magicmind;
 using standin::complain;
 using standin::fault;

@@ -9,6 +9,8 @@
 
 #include "standin.hpp"
 
+STANDIN("nncase")
+
 using standin::complain;
 using standin::fault;
 using standin::ledger;

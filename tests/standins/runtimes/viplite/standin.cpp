@@ -10,6 +10,8 @@
 
 #include "standin.hpp"
 
+STANDIN("viplite")
+
 using standin::complain;
 using standin::fault;
 using standin::ledger;

@@ -12,6 +12,13 @@
 
 namespace standin {
 
+/// The vendor's, for what is said: each stand-in defines it (STANDIN below).
+extern const char* const name;
+#define STANDIN(which) \
+  namespace standin {  \
+  const char* const name = which; \
+  }
+
 /// Says what was done wrong and aborts: for what the reference calls undefined, or forbids without an error code.
 [[noreturn]] void fault(const std::string& what);
 
