@@ -123,7 +123,7 @@ class Loop {
 
   Fd epoll_, wake_;
   std::size_t most_, most_unsent_;
-  std::chrono::milliseconds grace_{10000};
+  std::chrono::milliseconds grace_{8000};
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::map<std::uint64_t, std::unique_ptr<Connection>> open_;
   std::atomic<std::size_t> count_{0};

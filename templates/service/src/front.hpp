@@ -36,7 +36,7 @@ class Front {
   Front(const Front&) = delete;
   Front& operator=(const Front&) = delete;
 
-  /// No new requests; returns when all are answered, or ten seconds later.
+  /// No new requests; returns when all are answered, or eight seconds later.
   void end();
 
   /// Whether /v2/health/ready says so, over the network.
