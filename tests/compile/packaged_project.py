@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from edgepack.catalog.architectures import architecture
@@ -63,6 +65,14 @@ def release(folder: Path, runtime: str, *, channels_last: bool = False) -> Path:
     (place / "model").mkdir()
     tiny.write_golden(place / "golden", tiny.computed(tiny.images(5), tiny.weights()))
     return place
+
+
+def loaded(release: Path, names: Sequence[str]) -> list[str]:
+    """Where the loader took libraries of these names from, by its own words."""
+    program = command(release / "bin" / "tiny", "verify", cwd=Path("/"), env={"LD_DEBUG": "files"})
+    said = run(program).stderr.decode()
+    found = re.findall(r"calling init: (\S+)", said)
+    return sorted({path for path in found if Path(path).name in names})
 
 
 def verified(release: Path) -> tuple[int, dict[str, object]]:

@@ -19,7 +19,7 @@ from edgepack.tools.qemu import host_arch
 from edgepack.tools.runner import command, run
 from tests.compile import packaged_project
 from tests.compile import program_project as tiny
-from tests.compile.packaged_project import verified
+from tests.compile.packaged_project import loaded, verified
 
 pytestmark = [
     pytest.mark.slow,
@@ -78,6 +78,8 @@ def test_it_computes_what_numpy_does_and_asks_for_an_old_glibc_only(release: Pat
     assert [path.name for path in libraries] == ["libgcc_s.so.1", "libonnxruntime.so.1", "libstdc++.so.6"]
     needs = loads.check(release / "bin" / "tiny", libraries, host_arch(), "2.28")
     assert (needs.libc, needs.object) == ("glibc 2.28", "libonnxruntime.so.1")
+    taken = loaded(release, ["libstdc++.so.6", "libgcc_s.so.1"])
+    assert [Path(path).resolve().parent for path in taken] == [release / "lib"] * 2
     own = inspect(release / "bin" / "tiny")
     assert own.version_needs["GLIBC"].version == "2.17"
     assert not [name for name in own.needed if "stdc++" in name or "onnxruntime" in name]

@@ -17,7 +17,7 @@ from edgepack.tools.qemu import host_arch
 from edgepack.tools.runner import command, run
 from tests.compile import openvino_ir, packaged_project
 from tests.compile import program_project as tiny
-from tests.compile.packaged_project import verified
+from tests.compile.packaged_project import loaded, verified
 
 pytestmark = [
     pytest.mark.slow,
@@ -50,6 +50,8 @@ def test_it_computes_what_numpy_does_and_asks_for_an_old_glibc_only(release: Pat
     needs = loads.check(release / "bin" / "tiny", libraries, host_arch(), "2.36")
     assert needs.libc == f"glibc {max(needs.libc.split()[1], '2.17')}"
     assert inspect(release / "bin" / "tiny").version_needs["GLIBC"].version == "2.17"
+    taken = loaded(release, ["libstdc++.so.6", "libgcc_s.so.1"])
+    assert [Path(path).resolve().parent for path in taken] == [release / "lib"] * 2
     # What the catalogue tells a plan is what the files say.
     floor = OPENVINO.libraries[host_arch()].glibc
     assert needs.libc == f"glibc {floor}"

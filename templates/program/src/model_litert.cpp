@@ -47,7 +47,8 @@ template <class Function>
 using Pointer = Function*;
 
 struct Api {
-  explicit Api(const std::string& folder) : library("LiteRT", {folder + "/../lib/libLiteRt.so"}) {}
+  explicit Api(const std::string& folder)
+      : library("LiteRT", {with_companions(folder, {"libgcc_s.so.1", "libstdc++.so.6"}) + "/../lib/libLiteRt.so"}) {}
 
   RuntimeLibrary library;
 #define EDGEPACK_FUNCTION(name, ...) Pointer<__VA_ARGS__> const name = library.function<__VA_ARGS__>("LiteRt" #name)

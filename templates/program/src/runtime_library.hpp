@@ -11,6 +11,13 @@
 
 namespace edgepack::program {
 
+/// Load libraries of a release that another one asks for by name and does not look for beside itself: what is loaded
+/// under a name is what that name means. One that is missing is said by whoever asks for it.
+inline const std::string& with_companions(const std::string& folder, const std::vector<std::string>& names) {
+  for (const std::string& name : names) dlopen((folder + "/../lib/" + name).c_str(), RTLD_NOW | RTLD_LOCAL);
+  return folder;
+}
+
 class RuntimeLibrary {
  public:
   /// The first of `names` that loads: a path, or a name that the box's loader looks for. `runtime` is said in
