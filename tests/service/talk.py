@@ -5,14 +5,17 @@ python talk.py HTTP GRPC PROJECT
 
 import json
 import queue
+import random
 import sys
 import time
 from pathlib import Path
 
+import grpc
 import numpy as np
 import tritonclient.grpc as over_grpc
 import tritonclient.http as over_http
 from google.protobuf import json_format
+from tritonclient.grpc import service_pb2
 from tritonclient.utils import InferenceServerException
 
 HTTP, GRPC, PROJECT = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
@@ -145,6 +148,64 @@ def wrong(way):
     }
 
 
+def varint(number):
+    out = b""
+    while number > 0x7F:
+        out, number = out + bytes([number & 0x7F | 0x80]), number >> 7
+    return out + bytes([number])
+
+
+def item(field, value):
+    return varint(field << 3 | 2) + varint(len(value)) + value
+
+
+def drawn(count):
+    """Messages that are the same to Protocol Buffers and differ on the wire: how many answers are right.
+
+    Fields in any order, lists packed and not, fields of a later version, held to Google's own codec.
+    """
+    channel = grpc.insecure_channel(f"127.0.0.1:{GRPC}")
+    ask = channel.unary_unary(
+        "/inference.GRPCInferenceService/ModelInfer",
+        request_serializer=bytes,
+        response_deserializer=service_pb2.ModelInferResponse.FromString,
+    )
+    rng, right = random.Random(5), 0
+    later = [item(99, b"later"), varint(98 << 3) + b"\x07"]
+    later += [varint(97 << 3 | 5) + b"1234", varint(96 << 3 | 1) + b"12345678"]
+    for _ in range(count):
+        number, name = rng.randrange(len(PIXELS)), rng.choice(["a", "", "é✓", "x" * 300])
+        pixels = PIXELS[number].tobytes()
+        lists = {
+            "packed": lambda f, of: [item(f, b"".join(map(varint, of)))],
+            "one by one": lambda f, of: [b"".join(varint(f << 3) + varint(v) for v in of)],
+        }
+        contents = rng.choice(list(lists.values()))(4, pixels)
+        raw = rng.random() < 0.5
+        tensor = [
+            item(1, b"image"),
+            item(2, b"UINT8"),
+            *rng.choice(list(lists.values()))(3, PIXELS[number].shape),
+        ]
+        tensor += [] if raw else [item(5, b"".join(contents))]
+        parts = [item(1, b"digits-pipeline"), item(3, name.encode()), rng.choice(later)]
+        parts.append(
+            item(
+                6, service_pb2.ModelInferRequest.InferRequestedOutputTensor(name="record").SerializeToString()
+            )
+        )
+        rng.shuffle(tensor)
+        parts += [item(5, b"".join(tensor)), *([item(7, pixels)] if raw else [])]
+        rng.shuffle(parts)
+        whole = b"".join(parts)
+        meant = service_pb2.ModelInferRequest.FromString(whole)
+        assert (meant.id, meant.inputs[0].name, list(meant.inputs[0].shape)) == (name, "image", [8, 8])
+        said = ask(whole, timeout=10)
+        record = json.loads(said.raw_output_contents[0][4:])
+        right += said.id == name and record["class"] == GOLDEN["record.class"][number]
+    return int(right)
+
+
 def stream():
     """Requests in one gRPC stream; one of them is wrong, and the next is answered all the same."""
     client, answers = WAYS["grpc"][1], queue.Queue()
@@ -256,6 +317,7 @@ def main():
     HEARD["http pipeline in JSON"] = pipeline("http", binary_data=False)
     HEARD["http batches in JSON"] = batches("http", binary_data=False)
     HEARD["stream"] = stream()
+    HEARD["drawn"] = drawn(200)
     for way in WAYS:
         HEARD[f"{way} statistics"] = statistics(way)
     print(json.dumps(HEARD))

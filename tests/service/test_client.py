@@ -106,6 +106,10 @@ def test_after_all_that_the_next_is_answered(heard: dict[str, Any], way: str) ->
     assert heard[f"{way} wrong"]["the next one"] == ["answered", ""]
 
 
+def test_what_is_the_same_to_protocol_buffers_is_the_same_to_it(heard: dict[str, Any]) -> None:
+    assert heard["drawn"] == 200
+
+
 def test_a_stream_goes_on_after_a_wrong_request(heard: dict[str, Any]) -> None:
     answered, errors = heard["stream"]
     assert answered == ["0", "1", "3", "4", "5"]

@@ -1,6 +1,7 @@
 #include "http_parser.hpp"
 
 #include <algorithm>
+#include <cstdint>
 
 namespace edgepack::program {
 
@@ -198,7 +199,12 @@ bool HttpParser::framing() {
       if (value.empty() || !std::all_of(value.begin(), value.end(), digit)) {
         return refuse(400, "Content-Length is not a number"), false;
       }
-      left_ = value.size() > 15 ? most_body_ + 1 : static_cast<std::size_t>(std::stoull(value));
+      // In 64 bits also where a size has 32: what is too large must not become small.
+      const std::uint64_t length = value.size() > 15 ? UINT64_MAX : std::stoull(value);
+      if (length > most_body_) {
+        return refuse(413, "the body is larger than " + std::to_string(most_body_) + " bytes"), false;
+      }
+      left_ = static_cast<std::size_t>(length);
     }
     if (name == "expect") {
       if (lower(value) != "100-continue") return refuse(417, "Expect is not 100-continue"), false;
@@ -208,9 +214,6 @@ bool HttpParser::framing() {
   if (minor_ == 1 && hosts != 1) return refuse(400, "a request has one Host"), false;
   if (lengths > 1 || encodings > 1 || (lengths == 1 && encodings == 1)) {
     return refuse(400, "the body's length is said more than once"), false;
-  }
-  if (left_ > most_body_) {
-    return refuse(413, "the body is larger than " + std::to_string(most_body_) + " bytes"), false;
   }
   if (left_ == 0 && chunk_ == Chunk::none) expects_ = false;
   return true;
@@ -259,17 +262,17 @@ void HttpParser::chunk_line() {
     if (text.empty()) state_ = State::done;  // trailers say nothing that is used here
   } else {
     const std::string_view digits = trimmed(std::string_view(text).substr(0, text.find(';')));
-    std::size_t size = 0;
+    std::uint64_t size = 0;
     for (const char c : digits) {
       if (hex(c) < 0) return refuse(400, "the size of a chunk is not a number");
-      size = size * 16 + static_cast<std::size_t>(hex(c));
+      size = size * 16 + static_cast<std::uint64_t>(hex(c));
       if (size > most_body_) break;
     }
     if (digits.empty()) return refuse(400, "the size of a chunk is not a number");
     if (size > most_body_ - request.body.size()) {
       return refuse(413, "the body is larger than " + std::to_string(most_body_) + " bytes");
     }
-    left_ = size;
+    left_ = static_cast<std::size_t>(size);
     chunk_ = size == 0 ? Chunk::trailer : Chunk::data;
   }
 }

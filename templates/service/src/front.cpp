@@ -6,6 +6,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 
@@ -77,7 +79,7 @@ Front::Front(const std::string& model_folder, Ports ports, Workers::Ear ear)
     : loop_(most_connections), service_(std::make_unique<Service>(model_folder, std::move(ear))) {
   HttpLimits limits;
   limits.body = service_config.request;
-  limits.budget = std::make_shared<Budget>(service_config.request * at_once);
+  limits.budget = std::make_shared<Budget>(std::min(service_config.request, SIZE_MAX / at_once) * at_once);
   try {
     http_ = serve_http(loop_, service_config.address, ports.http, limits, v2_over_http(*service_));
     if (ports.grpc >= 0) grpc_ = serve_grpc(loop_, service_config.address, ports.grpc, limits, *service_);

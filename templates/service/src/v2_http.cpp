@@ -51,11 +51,11 @@ std::size_t head_of(const HttpRequest& request) {
   if (said == nullptr) return request.body.size();
   const bool digits = !said->empty() && said->size() < 12 &&
                       std::all_of(said->begin(), said->end(), [](char c) { return c >= '0' && c <= '9'; });
-  const std::size_t head = digits ? static_cast<std::size_t>(std::stoull(*said)) : 0;
+  const std::uint64_t head = digits ? std::stoull(*said) : 0;
   if (!digits || head > request.body.size()) {
     throw Refusal(Why::invalid, "Inference-Header-Content-Length is not the length of the JSON in the body");
   }
-  return head;
+  return static_cast<std::size_t>(head);
 }
 
 void infer(Service& service, Served& served, HttpRequest request, const HttpReply& reply) {
