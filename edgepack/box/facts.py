@@ -37,6 +37,7 @@ class Facts:
     have: frozenset[str] = frozenset()  # sha256 that are in its store, and right
     damaged: tuple[str, ...] = ()  # sha256 that are in its store, but whose bytes are others
     lock: str = ""  # "" when free; else `TOKEN SECONDS-LEFT SINCE OWNER`
+    boots: str = "no none"  # what starts the programs with the box: "systemd"; or "no " and what could
     helpers: frozenset[str] = frozenset()  # sha256 of edgepack's helpers that are there
     parts: dict[str, int] = field(default_factory=dict)  # sha256 of a file that came in part → bytes
     bases: dict[str, str] = field(default_factory=dict)  # path in the app's current release → sha256
@@ -104,6 +105,7 @@ def parse(lines: Iterable[str]) -> Facts:
         have=frozenset(said.get("have", [])),
         damaged=tuple(said.get("damaged", [])),
         lock=said.get("lock", [""])[0],
+        boots=said.get("boots", ["no none"])[0],
         helpers=frozenset(said.get("helper", [])),
         parts={sha: int(size) for sha, _, size in (line.partition(" ") for line in said.get("part", []))},
         bases={path: sha for sha, _, path in (line.partition(" ") for line in said.get("base", []))},

@@ -135,6 +135,8 @@ def _show(report: DeployReport, screen: Screen) -> None:
         screen.text(f"  whole files, no differences: {report.sent_as.removeprefix('files: ')}")
     if report.proof_summary:
         screen.text(f"  proven on the box before the switch: {report.proof_summary}")
+    if report.boot_line:
+        screen.text(f"  it will not start with the box; add to the box's start-up: {report.boot_line}")
     seconds = ", ".join(f"{stage} {taken:.1f}" for stage, taken in report.seconds.items() if taken >= 0.05)
     screen.text(f"  seconds: {seconds}; {sum(report.seconds.values()):.1f} in all")
     _show_way_back(report, screen)

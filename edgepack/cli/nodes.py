@@ -118,6 +118,7 @@ def _real(folder: Path, name: str, node: Node) -> Endpoint:
         host_key=node.host_key,
         jump=node.jump,
         root=node.root,
+        at_boot=node.boot == "auto",
     )
 
 

@@ -62,6 +62,11 @@ class Node(Model):
     runs: Literal["process"] = Field(
         default="process", description="process: a plain process, which the box's own script watches over"
     )
+    boot: Literal["auto", "never"] = Field(
+        default="auto",
+        description="auto: the programs start with the box, by systemd, OpenRC, sysvinit, busybox or cron, "
+        "whichever it has and the account may use; never: nothing outside `root` is touched",
+    )
 
 
 class Fleet(Model):

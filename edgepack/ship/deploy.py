@@ -38,6 +38,14 @@ FRESH_S = 10  # a status older than this is not of a program that works
 
 
 @dataclass(frozen=True)
+class Boot:
+    """What starts the programs with the box, and what a person would have to add where nothing does."""
+
+    way: str = ""
+    line: str = ""
+
+
+@dataclass(frozen=True)
 class DeployOptions:
     """What can be chosen.
 
@@ -107,7 +115,7 @@ def plan_deploy(
         bytes_on_link=cargo.bytes(facts),
         bytes_total=sum(file.size for file in bundle.files),
         files_total=len(bundle.files),
-        steps=() if idle or refusals else _steps(bundle, facts, len(files)),
+        steps=() if idle or refusals else (*_steps(bundle, facts, len(files)), *_boot_step(endpoint, facts)),
         refusals=tuple(refusals),
     )
 
@@ -130,6 +138,26 @@ def _steps(bundle: Bundle, facts: Facts, to_send: int) -> tuple[str, ...]:
         )
         if step
     )
+
+
+def _boot_step(endpoint: Endpoint, facts: Facts) -> tuple[str, ...]:
+    """What a dry run says of the box's next start; nothing where that is seen to, or not wanted."""
+    installed, _, possible = facts.boots.partition(" ")
+    if not endpoint.at_boot or installed != "no":
+        return ()
+    if possible != "none":
+        return (f"have {possible} start it with the box",)
+    line = f"sh {facts.root}/bin/boot.sh"
+    return (f"nothing that may be written here starts it with the box; for its start-up, by hand: {line}",)
+
+
+def _enable(box: Box, token: str) -> Boot:
+    """Have the box start its programs when it starts, where the fleet allows it."""
+    if not box.endpoint.at_boot:
+        return Boot()
+    said = dict(line.partition(" ")[::2] for line in box.call("enable", token))
+    way = said.get("boots", "no")
+    return Boot(way if way != "no" else "", said.get("line", ""))
 
 
 def _switch_step(current: str | None, release: str) -> str:
@@ -164,6 +192,7 @@ class _Deploy:
             active = activate(
                 self.box, self.token, self.app, self.release, Health.of(self.bundle.release), self.clock
             )
+        boot = _enable(self.box, self.token)
         self.box.call("collect", self.token, self.app, str(self.options.keep))
         if self.options.tools:
             parcels.keep(self.bundle)
@@ -175,6 +204,8 @@ class _Deploy:
                 "files_sent": sent.files,
                 "bytes_sent": sent.bytes,
                 "sent_as": cargo.sent_as,
+                "starts_at_boot": boot.way,
+                "boot_line": boot.line,
                 "proof": proven.report if proven else None,
                 "proof_summary": proven.summary
                 if proven

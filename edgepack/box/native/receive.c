@@ -26,6 +26,14 @@ struct part {
   int file, base;
 };
 
+/* A part that filled the disk goes: what runs there needs the room, and so does the next try. */
+static _Noreturn void unwritten(const struct part *part) {
+  const int error = errno;
+  if (error == ENOSPC || error == EDQUOT) unlink(part->path);
+  errno = error;
+  fail_at(part->path);
+}
+
 static void cut(void) { fail("cut-off", "the link ended before all was sent"); }
 
 static void take(void *to, size_t bytes) {
@@ -108,7 +116,7 @@ static void finish(struct part *part, const char *root) {
   uint8_t digest[DIGEST];
   if (fchmod(part->file, part->about.mode) != 0 || fsync(part->file) != 0 || lseek(part->file, 0, SEEK_SET) != 0 ||
       sha256_of(part->file, digest) != 0)
-    fail_at(part->path);
+    unwritten(part);
   close(part->file);
   if (part->base >= 0) close(part->base);
   if (memcmp(digest, part->about.sha256, DIGEST) != 0) {
@@ -132,7 +140,7 @@ static void one(struct bench *bench, struct part *part, const char *root) {
     if (wrong != NULL) fail("bad-parcel", "%s: %s", part->name, wrong);
     take(bench->packed, block.packed);
     if (write_all(part->file, make(bench, part, &block), block.made) != 0 || fdatasync(part->file) != 0)
-      fail_at(part->path);
+      unwritten(part);
     at += block.made;
     printf("part %s %llu\n", part->name, (unsigned long long)at);
     fflush(stdout);

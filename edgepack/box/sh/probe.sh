@@ -117,5 +117,6 @@ noun_probe() { # [APP]   (digests on stdin)
 		[ ! -f "$helper" ] || say "helper ${helper##*/helper-}"
 	done
 	noun_parts
+	say "boots $(boots)"
 	show_lock
 }

@@ -4,7 +4,7 @@ noun_status() { # APP
 	word app "$1"
 	app=$ROOT/apps/$1
 	say "clock $(date +%s)"
-	say "boots no" # nothing starts the program with the box
+	say "boots $(boots)"
 	for link in current previous; do
 		release=$(release_at "$app/$link")
 		[ -z "$release" ] || say "$link $release"
