@@ -79,7 +79,7 @@ def test_a_change_recompiles_what_it_touches_and_the_bytes_do_not_depend_on_the_
 
     compiled()
     assert copy.built.program.read_bytes() == program.program.read_bytes()
-    assert copy.built.compiled == copy.built.total == 6
+    assert copy.built.compiled == copy.built.total == 7
     assert compiled() == 0
     post = copy.project / "src/post.cpp"
     post.write_text(tiny.POST.replace("hottest", "warmest"))
