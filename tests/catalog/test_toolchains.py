@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edgepack.catalog.toolchains import pins
+from edgepack.catalog.toolchains import GccByPath, by_path, flags, label, pins
 from edgepack.errors import InputError
 
 
@@ -29,3 +29,43 @@ def test_an_unknown_toolchain_is_refused_with_the_known_ones() -> None:
     with pytest.raises(InputError, match="clang") as refused:
         pins("clang", "aarch64")
     assert "zig" in refused.value.why
+
+
+PATHS = {
+    "gcc:/opt/v 1/bin/aarch64-linux-gnu-gcc": ("/opt/v 1/bin/aarch64-linux-gnu-gcc", None, "g++", "ar"),
+    "gcc:/opt/arm-gcc-12.2:/opt/root": ("/opt/arm-gcc-12.2", "/opt/root", "g++-12.2", "ar"),
+}
+
+
+@pytest.mark.parametrize("word", PATHS)
+def test_a_vendors_gcc_is_one_word_in_a_plan(word: str) -> None:
+    gcc, sysroot, cxx, ar = PATHS[word]
+    given = by_path(word)
+    assert given == GccByPath(Path(gcc), Path(sysroot) if sysroot else None)
+    assert str(given) == word
+    assert given.beside("g++").name.endswith(cxx)
+    assert given.beside("ar").name.endswith(ar)
+    assert "/" not in label(word)
+    assert label(word).startswith("gcc-")
+    assert flags(word) == flags("gcc")
+
+
+@pytest.mark.parametrize("word", ["zig", "gcc"])
+def test_a_toolchain_by_name_has_no_path(word: str) -> None:
+    assert by_path(word) is None
+    assert label(word) == word
+
+
+def test_what_changes_in_a_sysroot_or_a_compiler_is_another_key(tmp_path: Path) -> None:
+    gcc, root = tmp_path / "bin" / "x-gcc", tmp_path / "root"
+    (root / "usr").mkdir(parents=True)
+    gcc.parent.mkdir()
+    word = f"gcc:{gcc}:{root}"
+    absent = pins(word, "aarch64")
+    assert absent["compiler"] == "absent"
+    gcc.write_text('#!/bin/sh\n[ "$1" = -dumpmachine ] && echo aarch64-none-linux-gnu || echo 12.2.0\n')
+    gcc.chmod(0o755)
+    there = pins(word, "aarch64")
+    assert there["compiler"].startswith("12.2.0 aarch64-none-linux-gnu x-gcc:")
+    (root / "usr" / "libz.a").write_text("1")
+    assert pins(word, "aarch64")["sysroot"] != there["sysroot"]
