@@ -40,6 +40,7 @@ CASES = [
     for runtime, precisions in {
         "onnxruntime": ["fp16", "int8", "int8-dynamic"],
         "openvino": ["fp32", "fp16", "w8", "int8"],
+        "litert": ["fp32", "fp16", "int8-dynamic", "int8"],
     }.items()
     for precision in precisions
     for arch in PACKAGED[runtime].libraries

@@ -1,7 +1,6 @@
 // Numbers as accelerators keep them: half precision, and 8 bits by a scale and a zero point.
 #pragma once
 
-#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -44,9 +43,10 @@ inline float from_half(std::uint16_t half) {
 /// value / step + zero, rounded to the nearest integer that Whole has; NaN is the least.
 template <class Whole>
 Whole quantised(float value, float step, int zero) {
-  const double least = std::numeric_limits<Whole>::lowest(), most = std::numeric_limits<Whole>::max();
+  constexpr Whole least = std::numeric_limits<Whole>::lowest(), most = std::numeric_limits<Whole>::max();
   const double exact = std::nearbyint(static_cast<double>(value) / static_cast<double>(step)) + zero;
-  return static_cast<Whole>(exact >= least ? std::min(exact, most) : least);
+  if (!(exact > static_cast<double>(least))) return least;
+  return exact < static_cast<double>(most) ? static_cast<Whole>(exact) : most;
 }
 
 /// How an accelerator keeps a number.
