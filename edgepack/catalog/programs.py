@@ -15,15 +15,16 @@ def program_with(runtime: str, target: Target) -> str:
         why = about.why_not(target.arch, target.libc)
         if why is not None:
             return f"no program: {why}"
-        return f"with {about.name} {about.version} beside it, glibc {about.libraries[target.arch].glibc} or newer"
+        needs = f"glibc {about.libraries[target.arch].glibc} or newer"
+        return f"with {about.name} {about.version} beside it, {needs}"
     if runtime in VENDORS:
         vendor = VENDORS[runtime]
         why = vendor.why_not(target.chip, target.libc)
         if why is not None:
             return f"the converted model alone: {why}"
         keys = [vendor.key, *([vendor.beside.key] if vendor.beside else [])]
-        headers = " and ".join(f"sdk.{key}" for key in keys)
-        return f"by contract only, with {vendor.name}'s headers ({headers}) and the box's own {vendor.sonames[0]}"
+        headers = f"{vendor.name}'s headers ({' and '.join(f'sdk.{key}' for key in keys)})"
+        return f"by contract only, with {headers} and the box's own {vendor.sonames[0]}"
     if LINKED.get(runtime) == "static":
         return "static, needs nothing of the box"
     return "the converted model alone"
