@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from edgepack.compile.toolchains.select import toolchain
 from edgepack.compile.toolchains.toolchain import Toolchain
 from edgepack.errors import InputError, ToolError
 from edgepack.tools import cache, qemu
+from edgepack.tools.qemu import host_arch
 from edgepack.tools.runner import command, run
 
 PROJECT = """
@@ -192,3 +194,30 @@ def test_files_that_would_not_change_are_left_alone(made_up: Toolchain, tmp_path
     before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     assert made_up.cmake_toolchain_file(tmp_path) == file
     assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
+
+
+def test_ccache_is_told_which_compiler_it_is(
+    made_up: Toolchain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without = tmp_path / "without"
+    without.mkdir()
+    (without / "echo").symlink_to("/bin/echo")
+    monkeypatch.setenv("PATH", str(without))
+    assert "LAUNCHER" not in made_up.cmake_toolchain_file(tmp_path / "a").read_text()
+    (without / "ccache").symlink_to("/bin/echo")
+    text = made_up.cmake_toolchain_file(tmp_path / "b").read_text()
+    assert f"CCACHE_COMPILERCHECK=string:zig-0-{Path('/bin/echo').resolve().stat().st_size}-" in text
+    assert f";{without / 'ccache'}" in text
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("ccache") is None, reason="there is no ccache on this host")
+def test_what_ccache_has_is_not_compiled_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CCACHE_DIR", str(tmp_path / "ccache"))
+    tool = toolchain("zig", host_arch())
+    first = digest(compiled(tool, tmp_path / "project"))
+    shutil.rmtree(tmp_path / "project")
+    assert digest(compiled(tool, tmp_path / "project")) == first
+    told = run(command("ccache", "--print-stats")).stdout.decode()
+    counts = dict(line.split("\t") for line in told.splitlines())
+    assert int(counts["direct_cache_hit"]) + int(counts["preprocessed_cache_hit"]) >= 1, told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,6 +78,20 @@ class Toolchain:
             f"set(CMAKE_LIBRARY_ARCHITECTURE {self.arch.gcc})",
         ]
 
+    def _launched_by_ccache(self) -> list[str]:
+        """What was compiled once, in any project, is taken from ccache where this host has it.
+
+        It is told what the compiler is: the wrapper that it sees has no version in it, and the same bytes
+        for another gcc under the same name.
+        """
+        ccache = shutil.which("ccache")
+        if ccache is None:
+            return []
+        about = Path(shutil.which(self.cxx[0]) or self.cxx[0]).resolve().stat()
+        told = f"{self.name} {self.version} {about.st_size} {about.st_mtime_ns}".replace(" ", "-")
+        words = f"{shutil.which('env') or '/usr/bin/env'};CCACHE_COMPILERCHECK=string:{told};{ccache}"
+        return [f"set(CMAKE_{lang}_COMPILER_LAUNCHER {_quote(words)})" for lang, _ in _COMPILERS]
+
     def _cmake(self, folder: Path, maps: Mapping[Path, str], build_id: str) -> str:
         mapped = [f"-ffile-prefix-map={path}={name}" for path, name in maps.items()]
         # With the same -O and -g at every link, zig makes its libraries once, whatever the configuration.
@@ -98,6 +113,7 @@ class Toolchain:
             'set(CMAKE_HAVE_LIBC_PTHREAD ON CACHE INTERNAL "")',
             *(f"set(CMAKE_FIND_ROOT_PATH_MODE_{kind} {how})" for kind, how in _SEARCH),
             *self._found_in_sysroot(),
+            *self._launched_by_ccache(),
             *(
                 f'set(CMAKE_{lang}_FLAGS_RELEASE {_quote(" ".join(self.flags.release))} CACHE STRING "")'
                 for lang, _ in _COMPILERS
