@@ -26,11 +26,13 @@ class FlowSpec:
     drop_oldest: bool = False
     fps: float = 0
     stuck_s: float = 120
+    metrics_address: str = ""
+    metrics_port: int = 0  # 0: no metrics
 
 
 def flow_of(manifest: Manifest) -> FlowSpec:
     """The manifest's."""
-    source, queue = manifest.source, manifest.queue
+    source, queue, metrics = manifest.source, manifest.queue, manifest.metrics
     return FlowSpec(
         source="" if source.code else source.path,
         sinks=tuple(sink.path for sink in manifest.sinks),
@@ -40,6 +42,8 @@ def flow_of(manifest: Manifest) -> FlowSpec:
         drop_oldest=queue.when_full == "drop_oldest",
         fps=source.fps or 0,
         stuck_s=manifest.watchdog.seconds,
+        metrics_address=metrics.address if metrics else "",
+        metrics_port=metrics.port if metrics else 0,
     )
 
 

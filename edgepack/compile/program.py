@@ -96,7 +96,7 @@ def build_program(
     _configure(spec, places, toolchain, progress)
     drop_stale(places.build, "CMakeFiles/user*.dir/**/*.o")
     is_sdk = spec.form == "sdk"
-    objects = (*OBJECTS, *FORM_OBJECTS.get(spec.form, ()), *spec.user_objects())
+    objects = (*OBJECTS, *FORM_OBJECTS.get(spec.form, ()), *spec.more_objects())
     compiled = _ninja(spec, places, toolchain, objects, progress)
     remember(places.build, toolchain.ninja, places.project)
     build_id = _name_build(spec, places, toolchain, _archives((runtime, *libraries)))

@@ -107,10 +107,12 @@ class ProgramSpec:
         blocks = (block for block in (*self.pre, *self.post) if block.kind == "code")
         return tuple(dict.fromkeys(str(PurePosixPath(block.file)) for block in blocks))
 
-    def user_objects(self) -> tuple[str, ...]:
-        """CMake's object libraries of the project's own C++."""
+    def more_objects(self) -> tuple[str, ...]:
+        """CMake's object libraries that a project may have: its own C++, and what its flow needs."""
         own_source = self.flow.code and self.form == "app" and self.flow.code not in self.sources()
-        return (*(["user"] if self.sources() else []), *(["user_source"] if own_source else []))
+        net = self.form == "app" and self.flow.metrics_port
+        found = {"user": self.sources(), "user_source": own_source, "net": net}
+        return tuple(name for name, there in found.items() if there)
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from edgepack.manifest.words import Entry, InsidePath, Model
 
@@ -82,3 +83,21 @@ class Watchdog(Model):
         description="a stage that is at one picture for longer ends the program with 14; one that `pre`, "
         "the model or `post` could not get past goes to .rejected",
     )
+
+
+class Metrics(Model):
+    """Metrics in Prometheus' text format at `/metrics`, and `/healthz`, over HTTP."""
+
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(description="where it listens")
+    address: str = Field(
+        default="127.0.0.1",
+        description="in numbers; `0.0.0.0` or `::` for all of the box's. It asks nobody who they are",
+    )
+
+    @field_validator("address")
+    @classmethod
+    def _numeric(cls, value: str) -> str:
+        try:
+            return str(ipaddress.ip_address(value))
+        except ValueError:
+            raise ValueError("an address in numbers, like 127.0.0.1, 0.0.0.0 or ::1") from None

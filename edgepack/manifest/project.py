@@ -14,7 +14,7 @@ from edgepack import document
 from edgepack.errors import InputError, Problem
 from edgepack.manifest import labels, pointer
 from edgepack.manifest.blocks import PostBlock, PreBlock, misplaced
-from edgepack.manifest.flow import Queue, Sink, Sinks, Source, Watchdog
+from edgepack.manifest.flow import Metrics, Queue, Sink, Sinks, Source, Watchdog
 from edgepack.manifest.model import ModelSection, Parity, PythonCode, TargetOptions
 from edgepack.manifest.service import Service
 from edgepack.manifest.words import Model, Name, TargetId, Version
@@ -74,6 +74,7 @@ class Manifest(Model):
     )
     queue: Queue = Queue()
     watchdog: Watchdog = Watchdog()
+    metrics: Metrics | None = None
     targets: dict[TargetId, TargetOptions] = Field(
         min_length=1, description="what to build for: ids of `edgepack targets`, each with options or `{}`"
     )
@@ -91,6 +92,8 @@ class Manifest(Model):
             raise ValueError("source.path and sink.path must be different")
         if len(set(paths)) < len(paths):
             raise ValueError("two sinks have the same path")
+        if self.metrics and self.form != "app":
+            raise ValueError("`metrics` goes with `form: app`")
         if self.source.kind == "files" and self.queue.when_full == "drop_oldest":
             raise ValueError("queue.when_full: drop_oldest is not for `files`: each picture is answered")
         if self.form == "sdk" and not _SEMANTIC.fullmatch(self.version):

@@ -185,6 +185,7 @@ def _compile_inputs(snapshot: Snapshot, choice: Choice, convert: Step, runtime: 
         "C and C++ files of the project": snapshot.sources,
         "source and sink": digest_of(
             [m.model_dump() for m in (manifest.source, *manifest.sinks, manifest.queue, manifest.watchdog)]
+            + [manifest.metrics.model_dump() if manifest.metrics else None]
         ),
         **service,
         "gates": digest_of(vars(gates_of(manifest, choice))),

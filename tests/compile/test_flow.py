@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import http.client
 import json
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -275,3 +277,70 @@ def test_a_file_that_takes_anothers_name_while_that_is_answered_is_answered_too(
     box.until(lambda: len(box.lines()) == 2, "both")
     box.until(lambda: not list(box.inbox.glob("*.ppm")), "an empty inbox")
     assert box.stop() == 0
+
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def measured(flowing: Flowing, paced: Tiny, port: int) -> Tiny:
+    assert paced
+    return flowing.with_flow(FlowSpec(metrics_address="127.0.0.1", metrics_port=port))
+
+
+def asked(port: int, path: str) -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def test_metrics_and_health_are_told_over_http(measured: Tiny, port: int, tmp_path: Path) -> None:
+    box = Box(measured, tmp_path / "data")
+    box.inbox.mkdir(parents=True)
+    (box.data / "results.jsonl").symlink_to("/dev/full")
+    box.put("a.ppm", flat(1))
+    box.start()
+    try:
+        box.until(lambda: "No space left" in box.status().get("error", ""), "the trouble told")
+        status, words = asked(port, "/healthz")
+        assert status == 503
+        assert "No space left" in words
+        (box.data / "results.jsonl").unlink()
+        box.until(box.lines, "an answer")
+        box.until(lambda: asked(port, "/healthz") == (200, "ok\n"), "health")
+        box.put("junk.ppm", b"junk")
+        box.until(lambda: "not a binary" in box.status().get("error", ""), "a refusal")
+        assert asked(port, "/healthz")[0] == 200, "one bad picture is no illness"
+        status, text = asked(port, "/metrics")
+        assert status == 200
+        rows = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+        assert rows["edgepack_images_total"] == "1"
+        assert int(rows["edgepack_errors_total"]) >= 2
+        assert rows['edgepack_stage_images_total{stage="pre"}'] == "1"
+        assert float(rows['edgepack_stage_seconds_total{stage="pre"}']) >= 0.01
+        assert rows['edgepack_stage_depth{stage="decode"}'] == "4"
+        families = {line.split(" ")[2] for line in text.splitlines() if line.startswith("# TYPE")}
+        assert {name.partition("{")[0] for name in rows} == families
+        assert asked(port, "/other")[0] == 404
+    finally:
+        assert box.stop() == 0
+
+
+def test_a_port_that_is_taken_is_told(measured: Tiny, port: int, tmp_path: Path) -> None:
+    box = Box(measured, tmp_path / "data")
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        box.start()
+        assert box.process is not None
+        assert box.process.wait(20) == 1
+    assert str(port) in (box.data / "log").read_text()

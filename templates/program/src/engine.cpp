@@ -216,7 +216,7 @@ void Engine::watch() {
 }
 
 void Engine::settle(const Picture& picture, Fate fate, const std::string& why) {
-  if (fate == Fate::refused) fail(why);
+  if (fate == Fate::refused) fail(why, false);
   if (fate == Fate::answered) {
     status_.answered();
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -234,8 +234,8 @@ void Engine::settle(const Picture& picture, Fate fate, const std::string& why) {
 }
 
 /// A trouble that lasts is counted each time and told on stderr once.
-void Engine::fail(const std::string& words) {
-  status_.failed(words);
+void Engine::fail(const std::string& words, bool lasts) {
+  status_.failed(words, lasts);
   const std::lock_guard<std::mutex> lock(mutex_);
   if (words != told_) complain(words);
   told_ = words;

@@ -52,7 +52,7 @@ class Engine {
   bool put(Item& item, Stage::Working& working);
   void watch();
   void settle(const Picture& picture, Fate fate, const std::string& why);
-  void fail(const std::string& words);
+  void fail(const std::string& words, bool lasts = true);
   void pause(std::chrono::milliseconds time) const;
 
   const Flow flow_;

@@ -8,6 +8,7 @@
 
 #include "edgepack/source.h"
 #include "sink.hpp"
+#include "status.hpp"
 
 namespace edgepack::program {
 
@@ -24,5 +25,9 @@ extern const Flow flow;
 /// data: the app's data folder. Throws ReadError.
 std::unique_ptr<Source> open_source(const std::string& data);
 std::vector<std::unique_ptr<Sink>> open_sinks(const std::string& data);
+
+/// Where the app tells of itself besides status.json, until it is let go; nothing where edgepack.yaml has no
+/// `metrics`. Throws std::runtime_error.
+std::shared_ptr<void> open_metrics(Status& status);
 
 }  // namespace edgepack::program

@@ -75,6 +75,7 @@ void work(Model& model, const std::string& release, const std::string& data) {
   std::string places;
   for (const auto& sink : sinks) places += (places.empty() ? "" : ", ") + sink->about();
   Status status(data + "/status.json", release_name(release));
+  const std::shared_ptr<void> metrics = open_metrics(status);
   warm_up(model, status);
   note("ready; images from " + source->about() + ", answers to " + places);
   {

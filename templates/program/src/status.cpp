@@ -46,6 +46,7 @@ void Status::answered(Clock::duration took) {
   ++total_.frames;
   total_.busy += took;
   error_.clear();
+  trouble_.clear();
 }
 
 void Status::entered() {
@@ -63,6 +64,7 @@ void Status::answered() {
   leave_one();
   ++total_.frames;
   error_.clear();
+  trouble_.clear();
 }
 
 void Status::gone(bool dropped) {
@@ -76,10 +78,50 @@ void Status::watch(std::vector<Watched> stages) {
   watched_ = std::move(stages);
 }
 
-void Status::failed(const std::string& words) {
+void Status::failed(const std::string& words, bool lasts) {
   const std::lock_guard<std::mutex> lock(mutex_);
   ++errors_;
   error_ = words;
+  if (lasts) trouble_ = words;
+}
+
+std::string Status::trouble() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return trouble_;
+}
+
+std::string Status::prometheus() {
+  std::string text;
+  const auto number = [](double value) { return Json().number(value).text(); };
+  const auto family = [&text](const std::string& name, const char* type, const char* help) {
+    text += "# HELP " + name + " " + help + "\n# TYPE " + name + " " + type + "\n";
+  };
+  const auto single = [&](const std::string& name, const char* type, const char* help, double value) {
+    family(name, type, help);
+    text += name + " " + number(value) + "\n";
+  };
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const Count now = this->now();
+  single("edgepack_images_total", "counter", "Images answered.", static_cast<double>(now.frames));
+  single("edgepack_errors_total", "counter", "What went wrong, of images and of all else.", static_cast<double>(errors_));
+  single("edgepack_dropped_total", "counter", "Images that gave way to newer ones.", static_cast<double>(dropped_));
+  single("edgepack_busy_seconds_total", "counter", "Time in which there was work.", seconds(now.busy));
+  single("edgepack_uptime_seconds", "gauge", "Since the program began.", seconds(now.when - started_));
+  const auto each = [&](const std::string& name, const char* type, const char* help, const auto& of) {
+    if (!watched_.empty()) family(name, type, help);
+    for (std::size_t i = 0; i < watched_.size(); ++i) {
+      text += name + "{stage=\"" + watched_[i].stage->name() + "\"} " + number(of(i)) + "\n";
+    }
+  };
+  each("edgepack_stage_seconds_total", "counter", "Time that a stage worked.",
+       [&](std::size_t i) { return seconds(now.stages[i].busy); });
+  each("edgepack_stage_images_total", "counter", "Images that a stage has worked at.",
+       [&](std::size_t i) { return static_cast<double>(now.stages[i].pictures); });
+  each("edgepack_stage_waiting", "gauge", "Images that wait before a stage.",
+       [&](std::size_t i) { return static_cast<double>(watched_[i].waiting()); });
+  each("edgepack_stage_depth", "gauge", "Images that may wait there.",
+       [&](std::size_t i) { return static_cast<double>(watched_[i].depth); });
+  return text;
 }
 
 void Status::loop() {

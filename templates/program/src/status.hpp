@@ -40,7 +40,13 @@ class Status {
   void gone(bool dropped);
 
   /// Something went wrong; `words` is shown until an image is answered.
-  void failed(const std::string& words);
+  /// lasts: it is more than this one image.
+  void failed(const std::string& words, bool lasts = true);
+
+  /// All of it, in Prometheus' text format.
+  std::string prometheus();
+  /// What has gone wrong and lasts; empty where nothing has, or an image was answered since.
+  std::string trouble();
 
   /// One stage of several, and how many images wait before it.
   struct Watched {
@@ -82,7 +88,7 @@ class Status {
   std::vector<Watched> watched_;
   std::deque<Count> recent_;         // what `now` gave at the last writes at which there was work
   std::int64_t errors_ = 0;
-  std::string error_;
+  std::string error_, trouble_;
   std::thread thread_;  // last: it uses all of the above
 };
 
