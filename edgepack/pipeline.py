@@ -174,12 +174,14 @@ def _carry_out(
 ) -> None:
     """Run the steps of these stages that have no result, each once its needs have one."""
     work = {
-        step_id: Work(plan, plan.choices[target], store, _noter(events, step_id), slot)
-        for target, chain in plan.chains.items()
+        step_id: Work(one, one.choices[target], store, _noter(events, step_id), slot)
+        for one in (*plan.parts.values(), plan)
+        for target, chain in one.chains.items()
         for slot, step_id in chain.items()
     }
-    for chain in plan.chains.values():
-        _check_golden(work[chain["convert"]])
+    for one in (*plan.parts.values(), plan):
+        for chain in one.chains.values():
+            _check_golden(work[chain["convert"]])
     jobs = {
         step.id: Job(step.needs, _job(step, work[step.id], events, ran), alone=step.stage == "runtime")
         for step in plan.todo

@@ -15,7 +15,7 @@ from edgepack.compile.blocks import Block
 from edgepack.compile.errors import CompileError
 from edgepack.compile.flow import flow_of
 from edgepack.compile.program import ProgramBuild, build_program
-from edgepack.compile.render import ProgramSpec, ServiceSpec, TensorSpec
+from edgepack.compile.render import MemberSpec, ProgramSpec, ServiceSpec, TensorSpec
 from edgepack.compile.toolchains.select import prepare, toolchain
 from edgepack.errors import InputError
 from edgepack.manifest.blocks import PostBlock, PreBlock
@@ -118,6 +118,7 @@ def program_spec(work: Work, slot: str = "convert") -> ProgramSpec:
         precision=choice.precision,
         num_threads=choice.options.threads,
         form=manifest.form,
+        members=_members(work),
         service=_service(manifest.service),
     )
 
@@ -125,6 +126,22 @@ def program_spec(work: Work, slot: str = "convert") -> ProgramSpec:
 def _service(said: Service) -> ServiceSpec:
     values = said.model_dump()
     return ServiceSpec(**values.pop("batching"), **values)
+
+
+def _members(work: Work) -> tuple[MemberSpec, ...]:
+    found = []
+    for name, part in work.plan.parts.items():
+        report, manifest = work.part_result(name).report, part.project.manifest
+        found.append(
+            MemberSpec(
+                name,
+                tuple(_block(block) for block in manifest.pre),
+                tuple(_block(block) for block in manifest.post),
+                tuple(_tensor(row) for row in report["inputs"]),
+                tuple(_tensor(row) for row in report["outputs"]),
+            )
+        )
+    return tuple(found)
 
 
 def _block(block: PreBlock | PostBlock) -> Block:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -50,6 +50,17 @@ class TensorSpec:
 
 
 @dataclass(frozen=True)
+class MemberSpec:
+    """A model beside the first one, asked by `each` in its ``post``."""
+
+    name: str
+    pre: tuple[Block, ...]
+    post: tuple[Block, ...]
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+
+@dataclass(frozen=True)
 class ServiceSpec:
     """How the form `service` listens, and how much it takes: the manifest's `service`, flat."""
 
@@ -88,6 +99,7 @@ class ProgramSpec:
     most_pixels: int = 25_000_000
     form: str = "app"
     service: ServiceSpec = ServiceSpec()
+    members: tuple[MemberSpec, ...] = ()
 
     @property
     def backend(self) -> str:
@@ -102,9 +114,14 @@ class ProgramSpec:
             raise InputError(f"the version {self.version} is not like 1.2.0", where="edgepack.yaml")
         return int(numbers[1]), int(numbers[2]), int(numbers[3])
 
+    def sections(self) -> tuple[tuple[str, tuple[Block, ...]], ...]:
+        """Each ``pre`` and each ``post``, the first model's first."""
+        every = ((self.pre, self.post), *((one.pre, one.post) for one in self.members))
+        return tuple((name, of) for pre, post in every for name, of in (("pre", pre), ("post", post)))
+
     def sources(self) -> tuple[str, ...]:
         """The project's own C++ files, each once, in the order of their first use."""
-        blocks = (block for block in (*self.pre, *self.post) if block.kind == "code")
+        blocks = (block for _, of in self.sections() for block in of if block.kind == "code")
         return tuple(dict.fromkeys(str(PurePosixPath(block.file)) for block in blocks))
 
     def more_objects(self) -> tuple[str, ...]:
@@ -134,14 +151,14 @@ class Entry:
 def entries(spec: ProgramSpec) -> tuple[Entry, ...]:
     """Every entry that the manifest names, each once."""
     found: dict[tuple[str, str], Entry] = {}
-    for pre, blocks in ((True, spec.pre), (False, spec.post)):
+    for section, blocks in spec.sections():
         for block in blocks:
             if block.kind != "code":
                 continue
             name = block.entry.rsplit("::", 1)[-1]
             signature = (
                 f"edgepack::Tensor {name}(const edgepack::Tensor& image)"
-                if pre
+                if section == "pre"
                 else f"void {name}(const std::vector<edgepack::Tensor>& outputs, edgepack::Record& record)"
             )
             file = str(PurePosixPath(block.file))
@@ -182,17 +199,20 @@ def template_names(form: str) -> tuple[str, ...]:
 
 def check(spec: ProgramSpec) -> None:
     """Refuse what would become wrong or dangerous C++. Raises InputError."""
-    for found in _steps(spec).values():
-        for step in found:
-            if step.kind == "code":
-                entry(step.block.entry)
-                cmake_path(step.block.file)
+    for _, blocks in spec.sections():
+        for block in blocks:
+            if block.kind == "code":
+                entry(block.entry)
+                cmake_path(block.file)
     if len(spec.inputs) != 1 or not spec.outputs:
         raise InputError(
             f"the model has {len(spec.inputs)} inputs and {len(spec.outputs)} outputs",
             why="a program gives one image to one input, and needs an output",
         )
-    for tensor in (*spec.inputs, *spec.outputs):
+    members = [tensor for one in spec.members for tensor in (*one.inputs, *one.outputs)]
+    if any(len(one.inputs) != 1 or not one.outputs for one in spec.members):
+        raise InputError("a model beside the first one has not one input and an output", where="models")
+    for tensor in (*spec.inputs, *spec.outputs, *members):
         if not tensor.shape or any(axis < 1 for axis in tensor.shape):
             raise InputError(
                 f"the tensor {tensor.tensor} has the shape {list(tensor.shape)}",
@@ -207,7 +227,7 @@ def check(spec: ProgramSpec) -> None:
         cmake_path(spec.flow.code)
 
 
-def _steps(spec: ProgramSpec) -> dict[str, tuple[Step, ...]]:
+def _steps(spec: ProgramSpec | MemberSpec) -> dict[str, tuple[Step, ...]]:
     outputs = [tensor.tensor for tensor in spec.outputs]
     return {"pre": steps("pre", spec.pre, outputs), "post": steps("post", spec.post, outputs)}
 
@@ -215,12 +235,18 @@ def _steps(spec: ProgramSpec) -> dict[str, tuple[Step, ...]]:
 def _rendered(spec: ProgramSpec, template: Path) -> dict[str, bytes]:
     environment = _environment(template)
     found = _steps(spec)
+    members = [(one, _steps(one)) for one in spec.members]
+    every = (found, *(steps for _, steps in members))
     known = {
         "spec": spec,
         "entries": entries(spec),
         "sources": spec.sources(),
-        "steps": {section: [(s.kind, s.by, s.block) for s in those] for section, those in found.items()},
-        "headers": headers(*found.values()),
+        "steps": _told(found),
+        "members": [
+            {"name": one.name, **_told(steps), "inputs": one.inputs, "outputs": one.outputs}
+            for one, steps in members
+        ],
+        "headers": headers(*(those for steps in every for those in steps.values())),
         "decoders": [word for word in DECODERS if word in spec.formats],
     }
     files: dict[str, bytes] = {}
@@ -239,6 +265,10 @@ def _rendered(spec: ProgramSpec, template: Path) -> dict[str, bytes]:
     return files
 
 
+def _told(found: Mapping[str, tuple[Step, ...]]) -> dict[str, list[tuple[str, Any, Block]]]:
+    return {section: [(s.kind, s.by, s.block) for s in those] for section, those in found.items()}
+
+
 def _environment(template: Path) -> Any:
     import jinja2
 
@@ -252,6 +282,7 @@ def _environment(template: Path) -> Any:
     for quoting in (
         cpp_string,
         cpp_strings,
+        cpp_name,
         name,
         number,
         numbers,
@@ -287,6 +318,11 @@ def name(value: str) -> str:
     if not _WORD.fullmatch(value):
         raise InputError(f"{value!r} is not a word of lower-case letters and digits")
     return value
+
+
+def cpp_name(value: str) -> str:
+    """A project's own word as a C++ name, which is no keyword then."""
+    return f"model_{entry(value)}"
 
 
 def number(value: float) -> str:

@@ -109,6 +109,11 @@ def _lay_out(work: Work, release: Path) -> None:
     outputs = {
         f"bin/{work.project.manifest.name}": work.result("compile").outputs["program"],
         **{f"model/{name}": output for name, output in work.result("convert").outputs.items()},
+        **{
+            f"model/{part}/{name}": output
+            for part in work.plan.parts
+            for name, output in work.part_result(part).outputs.items()
+        },
     }
     # The library by its soname, which is what the program asks for.
     for name, output in work.result("compile").outputs.items():

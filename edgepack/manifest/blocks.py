@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
+from edgepack.manifest.graph import Each
 from edgepack.manifest.labels import Labels
 from edgepack.manifest.rules import Alarm, Count, Debounce, Dwell, Line, Schedule, Zone, wrong_rules
 from edgepack.manifest.words import Entry, InsidePath, Model, matching
@@ -299,6 +300,18 @@ class PostBlock(_Block):
     schedule: Schedule | None = None
     debounce: Debounce | None = None
     alarm: Alarm | None = None
+    each: Each | None = None
+
+
+class Member(Model):
+    """A model beside the first one, asked by `each`."""
+
+    file: InsidePath = Field(description="the trained model: ONNX, or what `edgepack recipes` leads from")
+    golden: InsidePath | None = Field(
+        default=None, description="recorded inputs and its outputs (.npz): it is proven alone, on this host"
+    )
+    pre: list[PreBlock] = Field(default=[], description="steps from a part of the picture to its input")
+    post: list[PostBlock] = Field(default=[], description="steps from its outputs to a record, for one box")
 
 
 def _kinds(block: type[_Block]) -> Mapping[str, type[Model]]:

@@ -13,9 +13,11 @@ from pydantic import Field, model_validator
 from edgepack import document
 from edgepack.errors import InputError, Problem
 from edgepack.manifest import labels, pointer
-from edgepack.manifest.blocks import PostBlock, PreBlock, misplaced
+from edgepack.manifest.blocks import Member, PostBlock, PreBlock, misplaced
 from edgepack.manifest.flow import Metrics, Queue, Sink, Sinks, Source, Watchdog
+from edgepack.manifest.graph import wrong_graph
 from edgepack.manifest.model import ModelSection, Parity, PythonCode, TargetOptions
+from edgepack.manifest.rules import Word
 from edgepack.manifest.service import Service
 from edgepack.manifest.words import Model, Name, TargetId, Version
 
@@ -67,6 +69,9 @@ class Manifest(Model):
     )
     post: list[PostBlock] = Field(
         default=[], description="steps from the model's outputs to the answer, in order; your own C++ last"
+    )
+    models: dict[Word, Member] = Field(
+        default={}, description="models beside the first one, by names of yours; `each` in `post` asks them"
     )
     source: Source = Source()
     sink: Sinks = Field(
@@ -131,6 +136,10 @@ def load(folder: Path) -> Project:
         project, problems = _with_labels(project)
         manifest = project.manifest
     problems += [doc.problem(words, path) for path, words in misplaced(manifest.pre, manifest.post)]
+    problems += [doc.problem(words, path) for path, words in wrong_graph(manifest)]
+    for name, member in manifest.models.items():
+        wrong = misplaced(member.pre, member.post)
+        problems += [doc.problem(words, ("models", name, *path)) for path, words in wrong]
     if problems:
         raise doc.wrong(*problems)
     return project
@@ -194,6 +203,10 @@ def named_files(manifest: Manifest) -> list[tuple[Place, str]]:
         known = None if block.kind == "code" else getattr(getattr(block, block.kind), "labels", None)
         file = known if isinstance(known, str) else getattr(known, "file", None)
         named.append((("post", index, block.kind, "labels"), file))
+    for name, member in manifest.models.items():
+        named += [(("models", name, "file"), member.file), (("models", name, "golden"), member.golden)]
+        for section, steps in (("pre", member.pre), ("post", member.post)):
+            named += [(("models", name, section, i, "code"), step.code) for i, step in enumerate(steps)]
     return [(path, relative) for path, relative in named if relative]
 
 

@@ -236,7 +236,7 @@ def wrong_rules(steps: Sequence[tuple[str, Any]]) -> Iterator[tuple[int, str]]:
 def _wrong(
     kind: str, rule: Any, seen: dict[str, str], kinds: set[str], labels: list[str] | None
 ) -> Iterator[str]:
-    code = "code" in kinds
+    code = bool(kinds & {"code", "each"})  # which may set any field
     taken = next((name for name in _sets(kind, rule) if name in _OWN or name in seen), None)
     if taken is not None:
         yield f"the record's field `{taken}` is set by another block: take another name"

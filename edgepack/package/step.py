@@ -88,6 +88,9 @@ def _layers(work: Work, temporary: Path) -> dict[str, dict[str, Content]]:
             for file, output in work.result("convert").outputs.items()
         },
     }
+    for part in work.plan.parts:
+        for file, output in work.part_result(part).outputs.items():
+            layers["model"][f"model/{part}/{file}"] = Content(store.blob(output.sha256))
     libraries = {
         file: Content(store.blob(output.sha256))
         for file, output in work.result("compile").outputs.items()

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from edgepack.errors import UsageError
+from edgepack.manifest.graph import part_of
 from edgepack.manifest.model import TargetOptions
 from edgepack.manifest.project import Project
+from edgepack.plan.chain import format_of
 from edgepack.plan.choose import choose
 from edgepack.plan.program_steps import has_program, model_step, no_program, program_steps
 from edgepack.plan.proof_steps import proof_steps
@@ -26,18 +28,31 @@ def plan_build(
     it cannot write the precision.
     """
     choices = {t.id: _told(snapshot, choose(snapshot, t, toolchain)) for t in snapshot.targets.values()}
-    steps: dict[str, Step] = {}
+    parts = {name: _part(snapshot, toolchain, name) for name in snapshot.project.manifest.models}
+    steps: dict[str, Step] = {one.id: one for part in parts.values() for one in part.steps.values()}
     chains: dict[str, dict[str, str]] = {}
     for target_id, choice in choices.items():
         found = proof_steps(snapshot, choice, proof=proof)
         if program and has_program(snapshot, choice):
-            found |= program_steps(snapshot, choice, found)
+            beside = {name: part.chains[target_id] for name, part in parts.items()}
+            found |= program_steps(
+                snapshot, choice, found, {n: [steps[i] for i in c.values()] for n, c in beside.items()}
+            )
         elif program:
             found["model"] = model_step(snapshot, choice, found)
         chains[target_id] = {slot: step.id for slot, step in found.items()}
         for step in found.values():
             steps.setdefault(step.id, step)
-    return Plan(snapshot.project, choices, steps, chains)
+    return Plan(snapshot.project, choices, steps, chains, parts)
+
+
+def _part(snapshot: Snapshot, toolchain: str | None, name: str) -> Plan:
+    """How one of `models` is converted, and proven alone where it has golden vectors."""
+    manifest = part_of(snapshot.project.manifest, name)
+    project = replace(snapshot.project, manifest=manifest)
+    form = format_of(manifest.model.file, snapshot.recipes, project.folder)
+    its = replace(snapshot, project=project, format=form, weights={})
+    return plan_build(its, toolchain, proof=True, program=False)
 
 
 def _told(snapshot: Snapshot, choice: Choice) -> Choice:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from edgepack.catalog import ncnn_layers
 from edgepack.catalog.architectures import architecture
@@ -12,7 +12,7 @@ from edgepack.catalog.runtimes import DEFAULT_GLIBC, linkage
 from edgepack.catalog.toolchains import label
 from edgepack.catalog.vendor_runtimes import VENDORS
 from edgepack.errors import InputError
-from edgepack.manifest.project import Project
+from edgepack.manifest.project import Manifest, Project
 from edgepack.plan.gates import gates_of
 from edgepack.plan.keys import make_step
 from edgepack.plan.libraries import library_steps
@@ -48,8 +48,16 @@ def model_step(snapshot: Snapshot, choice: Choice, before: Mapping[str, Step]) -
     return make_step(snapshot, name, "model", inputs, needs)
 
 
-def program_steps(snapshot: Snapshot, choice: Choice, before: Mapping[str, Step]) -> dict[str, Step]:
-    """runtime, compile, verify, and package or sdk; ``before``: the steps that prove the converted model."""
+def program_steps(
+    snapshot: Snapshot,
+    choice: Choice,
+    before: Mapping[str, Step],
+    parts: Mapping[str, Sequence[Step]] | None = None,
+) -> dict[str, Step]:
+    """runtime, compile, verify, and package or sdk; ``before``: the steps that prove the converted model.
+
+    parts: those of each model beside the first one.
+    """
     manifest = snapshot.project.manifest
     target = choice.target
     here = f"{manifest.name}@{target.id}"
@@ -60,12 +68,13 @@ def program_steps(snapshot: Snapshot, choice: Choice, before: Mapping[str, Step]
     glibc = glibc_of(snapshot.project, choice)
     libraries = library_steps(snapshot.libraries, manifest, choice, glibc, snapshot.results)
     keys = {slot: step.key for slot, step in libraries.items()}
+    beside, others = _others(manifest, parts or {})
     compiled = make_step(
         snapshot,
         f"{here}/compile",
         "compile",
-        {**_compile_inputs(snapshot, choice, convert, runtime), **keys},
-        (convert.id, runtime.id, *(step.id for step in libraries.values())),
+        {**_compile_inputs(snapshot, choice, convert, runtime), **keys, **others},
+        (convert.id, runtime.id, *(step.id for step in (*libraries.values(), *beside))),
     )
     golden = manifest.model.golden
     # Needs are named though others have them too: with those cached, the order would be lost.
@@ -95,6 +104,20 @@ def program_steps(snapshot: Snapshot, choice: Choice, before: Mapping[str, Step]
         (convert.id, *proven, compiled.id, verify.id),
     )
     return {"runtime": runtime, **libraries, "compile": compiled, "verify": verify, last: package}
+
+
+def _others(
+    manifest: Manifest, parts: Mapping[str, Sequence[Step]]
+) -> tuple[tuple[Step, ...], dict[str, str]]:
+    """What the program waits for of the models beside the first one, and what it depends on.
+
+    Their parity too: no program is made of a model that did not pass.
+    """
+    steps = tuple(s for own in parts.values() for s in own if s.stage in ("convert", "parity"))
+    inputs = {f"{step.stage} of {step.id.partition('/')[0]}": step.key for step in steps}
+    if parts:
+        inputs["models"] = digest_of([one.model_dump(mode="json") for one in manifest.models.values()])
+    return steps, inputs
 
 
 def glibc_of(project: Project, choice: Choice) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edgepack.catalog.recipes import Recipe
@@ -80,6 +80,9 @@ class Plan:
     # target id → slot → step id. A slot is a stage, or one of several of a stage: ``import:tflite-onnx``, or
     # ``prepare:after``, the part of a split model that another target gets.
     chains: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    # Of each model beside the first one, by its name in the manifest: how it is converted and proven. Its
+    # steps are in ``steps`` too.
+    parts: Mapping[str, Plan] = field(default_factory=dict)
 
     def step(self, target: str, slot: str) -> Step:
         """The step of one slot for one target; several targets may share it."""
@@ -128,6 +131,10 @@ class Work:
                 fix="run the same command again: it was taken out, and is made anew",
             )
         return result
+
+    def part_result(self, name: str) -> Result:
+        """The converted model of one of `models`, for this target."""
+        return replace(self, plan=self.plan.parts[name], slot="convert").result("convert")
 
     def log(self, stage: str) -> Path:
         """Where the programs that a step runs leave their noise."""

@@ -1,9 +1,8 @@
 // Lets a test run any block on any numbers: one question a line, one line of JSON as the answer. Everything comes
 // as words: a list is its length and its values, a text the hexadecimal digits of its bytes after an `x`.
-#include <cstdlib>
 #include <functional>
 #include <iostream>
-#include <sstream>
+#include <numeric>
 
 #include "blocks/alarm.hpp"
 #include "blocks/color.hpp"
@@ -12,6 +11,7 @@
 #include "blocks/ctc.hpp"
 #include "blocks/debounce.hpp"
 #include "blocks/dwell.hpp"
+#include "blocks/each.hpp"
 #include "blocks/layout.hpp"
 #include "blocks/letterbox.hpp"
 #include "blocks/line.hpp"
@@ -29,72 +29,12 @@
 #include "blocks/zone.hpp"
 #include "image.hpp"
 #include "json.hpp"
+#include "words.hpp"
 
 namespace {
 
 using namespace edgepack;
 using program::Json;
-
-// Not `in >> value`, which knows neither NaN nor the smallest numbers.
-double real(std::istream& in) {
-  std::string word;
-  in >> word;
-  return std::strtod(word.c_str(), nullptr);
-}
-
-int whole(std::istream& in) { return static_cast<int>(real(in)); }
-
-template <class Item>
-auto list(std::istream& in, Item item) {
-  std::vector<decltype(item(in))> values;
-  for (int left = whole(in); left > 0; --left) values.push_back(item(in));
-  return values;
-}
-
-std::vector<double> reals(std::istream& in) { return list(in, real); }
-
-float single(std::istream& in) { return static_cast<float>(real(in)); }
-
-std::string text(std::istream& in) {
-  std::string word, bytes;
-  in >> word;
-  for (std::size_t i = 1; i + 1 < word.size(); i += 2) {
-    bytes += static_cast<char>(std::stoi(word.substr(i, 2), nullptr, 16));
-  }
-  return bytes;
-}
-
-Tensor tensor(std::istream& in) {
-  Tensor result;
-  result.shape = list(in, whole);
-  result.data = list(in, single);
-  return result;
-}
-
-blocks::Geometry geometry(std::istream& in) {
-  blocks::Geometry result;
-  result.height = whole(in);
-  result.width = whole(in);
-  result.rows = whole(in);
-  result.columns = whole(in);
-  result.scale_y = real(in);
-  result.scale_x = real(in);
-  result.shift_y = real(in);
-  result.shift_x = real(in);
-  return result;
-}
-
-Detection detection(std::istream& in) {
-  Detection one;
-  one.kind = whole(in);
-  one.score = single(in);
-  one.x0 = single(in);
-  one.y0 = single(in);
-  one.x1 = single(in);
-  one.y1 = single(in);
-  one.name = text(in);
-  return one;
-}
 
 Json& say(Json& json, const Tensor& result) {
   const std::vector<std::int64_t> shape(result.shape.begin(), result.shape.end());
@@ -355,6 +295,32 @@ std::string stale(std::istream& in) {
   });
 }
 
+/// The part of a picture under a box.
+std::string part(std::istream& in) {
+  const double grow = real(in);
+  const Detection one = detection(in);
+  return said(blocks::part(tensor(in), one, grow));
+}
+
+/// A second model that says of each part what the fields of the same number are: 1 of kind `whole`, and a text.
+std::string each(std::istream& in) {
+  const std::size_t most = static_cast<std::size_t>(whole(in));
+  const blocks::Each by{"second", list(in, text), real(in), most};
+  Record record;
+  record.set_detections(list(in, detection));
+  const bool broken = whole(in) != 0;
+  int asked = 0;
+  blocks::each(by, tensor(in), [&](const Tensor& image) {
+    Record one;
+    if (asked++ > 0 || !broken) one.set("rows", image.shape[1]);
+    if (asked == 1 && broken) one.set("rows", "a text");
+    one.set("mean", std::accumulate(image.data.begin(), image.data.end(), 0.0) / static_cast<double>(image.data.size()));
+    if (image.shape[2] > 4) one.set("wide", "yes");
+    return one;
+  }, record);
+  return said(record);
+}
+
 /// Pictures one after the other: a list of records.
 std::string track(std::istream& in) {
   const double overlap = real(in);
@@ -378,7 +344,7 @@ int main() {
       {"yolo", yolo},     {"normalize", normalize}, {"topk", topk},   {"ctc", ctc},     {"threshold", threshold},
       {"pick", pick},     {"track", track},         {"follow", follow}, {"zone", zone}, {"line", line},
       {"dwell", dwell},   {"schedule", schedule},   {"debounce", debounce}, {"alarm", alarms}, {"stale", stale},
-      {"logmel", logmel}, {"file", file},
+      {"logmel", logmel}, {"file", file}, {"part", part}, {"each", each},
       {"softmax", [](std::istream& in) { return said(blocks::softmax(tensor(in))); }},
       {"sigmoid", [](std::istream& in) { return said(blocks::sigmoid(tensor(in))); }},
   };

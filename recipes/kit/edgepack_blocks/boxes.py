@@ -120,3 +120,17 @@ class Tracker:
         fresh = [(one, 0) for f, one in enumerate(said) if f not in numbers]
         self._known = [(one, missed) for one, missed in stay if missed <= self._patience] + fresh
         return said
+
+
+def part(picture: np.ndarray, one: Detection, grow: float = 0.0) -> np.ndarray:
+    """What lies under a box in a picture (C, H, W): all pixels that it touches, inside the picture.
+
+    grow: larger by so much of its sides on each side. Without rows or columns where it lies outside.
+    """
+    _, height, width = picture.shape
+    x0, y0, x1, y1 = map(float, one.sides)
+    left, right = np.floor(x0 - grow * (x1 - x0)), np.ceil(x1 + grow * (x1 - x0))
+    top, bottom = np.floor(y0 - grow * (y1 - y0)), np.ceil(y1 + grow * (y1 - y0))
+    rows = slice(*(int(np.clip(at, 0, height)) for at in (top, bottom)))
+    columns = slice(*(int(np.clip(at, 0, width)) for at in (left, right)))
+    return picture[:, rows, columns]

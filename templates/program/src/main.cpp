@@ -13,6 +13,7 @@
 #include "config.hpp"
 #include "file.hpp"
 #include "json.hpp"
+#include "pipeline.hpp"
 
 namespace edgepack::program {
 
@@ -116,6 +117,18 @@ Words words_of(int argc, char** argv) {
   return words;
 }
 
+/// Also the models that `post` asks, before a picture comes.
+template <class Command>
+int with_models(const std::string& release, Command command) {
+  try {
+    open_models(release + "/model", load_model);
+  } catch (const ModelError& error) {
+    complain(error.what());
+    return Exit::model;
+  }
+  return command();
+}
+
 int dispatch(Words words, const char* called_as) {
   if (!words.problem.empty()) return usage(words.problem);
   if (words.release.empty()) words.release = own_release(called_as);
@@ -124,14 +137,16 @@ int dispatch(Words words, const char* called_as) {
   if (words.command == "about") return words.files.empty() ? about() : usage("about takes no file");
   if (words.command == "verify") {
     if (words.files.size() > 1) return usage("verify takes one folder");
-    return verify(words.release, words.files.empty() ? words.release + "/golden" : words.files[0]);
+    const std::string golden = words.files.empty() ? words.release + "/golden" : words.files[0];
+    return with_models(words.release, [&] { return verify(words.release, golden); });
   }
   if (words.command == "infer") {
-    return words.files.empty() ? usage("infer needs a file") : infer(words.release, words.files, words.with_outputs);
+    if (words.files.empty()) return usage("infer needs a file");
+    return with_models(words.release, [&] { return infer(words.release, words.files, words.with_outputs); });
   }
   if (words.command == "run") {
     if (words.data.empty() || !words.files.empty()) return usage("run takes --data DIR");
-    return run(words.release, words.data);
+    return with_models(words.release, [&] { return run(words.release, words.data); });
   }
   return usage(words.command.empty() ? "" : "unknown command " + words.command);
 }

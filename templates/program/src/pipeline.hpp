@@ -18,6 +18,11 @@ Tensor prepare(Tensor image, blocks::Geometry& geometry);
 /// `post`: the model's outputs → the record. geometry: what `prepare` left, for places in the image.
 Record interpret(std::vector<Tensor> outputs, const blocks::Geometry& geometry, const Moment& when);
 
+using Loader = std::unique_ptr<Model> (*)(const std::string& folder, const Config& config);
+
+/// Loads the models beside the first one, which `post` asks: each in a folder of its name in `folder`. Throws ModelError.
+void open_models(const std::string& folder, Loader load);
+
 /// That of a golden vector: one a second, from 0 on.
 inline Moment sample_moment(std::size_t n) { return {static_cast<double>(n), static_cast<double>(n)}; }
 

@@ -67,7 +67,9 @@ struct RecordCheck {
   void compare(std::size_t sample, const Record::Value* said) {
     ++of;
     if (said == nullptr) return;
-    if (reference.type() == NpyArray::Type::int64) {
+    if (reference.shape().size() == 2) {
+      agree += same_list(sample, *said) ? 1 : 0;
+    } else if (reference.type() == NpyArray::Type::int64) {
       agree += same_integer(*said, reference.integers(sample)[0]) ? 1 : 0;
     } else {
       agree += near(*said, static_cast<double>(reference.floats(sample)[0])) ? 1 : 0;
@@ -78,6 +80,26 @@ struct RecordCheck {
   bool ok() const { return static_cast<double>(agree) + 1e-9 >= config.records * static_cast<double>(of); }
 
  private:
+  /// A list as long as the reference's row, whose end may be filled: with -1, or of floats with NaN.
+  bool same_list(std::size_t sample, const Record::Value& said) const {
+    if (const auto* integers = std::get_if<std::vector<std::int64_t>>(&said)) {
+      if (reference.type() != NpyArray::Type::int64) return false;
+      std::vector<std::int64_t> expected = reference.integers(sample);
+      if (integers->size() > expected.size()) return false;
+      return std::equal(integers->begin(), integers->end(), expected.begin()) &&
+             std::all_of(expected.begin() + static_cast<std::ptrdiff_t>(integers->size()), expected.end(), [](auto rest) { return rest == -1; });
+    }
+    const auto* numbers = std::get_if<std::vector<float>>(&said);
+    if (numbers == nullptr || reference.type() != NpyArray::Type::float32) return false;
+    const std::vector<float> expected = reference.floats(sample);
+    if (numbers->size() > expected.size()) return false;
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      const bool nothing = std::isnan(expected[i]);
+      if (i >= numbers->size() || std::isnan((*numbers)[i]) ? !nothing : !near(static_cast<double>((*numbers)[i]), static_cast<double>(expected[i]))) return false;
+    }
+    return true;
+  }
+
   static bool same_integer(const Record::Value& said, std::int64_t expected) {
     if (const auto* integer = std::get_if<std::int64_t>(&said)) return *integer == expected;
     if (const auto* truth = std::get_if<bool>(&said)) return static_cast<std::int64_t>(*truth) == expected;
@@ -183,7 +205,8 @@ class Golden {
       const std::string field = name.substr(start.size(), name.size() - start.size() - end.size());
       const NpyArray& array = records_.emplace(field, folder + "/" + name).first->second.reference;
       const bool integers = array.type() == NpyArray::Type::int64;
-      fits(folder + "/" + name, array, integers ? NpyArray::Type::int64 : NpyArray::Type::float32, 1);
+      const std::size_t row = array.shape().size() == 2 ? array.row_elements() : 1;  // a list; or one value
+      fits(folder + "/" + name, array, integers ? NpyArray::Type::int64 : NpyArray::Type::float32, row);
     }
   }
 

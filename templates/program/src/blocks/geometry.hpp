@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <memory>
 
 #include "edgepack/edgepack.h"
 
@@ -15,6 +16,7 @@ struct Geometry {
   int height = 0, width = 0;  // of the picture as it came; 0: lost, or no picture
   int rows = 0, columns = 0;  // of what it is now
   double scale_y = 1, scale_x = 1, shift_y = 0, shift_x = 0;
+  std::shared_ptr<const Tensor> picture;  // as it came, where another model is asked about its parts
 
   Geometry() = default;
 
