@@ -87,7 +87,7 @@ def _row(status: NodeStatus, built: str | None) -> list[str]:
     if status.restarts:
         notes.append(f"restarted {status.restarts} times")
     slow = status.slowest
-    if status.running and slow:
+    if status.running and slow and slow.busy >= 0.5:  # else the source has no more pictures
         notes.append(f"{slow.stage} takes most: {slow.ms:.1f} ms a picture, busy {slow.busy:.0%}")
     if status.dropped:
         notes.append(f"{status.dropped} dropped")
