@@ -38,14 +38,14 @@ class Signature:
     operators: dict[str, int]
 
 
-def read(file: Path) -> Signature:
-    """Raises ModelError where it is no ONNX file, or an input's shape is not fixed."""
+def read(file: Path, *, fixed: bool = True) -> Signature:
+    """Raises ModelError where it is no ONNX file, or an input is not ``fixed`` (an open axis is ≤ 0)."""
     try:
         with file.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as data:
             found = _model(data)
     except (OSError, ValueError, UnicodeDecodeError) as error:
         raise ModelError(f"{file.name} is not an ONNX model", where=str(file), why=str(error)) from None
-    open_inputs = [t.name for t in found.inputs if any(axis <= 0 for axis in t.shape)]
+    open_inputs = [t.name for t in found.inputs if fixed and any(axis <= 0 for axis in t.shape)]
     if not found.inputs or not found.outputs or open_inputs:
         why = f"the shape of {open_inputs[0]} is not fixed" if open_inputs else "it has no inputs or outputs"
         raise ModelError(f"{file.name} cannot be converted as it is", where=str(file), why=why)
