@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edgepack.bundle import open_bundle
 from edgepack.catalog.native_build import HelperSpec
 from edgepack.compile.native import build_helper
 from edgepack.store import digest_file
@@ -135,8 +136,9 @@ def built(folder: Path) -> tuple[bytes, bytes]:
     for _ in range(2):
         edgepack = Path(sys.executable).parent / "edgepack"
         subprocess.run([edgepack, "build", "x86_64", "-C", project], check=True, capture_output=True)
-        unpacked = next((project / ".edgepack" / "work").rglob("bin/digits"))
-        made.append(unpacked.read_bytes())
+        bundle = open_bundle(project / "dist" / "digits@x86_64")
+        with bundle.open(next(file for file in bundle.files if file.path == "bin/digits")) as program:
+            made.append(program.read())
         post = project / "src" / "post.cpp"
         post.write_text(
             post.read_text().replace(
