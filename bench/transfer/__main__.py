@@ -140,11 +140,10 @@ def built(folder: Path) -> tuple[bytes, bytes]:
         with bundle.open(next(file for file in bundle.files if file.path == "bin/digits")) as program:
             made.append(program.read())
         post = project / "src" / "post.cpp"
-        post.write_text(
-            post.read_text().replace(
-                'record.set("class"', 'record.set("sure", *best > 0.5);\n    record.set("class"'
-            )
-        )
+        text = post.read_text()
+        # Another program with the same answers: what is added is zero, and the compiler may not know it.
+        post.write_text(text.replace("(*best)", "(*best) + 0.0 * static_cast<double>(*best)"))
+        assert post.read_text() != text
     assert made[0] != made[1]
     return made[0], made[1]
 
