@@ -78,30 +78,29 @@ static void keep(struct packed *best, const struct block *about, const uint8_t *
   memcpy(best->bytes, bytes, packed);
 }
 
-/* The width and phase whose differences shrink the most, by a part of the block and little effort. */
-static void try_delta(const struct job *job, struct worker *worker, uint64_t at, uint32_t made, uint64_t base_at,
-                      struct packed *best) {
-  const uint8_t *file = job->file.bytes + at, *base = job->base.bytes + base_at;
-  const uint32_t sample = made < SAMPLE ? made : SAMPLE;
-  const uint32_t from = ((made - sample) / 2) & ~3u;
-  unsigned width = 1, phase = 0;
+/* The width and phase whose differences shrink the most, by a part of the block and little effort; then all of it.
+ * base: NULL for differences to nothing. */
+static void try_numbers(struct worker *worker, const uint8_t *file, const uint8_t *base, struct block about,
+                        struct packed *best) {
+  const uint32_t sample = about.made < SAMPLE ? about.made : SAMPLE;
+  const uint32_t from = ((about.made - sample) / 2) & ~3u;
   size_t least = SIZE_MAX;
-  for (unsigned w = 1; w <= 4; w *= 2) {
-    for (unsigned p = 0; p < w; ++p) {
-      delta_of(file + from, base + from, sample, w, p, worker->numbers);
+  for (unsigned width = base == NULL ? 2 : 1; width <= 4; width *= 2) {
+    for (unsigned phase = 0; phase < width; ++phase) {
+      delta_of(file + from, base == NULL ? NULL : base + from, sample, width, phase, worker->numbers);
       const size_t packed = squeeze(worker->quick, worker->numbers, sample, NULL, 0, worker->tried, worker->room);
       if (packed < least) {
         least = packed;
-        width = w;
-        phase = p;
+        about.width = width;
+        about.phase = phase;
       }
     }
   }
-  struct block about = {.kind = BLOCK_DELTA, .made = made, .width = width, .phase = phase, .base_at = base_at,
-                        .base_length = made};
-  delta_of(file, base, made, width, phase, worker->numbers);
+  /* Weights without a base give little: where a part of them gives nothing, the whole is not tried. */
+  if (base == NULL && least >= sample) return;
+  delta_of(file, base, about.made, about.width, about.phase, worker->numbers);
   keep(best, &about, worker->tried,
-       squeeze(worker->thorough, worker->numbers, made, NULL, 0, worker->tried, worker->room));
+       squeeze(worker->thorough, worker->numbers, about.made, NULL, 0, worker->tried, worker->room));
 }
 
 static void try_patch(const struct job *job, struct worker *worker, uint64_t at, uint32_t made, uint64_t base_at,
@@ -142,8 +141,12 @@ static void encode(const struct job *job, struct worker *worker, uint64_t at, ui
   memcpy(best->bytes, file, made);
   if (job->base.size > 0) {
     try_patch(job, worker, at, made, base_at, best);
-    if (inside) try_delta(job, worker, at, made, base_at, best);
+    if (inside) {
+      const struct block delta = {.kind = BLOCK_DELTA, .made = made, .base_at = base_at, .base_length = made};
+      try_numbers(worker, file, job->base.bytes + base_at, delta, best);
+    }
   }
+  try_numbers(worker, file, NULL, (struct block){.kind = BLOCK_PLANES, .made = made}, best);
   struct block about = {.kind = BLOCK_ZSTD, .made = made};
   keep(best, &about, worker->tried, squeeze(worker->thorough, file, made, NULL, 0, worker->tried, worker->room));
 }
@@ -195,7 +198,7 @@ static void write_parcel(const struct job *job, const struct parcel *about, cons
   FILE *to = fopen(path, "we");
   if (to == NULL) fail("write", "%s: %s", path, strerror(errno));
   uint8_t head[PARCEL_HEAD];
-  unsigned long long made[BLOCK_DELTA + 1] = {0}, sent[BLOCK_DELTA + 1] = {0};
+  unsigned long long made[BLOCK_PLANES + 1] = {0}, sent[BLOCK_PLANES + 1] = {0};
   parcel_write(about, head);
   put(to, path, head, PARCEL_HEAD);
   for (uint64_t i = 0; i < job->count; ++i) {
@@ -208,9 +211,9 @@ static void write_parcel(const struct job *job, const struct parcel *about, cons
     }
   }
   if (fflush(to) != 0 || fclose(to) != 0) fail("write", "%s: %s", path, strerror(errno));
-  static const char *const names[] = {"raw", "zstd", "copy", "patch", "delta"};
+  static const char *const names[] = {"raw", "zstd", "copy", "patch", "delta", "planes"};
   printf("{");
-  for (int kind = 0; kind <= BLOCK_DELTA; ++kind)
+  for (int kind = 0; kind <= BLOCK_PLANES; ++kind)
     printf("%s\"%s\": [%llu, %llu]", kind ? ", " : "", names[kind], made[kind], sent[kind]);
   printf("}\n");
 }

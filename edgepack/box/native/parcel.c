@@ -63,17 +63,18 @@ const char *block_read(const uint8_t head[BLOCK_HEAD], const struct parcel *parc
   to->base_length = get32(head + 24);
   const uint64_t left = parcel->size - at;
   if (to->made == 0 || to->made > BLOCK_MOST || to->made > left) return "a block makes more than the file has";
-  if (to->kind > BLOCK_DELTA) return "a block is of a kind that this helper does not know";
+  if (to->kind > BLOCK_PLANES) return "a block is of a kind that this helper does not know";
   /* What does not shrink is sent as it is: more bytes than the block makes are never needed. */
   if (to->packed > to->made) return "a block is larger than what it makes";
   if (to->kind == BLOCK_RAW && to->packed != to->made) return "a block of plain bytes has another length";
   if (to->kind == BLOCK_COPY && to->packed != 0) return "a copy brings bytes along";
-  if (to->kind == BLOCK_RAW || to->kind == BLOCK_ZSTD) return NULL;
+  if (to->kind >= BLOCK_DELTA) {
+    if (to->width != 1 && to->width != 2 && to->width != 4) return "numbers have 1, 2 or 4 bytes";
+    if (to->phase >= to->width) return "numbers begin after the first one's end";
+  }
+  if (to->kind == BLOCK_RAW || to->kind == BLOCK_ZSTD || to->kind == BLOCK_PLANES) return NULL;
   if (to->base_length == 0 || to->base_length > WINDOW_MOST) return "a block's window is too large";
   if (to->base_at > parcel->base_size || to->base_length > parcel->base_size - to->base_at)
     return "a block looks beyond its base's end";
-  if (to->kind != BLOCK_PATCH && to->base_length != to->made) return "a block's window has another length";
-  if (to->kind != BLOCK_DELTA) return NULL;
-  if (to->width != 1 && to->width != 2 && to->width != 4) return "numbers have 1, 2 or 4 bytes";
-  return to->phase < to->width ? NULL : "numbers begin after the first one's end";
+  return to->kind == BLOCK_PATCH || to->base_length == to->made ? NULL : "a block's window has another length";
 }

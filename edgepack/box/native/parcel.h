@@ -25,7 +25,8 @@ enum kind {
   BLOCK_ZSTD = 1,  /* the bytes, compressed */
   BLOCK_COPY = 2,  /* the base's bytes, as many as the block makes; nothing follows */
   BLOCK_PATCH = 3, /* compressed with the base's window as its prefix */
-  BLOCK_DELTA = 4  /* numbers as differences to the base's window, see `delta.c`; compressed */
+  BLOCK_DELTA = 4, /* numbers as differences to the base's window, see `delta.c`; compressed */
+  BLOCK_PLANES = 5 /* the same as differences to nothing: of weights that have no base, or only a strange one */
 };
 
 /* magic, mode, sha256, size, sha256 of the base (zeros: none), its size, from: where the blocks begin. */
@@ -59,7 +60,8 @@ const char *block_read(const uint8_t head[BLOCK_HEAD], const struct parcel *parc
 uint32_t get32(const uint8_t *from);
 void put32(uint8_t *to, uint32_t value);
 
-/* Differences as bytes that compress well, and back. `bytes` of each; width 1, 2 or 4; phase below it. */
+/* Differences as bytes that compress well, and back. `bytes` of each; width 1, 2 or 4; phase below it; base: NULL for
+ * one of zeros. */
 void delta_of(const uint8_t *file, const uint8_t *base, size_t bytes, unsigned width, unsigned phase, uint8_t *to);
 void delta_undo(const uint8_t *delta, const uint8_t *base, size_t bytes, unsigned width, unsigned phase, uint8_t *to);
 

@@ -61,7 +61,8 @@ static void unpack(struct bench *bench, const struct part *part, const struct bl
 
 static const uint8_t *make(struct bench *bench, const struct part *part, const struct block *block) {
   if (block->kind == BLOCK_RAW) return bench->packed;
-  if (block->kind >= BLOCK_COPY) {
+  const int based = block->kind == BLOCK_COPY || block->kind == BLOCK_PATCH || block->kind == BLOCK_DELTA;
+  if (based) {
     if (part->base < 0) fail("bad-parcel", "%s looks at a base and names none", part->name);
     look_at_base(part, block, bench->window);
   }
@@ -73,8 +74,9 @@ static const uint8_t *make(struct bench *bench, const struct part *part, const s
       unpack(bench, part, block, bench->made);
       return bench->made;
     case BLOCK_DELTA:
+    case BLOCK_PLANES:
       unpack(bench, part, block, bench->numbers);
-      delta_undo(bench->numbers, bench->window, block->made, block->width, block->phase, bench->made);
+      delta_undo(bench->numbers, based ? bench->window : NULL, block->made, block->width, block->phase, bench->made);
       return bench->made;
     default:
       unpack(bench, part, block, bench->made);
