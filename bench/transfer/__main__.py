@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -58,6 +59,8 @@ def main() -> None:
     for program in ("rsync", "casync", "zstd"):
         if shutil.which(program) is None:
             sys.exit(f"{program} is not here: apt-get install rsync casync zstd")
+    for kind in ("helper", "encoder"):
+        build_helper(HelperSpec(host_arch(), kind))  # what is compiled once is not a part of the way
     rows = []
     with tempfile.TemporaryDirectory(prefix="edgepack-transfer-") as temporary:
         for name, old, new in cases(weights, Path(temporary)):
@@ -231,14 +234,22 @@ METHODS: dict[str, Method] = {
 }
 
 
+def filled(words: str) -> str:
+    """One paragraph below the title, its lines of a length; no word is broken."""
+    title, body = words.split("\n\n", 1)
+    return f"{title}\n\n{textwrap.fill(' '.join(body.split()), 110, break_on_hyphens=False)}\n"
+
+
 def page(rows: list[tuple[str, int, dict[str, Got]]], parameters: int) -> str:
     commit = quiet("git", "-C", ROOT, "rev-parse", "--short", "HEAD").decode().strip()
     lines = [
-        HEAD.format(
-            date=datetime.now(UTC).date(),
-            commit=commit,
-            machine=platform.machine(),
-            parameters=f"{parameters:,}",
+        filled(
+            HEAD.format(
+                date=datetime.now(UTC).date(),
+                commit=commit,
+                machine=platform.machine(),
+                parameters=f"{parameters:,}",
+            )
         ),
         "| case | kB in all | " + " | ".join(f"{name}: kB (ratio, s)" for name in METHODS) + " |",
         "|---|---|" + "---|" * len(METHODS),
