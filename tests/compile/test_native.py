@@ -134,6 +134,8 @@ def _pairs() -> dict[str, tuple[bytes, bytes | None]]:
         "single bytes": (bytes(edited), noise),
         "halves exchanged": (noise[2 * BLOCK :] + noise[: 2 * BLOCK], noise),
     }
+    weights = _weights(chance, 300_000, 4)
+    pairs["trained on, and longer"] = (_trained_on(chance, weights, 4) + b"more", weights)
     for width, phase in ((2, 0), (4, 3)):
         pairs[f"weights alone, {width} bytes each from {phase}"] = (
             noise[:phase] + _weights(chance, 300_000, width) + b"end",
@@ -177,6 +179,7 @@ def test_comes_out_as_it_went_in(name: str, box: Box, encode: Encode) -> None:
         ("trained on, 1 bytes each from 0", "delta", 0.35),
         ("trained on, 2 bytes each from 1", "delta", 0.6),
         ("trained on, 4 bytes each from 3", "delta", 0.75),
+        ("trained on, and longer", "delta", 0.75),
         ("weights alone, 2 bytes each from 0", "planes", 0.96),
         ("weights alone, 4 bytes each from 3", "planes", 0.93),
         ("alone", "zstd", 0.3),

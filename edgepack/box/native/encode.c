@@ -115,6 +115,19 @@ static void try_patch(const struct job *job, struct worker *worker, uint64_t at,
                worker->room));
 }
 
+/* How many bytes of a block are better a block of their own; 0: it stays whole. */
+static uint32_t cut(const struct job *job, const uint8_t *file, uint64_t at, uint32_t made, uint64_t base_at) {
+  /* Where the base ends within it: what has grown at its end is still numbers before that. */
+  if (base_at < job->base.size && job->base.size - base_at < made && job->base.size - base_at >= LEAST)
+    return (uint32_t)(job->base.size - base_at);
+  /* Halves that come from two places: something was put in, taken out, or moved. */
+  const uint32_t half = made / 2;
+  if (half < LEAST) return 0;
+  const int64_t first = (int64_t)(anchors_place(job->anchors, file, half, at) - at);
+  const int64_t second = (int64_t)(anchors_place(job->anchors, file + half, made - half, at + half) - (at + half));
+  return first == second ? 0 : half;
+}
+
 static void encode(const struct job *job, struct worker *worker, uint64_t at, uint32_t made, struct packed *best) {
   const uint8_t *file = job->file.bytes + at;
   const uint64_t base_at = anchors_place(job->anchors, file, made, at);
@@ -123,17 +136,14 @@ static void encode(const struct job *job, struct worker *worker, uint64_t at, ui
     best->about = (struct block){.kind = BLOCK_COPY, .made = made, .base_at = base_at, .base_length = made};
     return;
   }
-  /* Halves that come from two places are blocks of their own: something was put in, taken out, or moved. */
-  const uint32_t half = made / 2;
-  if (job->base.size > 0 && half >= LEAST &&
-      (int64_t)(anchors_place(job->anchors, file, half, at) - at) !=
-          (int64_t)(anchors_place(job->anchors, file + half, made - half, at + half) - (at + half))) {
-    encode(job, worker, at, half, best);
+  const uint32_t first = job->base.size > 0 ? cut(job, file, at, made, base_at) : 0;
+  if (first > 0) {
+    encode(job, worker, at, first, best);
     struct packed *last = best;
     while (last->next != NULL) last = last->next;
     last->next = reserve(sizeof *last->next);
     memset(last->next, 0, sizeof *last->next);
-    encode(job, worker, at + half, made - half, last->next);
+    encode(job, worker, at + first, made - first, last->next);
     return;
   }
   best->bytes = reserve(made);
