@@ -90,7 +90,7 @@ def test_a_change_in_post_moves_the_program_alone_and_can_be_undone(project: Dig
 
     built = project.run("build", "--for", NODE)
     assert built.code == 0, built.err
-    assert "1 of 6 files compiled" in built.err
+    assert "1 of 7 files compiled" in built.err
     assert "convert" not in built.err
     planned = project.said("deploy", NODE, "--dry-run")
     report = project.said("deploy", NODE)

@@ -16,8 +16,12 @@ boot_name() { # one for each root: a box can have several
 	say "edgepack-${sum%% *}"
 }
 
-# The ways that this account may use, best first.
+# The ways that this account may use, best first. What reads such lines at a start has quotes of its own, so a
+# folder with an odd name is left to a person.
 boot_ways() {
+	case $ROOT in
+	*[!A-Za-z0-9._/-]*) return 0 ;;
+	esac
 	[ ! -d /run/systemd/system ] || [ ! -w /etc/systemd/system ] || say systemd
 	! have rc-update || [ ! -w /etc/local.d ] || say openrc
 	! have update-rc.d || [ -d /run/systemd/system ] || [ ! -w /etc/init.d ] || say sysvinit

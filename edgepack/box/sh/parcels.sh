@@ -14,7 +14,7 @@ noun_helper() { # TOKEN SHA256   (the program on stdin)
 	mkdir -p "$ROOT/bin" 2>/dev/null || fail_writing "$ROOT/bin"
 	aside=$ROOT/bin/.helper-$2.$$
 	cat >"$aside" || fail_writing "$aside"
-	sum=$(say "$aside" | hashes)
+	sum=$(cd "$ROOT/bin" && say "${aside##*/}" | hashes) # xargs takes a space for an end
 	if [ "${sum%% *}" != "$2" ]; then
 		rm -f "$aside"
 		fail cut-off "the helper did not come whole"

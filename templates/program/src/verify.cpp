@@ -59,8 +59,9 @@ struct OutputCheck {
 
 /// How often one field of the record is what the trained model's own pipeline said.
 struct RecordCheck {
-  explicit RecordCheck(const std::string& path) : reference(path) {}
+  explicit RecordCheck(const std::string& file) : path(file), reference(file) {}
 
+  std::string path;
   NpyArray reference;
   std::size_t agree = 0, of = 0;
 
@@ -68,6 +69,10 @@ struct RecordCheck {
     ++of;
     if (said == nullptr) return;
     if (reference.shape().size() == 2) {
+      // A list where the program has one value: these vectors are not of this program.
+      if (!std::holds_alternative<std::vector<std::int64_t>>(*said) && !std::holds_alternative<std::vector<float>>(*said)) {
+        throw ReadError(path + ": " + std::to_string(reference.row_elements()) + " numbers a sample, the program gives 1");
+      }
       agree += same_list(sample, *said) ? 1 : 0;
     } else if (reference.type() == NpyArray::Type::int64) {
       agree += same_integer(*said, reference.integers(sample)[0]) ? 1 : 0;
