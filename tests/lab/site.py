@@ -40,9 +40,9 @@ class Site:
     def deploy(self, version: str) -> Any:
         return self.said("deploy", "--bundle", str(self.releases.bundle(version, self.target)))
 
-    def refused(self, version: str) -> tuple[int, dict[str, Any]]:
+    def refused(self, version: str, *words: str) -> tuple[int, dict[str, Any]]:
         bundle = self.releases.bundle(version, self.target)
-        return self.project.refused("deploy", NAME, "--bundle", bundle)
+        return self.project.refused("deploy", NAME, "--bundle", bundle, *words)
 
     def digest(self, version: str) -> str:
         return self.releases.digest(version, self.target)
