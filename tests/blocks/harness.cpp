@@ -1,5 +1,6 @@
 // Lets a test run any block on any numbers: one question a line, one line of JSON as the answer. Everything comes
 // as words: a list is its length and its values, a text the hexadecimal digits of its bytes after an `x`.
+#include <cstdio>
 #include <functional>
 #include <iostream>
 #include <numeric>
@@ -52,7 +53,12 @@ std::string said(const Tensor& result, const blocks::Geometry& where) {
   json.open('{');
   say(json, result).key("geometry").open('[');
   for (const int side : {where.height, where.width, where.rows, where.columns}) json.integer(side);
-  for (const double number : {where.scale_y, where.scale_x, where.shift_y, where.shift_x}) json.number(number);
+  for (const double number : {where.scale_y, where.scale_x, where.shift_y, where.shift_x}) {
+    // As text with every digit: as a number, a double that is a float's value has nine of them.
+    char exact[32];
+    std::snprintf(exact, sizeof exact, "%.17g", number);
+    json.string(exact);
+  }
   return json.close(']').close('}').text();
 }
 

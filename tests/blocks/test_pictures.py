@@ -45,8 +45,8 @@ def at(image: Any, where: Geometry) -> Geometry:
 def agree(said: dict[str, Any], wanted: tuple[Any, Geometry], size: float = 0) -> None:
     picture, where = wanted
     near(result(said), picture, size)
-    # What is a float is written with nine digits: up to five in the tenth are lost on the way here.
-    np.testing.assert_allclose(said["geometry"], dataclasses.astuple(where), rtol=5.1e-9, atol=1e-9)
+    told = [float(number) for number in said["geometry"]]
+    np.testing.assert_allclose(told, dataclasses.astuple(where), rtol=1e-9, atol=1e-9)
 
 
 @quick
