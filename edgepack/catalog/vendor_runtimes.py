@@ -125,6 +125,18 @@ _ALL = (
         from_="the board's package with viplite (Allwinner's awnn or Amlogic's SDK): its `include` folder",
         source="VeriSilicon, the reference in vip_lite.h and vip_lite_common.h",
     ),
+    Vendor(
+        id="nncase-v2",
+        backend="nncase",
+        name="Canaan nncase",
+        key="nncase",
+        headers=("nncase/api.h",),
+        sonames=("libNncase.Runtime.Native.so",),
+        from_="the run-time of the kmodel's version (https://github.com/kendryte/nncase/releases): its "
+        "`include` folder, and gsl-lite's headers, which they include (https://github.com/gsl-lite/gsl-lite)",
+        source="Canaan, nncase 2: src/Native/include/nncase/api.h and src/Native/src/api.cpp (same repository)",
+        beside=Beside("gsl-lite", "gsl/gsl-lite.hpp"),
+    ),
 )
 
 VENDORS: Mapping[str, Vendor] = {vendor.id: vendor for vendor in _ALL}

@@ -69,6 +69,7 @@ CASES = {
     "tensorrt, half precision": Case("tensorrt", "model.engine", "float16", error=2e-2),
     "viplite": Case("viplite", "model.nb"),
     "viplite, 8 bits": Case("viplite", "model.nb", "uint8", "nchw", 0.1875, 96, error=0.2),
+    "nncase": Case("nncase", "model.kmodel"),
     "acl, channels last": Case("acl", "model.om", layout="nhwc"),
 }
 
