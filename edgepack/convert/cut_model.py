@@ -11,7 +11,7 @@ from typing import Any
 
 from edgepack.catalog.recipes import Recipe
 from edgepack.convert.recipe import Converted, Request, convert
-from edgepack.convert.rescue import with_rescue
+from edgepack.convert.rescue import Rescue
 
 
 @dataclass(frozen=True)
@@ -81,10 +81,13 @@ class Cutter:
         keep = tuple(node for node in self.request.keep if node in there)
         request = dataclasses.replace(self.request, model=model, out=out, keep=keep)
         if self.rescued:
-            found = with_rescue(self.reference, self.recipe, request, self.log, _quiet)
+            found = Rescue(self.reference, self.recipe, self._once, self.log, _quiet).convert(request)
         else:
-            found = convert(self.recipe, request, self.log, _quiet)
+            found = self._once(request)
         return Beginning(model, out, found.report)
+
+    def _once(self, asked: Request) -> Converted:
+        return convert(self.recipe, asked, self.log, _quiet)
 
     def _ask(self, options: Mapping[str, Any], out: Path) -> Converted:
         asked = Request(self.request.model, "fp32", out, options=options)

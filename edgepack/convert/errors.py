@@ -17,6 +17,10 @@ class ConvertError(EdgepackError):
     exit_code = Exit.CONVERT
 
 
+class AskedError(ConvertError):
+    """What was asked for cannot be had, or took too long: the model in another form would not help."""
+
+
 class ConvertParityError(EdgepackError):
     """The converted model does not compute what the trained one does."""
 

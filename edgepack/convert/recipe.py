@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from edgepack.catalog.recipes import Recipe, kit
-from edgepack.convert.errors import ConvertError, ConvertParityError, ModelError
+from edgepack.convert.errors import AskedError, ConvertError, ConvertParityError, ModelError
 from edgepack.errors import EdgepackError, ToolError
 from edgepack.tools import uv
 from edgepack.tools.runner import Command, Completed, command, run
@@ -181,7 +181,7 @@ def without_network() -> tuple[str, ...]:
 
 def _answer(recipe: Recipe, asked: _Asked, done: Completed) -> Converted:
     if done.timed_out:
-        raise ConvertError(
+        raise AskedError(
             f"{recipe.id} did not finish in {recipe.about.timeout_s} s",
             where=asked.what,
             fix="convert a smaller model, or raise timeout_s in a copy of the recipe in your project",

@@ -3,75 +3,103 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from edgepack.catalog.recipes import Recipe
 from edgepack.convert import onnx_signature
-from edgepack.convert.errors import ConvertError
+from edgepack.convert.errors import AskedError, ConvertError
 from edgepack.convert.recipe import Converted, Request, convert
 from edgepack.errors import EdgepackError
 
-
-def with_rescue(
-    prepare: Recipe, recipe: Recipe, request: Request, log: Path, progress: Callable[[str], None]
-) -> Converted:
-    """``convert``, and where the tool refuses, again on the model simplified, then at other opsets.
-
-    The report's ``rescued_by`` says what helped. Raises the first refusal where nothing did, with what
-    was tried in its ``detail``.
-    """
-    try:
-        return convert(recipe, request, log, progress)
-    except ConvertError as refusal:
-        tried: list[str] = []
-        for words, options in _ways(recipe):
-            progress(f"refused; trying it {words}")
-            again = _another(prepare, recipe, request, options, log, progress)
-            if isinstance(again, Converted):
-                return Converted(again.files, {**again.report, "rescued_by": words})
-            tried.append(f"{words}: {again}")
-        refusal.detail = "\n".join(
-            [refusal.detail, "tried besides, in vain:", *(f"  {line}" for line in tried)]
-        ).strip()
-        raise
+OPSETS = (13, 17, 11)  # what most converters were written for, in this order; see docs/design/recipes.md
 
 
-def _ways(recipe: Recipe) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    yield "simplified", {"simplify": True}
-    opsets = recipe.about.opsets
-    for opset in (13, 17):
-        if opsets is None or opsets.min <= opset <= opsets.max:
-            yield f"simplified and at opset {opset}", {"simplify": True, "opset": opset}
+@dataclass(frozen=True)
+class Rescue:
+    """prepare: ``recipes/onnx``; run: converts with ``recipe``, whether it is ours or a vendor's program."""
 
+    prepare: Recipe
+    recipe: Recipe
+    run: Callable[[Request], Converted]
+    log: Path
+    progress: Callable[[str], None]
 
-def _another(
-    prepare: Recipe,
-    recipe: Recipe,
-    request: Request,
-    options: Mapping[str, Any],
-    log: Path,
-    progress: Callable[[str], None],
-) -> Converted | str:
-    """The conversion of the model made over, or why that failed too."""
-    with tempfile.TemporaryDirectory(prefix="edgepack-rescue-") as temporary:
+    def convert(self, request: Request) -> Converted:
+        """``run``, and where the tool refuses, again on the model simplified, then at other opsets.
+
+        The report's ``rescued_by`` says what helped. Raises the first refusal where nothing did, with what
+        was tried in its ``detail``.
+        """
         try:
-            made = convert(
-                prepare, Request(request.model, "fp32", Path(temporary), options=options), log, progress
-            )
-            for leftover in request.out.iterdir():
-                leftover.unlink()
-            (model,) = made.files.values()
-            keep = kept_in(model, request)
-            again = convert(recipe, dataclasses.replace(request, model=model, keep=keep), log, progress)
-            # The report speaks of the names that the user and the search know.
-            known = dict(zip(keep, request.keep, strict=True))
-            kept = [known.get(name, name) for name in again.report.get("kept", [])]
-            return Converted(again.files, {**again.report, "kept": kept})
-        except EdgepackError as error:
-            return error.what
+            return self.run(request)
+        except AskedError:
+            raise
+        except ConvertError as refusal:
+            tried: list[str] = []
+            for words, model in self._models(request, tried):
+                self.progress(f"refused; trying it {words}")
+                try:
+                    again = self._again(request, model)
+                except EdgepackError as error:
+                    tried.append(f"{words}: {error.what}")
+                    if isinstance(error, AskedError):
+                        break
+                    continue
+                return Converted(again.files, {**again.report, "rescued_by": words})
+            refusal.detail = "\n".join(
+                [refusal.detail, "tried besides, in vain:", *(f"  {line}" for line in tried)]
+            ).strip()
+            raise
+
+    def _models(self, request: Request, tried: list[str]) -> Iterator[tuple[str, Path]]:
+        """The model made over, each time in other words; what cannot be made is told in ``tried``.
+
+        Where it cannot be simplified, it is brought to other opsets as it is.
+        """
+        own: object = None
+        simplify, named = {"simplify": True}, "simplified"
+        with tempfile.TemporaryDirectory(prefix="edgepack-rescue-") as temporary:
+            for number, opset in enumerate((None, *opsets_of(self.recipe))):
+                if opset is not None and opset == own:
+                    continue
+                at = f"at opset {opset}" if opset else ""
+                words = " and ".join(filter(None, [named, at]))
+                options = {**simplify, **({"opset": opset} if opset else {})}
+                out = Path(temporary) / str(number)
+                out.mkdir()
+                asked = Request(request.model, "fp32", out, options=options)
+                try:
+                    made = convert(self.prepare, asked, self.log, self.progress)
+                except EdgepackError as error:
+                    tried.append(f"{words}: {error.what}")
+                    if opset is None:
+                        simplify, named = {}, ""
+                    continue
+                own = made.report.get("opset") if opset is None else own
+                (model,) = made.files.values()
+                yield words, model
+
+    def _again(self, request: Request, model: Path) -> Converted:
+        for leftover in request.out.iterdir():
+            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+        keep = kept_in(model, request)
+        again = self.run(dataclasses.replace(request, model=model, keep=keep))
+        # The report speaks of the names that the user and the search know.
+        known = dict(zip(keep, request.keep, strict=True))
+        kept = [known.get(name, name) for name in again.report.get("kept", [])]
+        return Converted(again.files, {**again.report, "kept": kept})
+
+
+def opsets_of(recipe: Recipe) -> list[int]:
+    """Those to try: the usual ones that the recipe takes, else the newest that it does."""
+    said = recipe.about.opsets
+    if said is None:
+        return list(OPSETS)
+    return [opset for opset in OPSETS if said.min <= opset <= said.max] or [said.max]
 
 
 def kept_in(model: Path, request: Request) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from typing import Any
 from edgepack.catalog.recipes import Recipe
 from edgepack.catalog.sdk import Argument, SdkStep
 from edgepack.convert import onnx_signature, sdk_calibration, sdk_find
-from edgepack.convert.errors import ConvertError
+from edgepack.convert.errors import AskedError, ConvertError
 from edgepack.convert.onnx_signature import Signature
 from edgepack.convert.recipe import Converted, Request
 from edgepack.convert.sdk_find import Toolkit
@@ -82,24 +82,24 @@ def argvs(recipe: Recipe, request: Request, place: Place) -> list[Invocation]:
 
 
 def refuse(recipe: Recipe, request: Request, place: Place) -> None:
-    """Raises ConvertError for what the recipe says that its toolkit cannot do."""
+    """Raises AskedError for what the recipe says that its toolkit cannot do."""
     declared = declared_precision(recipe, request)
     if declared is not None and declared.calibration and request.calibration is None:
-        raise ConvertError(
+        raise AskedError(
             f"{recipe.id} needs calibration data for {request.precision}",
             where=request.model.name,
             fix="add `calibration:` under `model:` in edgepack.yaml",
         )
     if recipe.about.chips and recipe.chip(request.chip) is None:
         known = ", ".join(recipe.about.chips)
-        raise ConvertError(
+        raise AskedError(
             f"{recipe.id} does not know the chip {request.chip}",
             where=request.model.name,
             why=f"it has: {known}",
             fix="add `chip` to the facts of the target, or the chip to a copy of the recipe in your project",
         )
     if request.keep and not (declared and declared.mixed):
-        raise ConvertError(
+        raise AskedError(
             f"{recipe.id} cannot keep single layers in floating point",
             where=request.model.name,
             fix="leave `keep` out, or take another precision",
@@ -107,7 +107,7 @@ def refuse(recipe: Recipe, request: Request, place: Place) -> None:
     said = Words(recipe, request, place)
     for refusal in recipe.about.sdk.refuses if recipe.about.sdk else []:
         if said.true(refusal.when):
-            raise ConvertError(
+            raise AskedError(
                 said.text(refusal.what), where=request.model.name, why=refusal.why, fix=refusal.fix
             )
 
@@ -258,7 +258,8 @@ def _judge(recipe: Recipe, request: Request, invocation: Invocation, done: Compl
         if re.search(known.match, said):
             why, fix = known.why, known.fix
             break
-    raise ConvertError(
+    kind = AskedError if done.timed_out else ConvertError
+    raise kind(
         f"{recipe.id} failed: {ended}",
         where=request.model.name,
         why=why,

@@ -18,7 +18,7 @@ from edgepack.convert.errors import ConvertParityError
 from edgepack.convert.files import laid_out
 from edgepack.convert.quantise import searches, with_search
 from edgepack.convert.recipe import Converted, Request, convert
-from edgepack.convert.rescue import with_rescue
+from edgepack.convert.rescue import Rescue
 from edgepack.errors import EdgepackError, InputError, ToolError
 from edgepack.plan.proof_steps import hop_precision, import_options, prepare_options
 from edgepack.plan.step import Work
@@ -130,13 +130,17 @@ def _convert(work: Work, recipe: Recipe, request: Request) -> Converted:
     """Run it, with its errors placed in the manifest. Raises what ``convert`` raises."""
     log = work.log(work.slot)
     try:
-        if recipe.about.run == "sdk":
-            return _by_sdk(work, recipe, request, log)
         if recipe.about.run == "box":
             return sdk_box.pack(recipe, request)
-        if work.slot.startswith("convert") and work.choice.prepare is not None:
-            return with_rescue(work.choice.prepare, recipe, request, log, work.progress)
-        return convert(recipe, request, log, work.progress)
+        ours = recipe.about.run == "python"
+
+        def once(asked: Request) -> Converted:
+            return convert(recipe, asked, log, work.progress) if ours else _by_sdk(work, recipe, asked, log)
+
+        prepare = work.choice.prepare
+        if prepare is None or not work.slot.startswith("convert") or recipe.about.from_ != "onnx":
+            return once(request)
+        return Rescue(prepare, recipe, once, log, work.progress).convert(request)
     except ToolError:
         raise
     except EdgepackError as error:

@@ -77,8 +77,10 @@ class Bench:
         about = self.recipe.about
         if timeout_s:
             steps = [step.model_copy(update={"timeout_s": timeout_s}) for step in about.steps]
-            about = about.model_copy(update={"steps": steps})
-        recipe = dataclasses.replace(self.recipe, about=about)
+            return self.changed(steps=steps).convert(
+                precision, chip=chip, model=model, samples=samples, how=how
+            )
+        recipe = self.recipe
         chip = chip or next(iter(about.chips), None)
         precision = precision or recipe.precisions_for(chip)[0]
         usual, weights = self.given()
@@ -89,8 +91,16 @@ class Bench:
             np.savez(self.folder / "calibration.npz", image=np.zeros(samples, np.float32))
             request = dataclasses.replace(request, calibration=self.folder / "calibration.npz")
         request = dataclasses.replace(request, quantisation=dict(how or {}))
-        toolkit = sdk_find.find(recipe, {about.sdk.name_in_key: str(self.toolkit)} if about.sdk else {})
-        return sdk.convert(recipe, request, toolkit, self.folder / "log", lambda _line: None)
+        if about.from_ == "onnx" and about.opsets:
+            at = models.at_opset(request.model, self.folder / "given.onnx", about.opsets.max)
+            request = dataclasses.replace(request, model=at)
+        return self.run(request)
+
+    def run(self, request: Request) -> sdk.Converted:
+        """A request as it is."""
+        about = self.recipe.about
+        toolkit = sdk_find.find(self.recipe, {about.sdk.name_in_key: str(self.toolkit)} if about.sdk else {})
+        return sdk.convert(self.recipe, request, toolkit, self.folder / "log", lambda _line: None)
 
     def changed(self, **about: Any) -> Bench:
         recipe = dataclasses.replace(self.recipe, about=self.recipe.about.model_copy(update=about))

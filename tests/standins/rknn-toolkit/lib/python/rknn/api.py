@@ -4,6 +4,7 @@ The signature of config: Rockchip's "RKNNToolkit2 API Difference With Toolkit1.6
 of load_onnx, build, export_rknn and of their codes: rockchip-linux/rknn-toolkit, examples;
 airockchip/rknn_model_zoo examples/yolov5/python/convert.py (platforms rk1808, rv1109, rv1126: u8 or fp).
 Samples: issue 421, `input.numpy need NHWC format`; several inputs: a line has their files apart by spaces.
+Opsets: issue 484, version 1.7.5, `Unsupport onnx opset 17, need <= 12!` and the exception after it.
 """
 
 import sys
@@ -21,6 +22,7 @@ DTYPES = {
     "dynamic_fixed_point-i8",
     "dynamic_fixed_point-i16",
 }
+NEWEST_OPSET = 12
 ALGORITHMS = {"normal", "mmse", "kl_divergence"}
 
 
@@ -93,6 +95,11 @@ class RKNN:
             graph = standin.Graph(model)
         except (OSError, standin.NotAModel) as error:
             return _failed(f"Catch exception when loading onnx model: {model}!\nE {error}")
+        if graph.opset > NEWEST_OPSET:
+            return _failed(
+                f"Unsupport onnx opset {graph.opset}, need <= {NEWEST_OPSET}!\n"
+                f"E Catch exception when loading onnx model: {model}!"
+            )
         if bad := graph.unsupported(standin.CONTROL_FLOW):
             return _failed(
                 f"Try match {bad[0].name}:out0 failed, catch exception!\n"
