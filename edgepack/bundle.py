@@ -14,7 +14,7 @@ import os
 import re
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -39,6 +39,7 @@ from edgepack.oci import (
     read,
     render_index,
 )
+from edgepack.signature import Signature, read_all, sorted_entries
 
 __all__ = [
     "Bundle",
@@ -47,6 +48,7 @@ __all__ = [
     "Layer",
     "frames",
     "is_word",
+    "listing",
     "open_bundle",
     "place",
     "problem_with",
@@ -102,6 +104,7 @@ class Bundle:
     files: tuple[BundleFile, ...]
     layers: tuple[Layer, ...]
     release: dict[str, Any] = field(hash=False)
+    signatures: tuple[Signature, ...] = ()  # as they were found: whose they are nobody has checked yet
 
     def file(self, path: str) -> BundleFile:
         """The file at ``path`` in a release. Raises BundleError where there is none."""
@@ -159,7 +162,7 @@ def open_bundle(folder: Path, *, verify: bool = False) -> Bundle:
         raise bad(str(folder / "oci-layout"), "this is not an OCI image layout of version 1.0.0")
     index_file = folder / "index.json"
     index = read(index_file, MAX_JSON)
-    entry = index_entry(parse_json(index, str(index_file)), str(index_file))
+    entry, referrers = index_entry(parse_json(index, str(index_file)), str(index_file))
     manifest, where = json_blob(folder, entry, MANIFEST_TYPE, str(index_file))
     if manifest.get("schemaVersion") != 2 or manifest.get("artifactType") != ARTIFACT_TYPE:
         raise bad(where, f"this is not a bundle: its artifactType is not {ARTIFACT_TYPE}")
@@ -168,7 +171,9 @@ def open_bundle(folder: Path, *, verify: bool = False) -> Bundle:
     if words["arch"] not in PLATFORMS:
         raise bad(config_where, f"no architecture is called {words['arch']}")
     digest = str(entry["digest"])
-    if index != render_index(digest, int(entry["size"]), words["arch"], words["version"]):
+    signatures = read_all(folder, referrers, entry, str(index_file))
+    listed = sorted_entries(signatures, entry)
+    if index != render_index(digest, int(entry["size"]), words["arch"], words["version"], listed):
         raise bad(str(index_file), "the index does not say what its bundle says")
     layers = _layers(manifest, where)
     files = place(_files(config, config_where))
@@ -176,8 +181,13 @@ def open_bundle(folder: Path, *, verify: bool = False) -> Bundle:
         raise bad(where, "the layers are not those that the bundle's list of files names")
     for layer in layers:
         _check_layer(folder, layer, [f for f in files if f.layer == layer.kind], verify)
-    bundle = Bundle(folder, digest, **words, files=files, layers=layers, release={})
-    return Bundle(folder, digest, **words, files=files, layers=layers, release=_release(bundle))
+    bundle = Bundle(folder, digest, **words, files=files, layers=layers, release={}, signatures=signatures)
+    return replace(bundle, release=_release(bundle))
+
+
+def listing(files: Iterable[BundleFile]) -> bytes:
+    """A release's files as a box keeps them, ``sha256 mode path`` a line, in the bundle's order."""
+    return "".join(f"{file.sha256} {file.mode:04o} {file.path}\n" for file in files).encode("ascii")
 
 
 def frames(files: Sequence[BundleFile]) -> Iterator[tuple[bytes, BundleFile | None]]:

@@ -10,7 +10,7 @@ import io
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +66,10 @@ def render_json(value: object) -> bytes:
     return text.encode()
 
 
-def render_index(digest: str, size: int, arch: str, version: str) -> bytes:
-    """The bytes of ``index.json`` for a manifest's digest and size in bytes.
+def render_index(
+    digest: str, size: int, arch: str, version: str, referrers: Sequence[Mapping[str, Any]] = ()
+) -> bytes:
+    """The bytes of ``index.json`` for a manifest's digest and size in bytes, and what refers to it.
 
     No digest covers the index, so a reader renders it again and compares.
     """
@@ -79,15 +81,15 @@ def render_index(digest: str, size: int, arch: str, version: str) -> bytes:
         "platform": PLATFORMS[arch],
         "annotations": {REF_KEY: version},
     }
-    return render_json({"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [entry]})
+    return render_json({"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [entry, *referrers]})
 
 
-def index_entry(index: dict[str, Any], where: str) -> dict[str, Any]:
-    """The one manifest's descriptor in an index."""
+def index_entry(index: dict[str, Any], where: str) -> tuple[dict[str, Any], list[object]]:
+    """The bundle's descriptor in an index, and those of what refers to it."""
     manifests = index.get("manifests")
-    if not isinstance(manifests, list) or len(manifests) != 1 or not isinstance(manifests[0], dict):
-        raise bad(where, "the index must list exactly one manifest")
-    return manifests[0]
+    if not isinstance(manifests, list) or not manifests or not isinstance(manifests[0], dict):
+        raise bad(where, "the index must list a bundle's manifest first")
+    return manifests[0], manifests[1:]
 
 
 def descriptor(entry: Mapping[str, Any], media_type: str, where: str) -> tuple[str, int]:

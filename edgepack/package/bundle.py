@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import secrets
 import shutil
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -39,7 +37,9 @@ from edgepack.oci import (
     render_index,
     render_json,
 )
+from edgepack.package import blobs, signed
 from edgepack.package.errors import CannotWrite, PackageError
+from edgepack.signature import sorted_entries
 
 _CHUNK = 1 << 20
 
@@ -78,21 +78,21 @@ def write_bundle(spec: BundleSpec, dest: Path) -> Bundle:
     the disk is full or does not let us.
     """
     layers = _contents(spec)
-    fresh, before, index = not dest.exists(), _blobs(dest), b""
+    fresh, before, index = not dest.exists(), blobs.names(dest), b""
     try:
         written, index = _write_blobs(spec, layers, dest)
-        _write(dest / "oci-layout", [LAYOUT])
-        _write(dest / "index.json", [index])
+        blobs.write(dest / "oci-layout", [LAYOUT])
+        blobs.write(dest / "index.json", [index])
     except BaseException as error:
         # Ctrl-C may come when the index is already the new one: then the new bundle is there.
         if not index or not _holds(dest / "index.json", index):
-            _prune(dest, before)
+            blobs.prune(dest, before)
             if fresh:
                 shutil.rmtree(dest, ignore_errors=True)
         if isinstance(error, OSError):
             raise _unwritable(dest, error) from error
         raise
-    _prune(dest, written)
+    blobs.prune(dest, written)
     return open_bundle(dest)
 
 
@@ -162,9 +162,13 @@ def _write_blobs(
         },
     }
     manifest_entry = _add(dest, MANIFEST_TYPE, render_json(manifest))
-    names = {entry["digest"][7:] for entry in [*entries, config_entry, manifest_entry]}
-    index = render_index(manifest_entry["digest"], manifest_entry["size"], spec.arch, spec.version)
-    return names, index
+    written = {entry["digest"][7:] for entry in [*entries, config_entry, manifest_entry]}
+    # Who signed these very bytes did so for good: building them once more takes nothing back.
+    signatures = signed.kept(dest, manifest_entry["digest"])
+    written |= signed.write_blobs(dest, signatures, manifest_entry)
+    referrers = sorted_entries(signatures, manifest_entry)
+    digest, size = manifest_entry["digest"], manifest_entry["size"]
+    return written, render_index(digest, size, spec.arch, spec.version, referrers)
 
 
 def _layer(kind: str, contents: Mapping[str, Content], dest: Path) -> tuple[dict[str, Any], list[BundleFile]]:
@@ -180,7 +184,7 @@ def _layer(kind: str, contents: Mapping[str, Content], dest: Path) -> tuple[dict
         if file:
             digests[file.path].update(part)
     digest = f"sha256:{whole.hexdigest()}"
-    _write_once(blob(dest, digest), lambda: (part for part, _ in _tar(sized, contents)))
+    blobs.write_once(blob(dest, digest), lambda: (part for part, _ in _tar(sized, contents)))
     entry = {"mediaType": LAYER_TYPE, "digest": digest, "size": size}
     return entry, [replace(file, sha256=digests[file.path].hexdigest()) for file in sized]
 
@@ -198,7 +202,7 @@ def _tar(
             left -= len(chunk)
             yield chunk, file
         if left:
-            raise _changed(file.path)
+            raise blobs.changed(file.path)
 
 
 def _size(content: Content) -> int:
@@ -228,58 +232,8 @@ def _chunks(content: Content) -> Iterator[bytes]:
 def _add(dest: Path, media_type: str, data: bytes) -> dict[str, Any]:
     """Write a small blob unless it is there; return its descriptor."""
     digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
-    _write_once(blob(dest, digest), lambda: iter([data]))
+    blobs.write_once(blob(dest, digest), lambda: iter([data]))
     return {"mediaType": media_type, "digest": digest, "size": len(data)}
-
-
-def _write_once(path: Path, parts: Callable[[], Iterator[bytes]]) -> None:
-    """Write the blob whose name is its digest, unless it is there and holds the same bytes."""
-    if not _is(path, parts()):
-        _write(path, _checked(parts(), path.name))
-
-
-def _is(path: Path, parts: Iterator[bytes]) -> bool:
-    # Compared, not hashed: the bytes have been hashed just now, and that is what takes the time.
-    if not path.is_file():
-        return False
-    with path.open("rb") as stream:
-        return all(stream.read(len(part)) == part for part in parts) and not stream.read(1)
-
-
-def _checked(parts: Iterator[bytes], hexdigest: str) -> Iterator[bytes]:
-    """The same parts; an error at their end where they are not what was hashed before."""
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part)
-        yield part
-    if digest.hexdigest() != hexdigest:
-        raise _changed("a file")
-
-
-def _write(path: Path, parts: Iterable[bytes]) -> None:
-    """Write beside ``path`` and rename over it, so that what has the name is always whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with beside.open("xb") as stream:
-            stream.writelines(parts)
-        beside.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            beside.unlink()
-        raise
-
-
-def _blobs(dest: Path) -> set[str]:
-    folder = dest / "blobs" / "sha256"
-    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-
-
-def _prune(dest: Path, keep: Collection[str]) -> None:
-    """Remove the other blobs: an older bundle's, or what a build that failed had written."""
-    for name in _blobs(dest).difference(keep):
-        with contextlib.suppress(OSError):
-            blob(dest, name).unlink()
 
 
 def _holds(path: Path, data: bytes) -> bool:
@@ -296,7 +250,3 @@ def _unwritable(dest: Path, error: OSError) -> CannotWrite:
 
 def _unreadable(path: Path, error: OSError) -> PackageError:
     return PackageError(f"{path} cannot be read", why=error.strerror or str(error))
-
-
-def _changed(what: str) -> PackageError:
-    return PackageError(f"{what} changed while it was being packed", fix="build again")

@@ -15,7 +15,7 @@ from edgepack.package.bundle import BundleSpec, Content, write_bundle
 from edgepack.package.linked import notices_layer
 from edgepack.plan.gates import gates_of
 from edgepack.plan.step import Plan, Work
-from edgepack.store import Store, digest_file
+from edgepack.store import Store
 
 
 def run(work: Work) -> str:
@@ -37,7 +37,7 @@ def run(work: Work) -> str:
         )
         dest.parent.mkdir(exist_ok=True)
         bundle = write_bundle(spec, dest)
-    _note(work.project, target, {"key": step.key, "index": digest_file(dest / "index.json")})
+    _note(work.project, target, {"key": step.key, "bundle": bundle.digest})
     _write_proof(work, bundle)
     return f"{_shown(work.project, dest)}  {bundle.digest[:19]}"
 
@@ -58,8 +58,7 @@ def packaged(project: Project) -> frozenset[str]:
     for target in project.manifest.targets:
         try:
             note = json.loads(_note_file(project, target).read_bytes())
-            open_bundle(folder(project, target))
-            if digest_file(folder(project, target) / "index.json") == note["index"]:
+            if open_bundle(folder(project, target)).digest == note["bundle"]:
                 kept.add(str(note["key"]))
         except (BundleError, OSError, ValueError, KeyError, TypeError):
             continue

@@ -20,7 +20,7 @@ from edgepack import oci
 from edgepack.bundle import KINDS, open_bundle
 from edgepack.errors import Exit
 from edgepack.oci import BundleError
-from edgepack.package import bundle as writer
+from edgepack.package import blobs
 from edgepack.package.bundle import BundleSpec, Content, write_bundle
 from edgepack.package.errors import CannotWrite, PackageError
 from tests.bundles import MODEL, SPEC, flip, layer_file
@@ -110,14 +110,14 @@ def test_a_build_that_stops_anywhere_leaves_the_old_bundle_or_none(
 ) -> None:
     dest = tmp_path / "b"
     before = write_bundle(with_layer("model", {"model/old": Content(b"old")}), dest) if old else None
-    write, count = writer._write, iter(range(files_written))
+    write, count = blobs.write, iter(range(files_written))
 
     def stops(path: Path, parts: Iterator[bytes]) -> None:
         if next(count, None) is None:
             raise KeyboardInterrupt
         write(path, parts)
 
-    monkeypatch.setattr(writer, "_write", stops)
+    monkeypatch.setattr(blobs, "write", stops)
     try:
         after = write_bundle(SPEC, dest)
     except KeyboardInterrupt:
@@ -136,14 +136,14 @@ def test_ctrl_c_just_after_the_switch_leaves_the_new_bundle(
     dest = tmp_path / "b"
     if old:
         write_bundle(with_layer("model", {"model/old": Content(b"old")}), dest)
-    write = writer._write
+    write = blobs.write
 
     def stops_late(path: Path, parts: Iterator[bytes]) -> None:
         write(path, parts)
         if path.name == "index.json":
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(writer, "_write", stops_late)
+    monkeypatch.setattr(blobs, "write", stops_late)
     with pytest.raises(KeyboardInterrupt):
         write_bundle(SPEC, dest)
     assert open_bundle(dest, verify=True).file("model/model.bin").size == len(MODEL)
@@ -233,14 +233,14 @@ def test_a_source_that_cannot_be_read_is_named(tmp_path: Path, source: str) -> N
 def test_a_source_that_changes_meanwhile_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = tmp_path / "m"
     source.write_bytes(b"a" * 100)
-    write, writes = writer._write, iter(["the program's layer", "the model's"])
+    write, writes = blobs.write, iter(["the program's layer", "the model's"])
 
     def after_a_change(path: Path, parts: Iterator[bytes]) -> None:
         if next(writes) == "the model's":
             source.write_bytes(b"b" * 100)
         write(path, parts)
 
-    monkeypatch.setattr(writer, "_write", after_a_change)
+    monkeypatch.setattr(blobs, "write", after_a_change)
     with pytest.raises(PackageError, match="changed while it was being packed"):
         write_bundle(with_layer("model", {"model/model.bin": Content(source)}), tmp_path / "b")
     assert not (tmp_path / "b").exists()
