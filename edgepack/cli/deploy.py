@@ -43,7 +43,13 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     bundle, warnings = _bundle(folder, found, args.bundle)
     _warn(warnings, found, screen)
     tools = None if args.whole_files else _tools(bundle, screen)
-    options = DeployOptions(keep=args.keep, limit=_rate(args.limit), tools=tools)
+    told: list[str] = []
+
+    def tell(sentence: str) -> None:
+        told.append(sentence)
+        screen.remark(f"{screen.paint('beforehand:', 'yellow')} {sentence}")
+
+    options = DeployOptions(keep=args.keep, limit=_rate(args.limit), tools=tools, tell=tell)
     if args.dry_run:
         with found.blamed(), StageScreen(screen) as stages:
             plan = plan_deploy(found.endpoint, bundle, options, stages.progress)
@@ -52,7 +58,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     screen.headline(f"{bundle.name} {bundle.version} → {found.endpoint.where}{_what(found)}")
     with found.blamed(), StageScreen(screen) as stages:
         report = deploy(found.endpoint, bundle, options, stages.progress)
-    screen.result({**report.as_dict(), "warnings": warnings})
+    screen.result({**report.as_dict(), "warnings": warnings, "beforehand": told})
     _show(report, screen)
     return 0
 

@@ -9,7 +9,7 @@ itself. So a kill or a cut link at any point leaves the old release or the new o
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from edgepack.box.endpoint import Endpoint
@@ -18,7 +18,7 @@ from edgepack.box.facts import Facts, probe
 from edgepack.box.session import Box
 from edgepack.bundle import Bundle
 from edgepack.errors import EdgepackError
-from edgepack.ship import parcels, preflight, proof, transfer
+from edgepack.ship import boot, parcels, preflight, proof, transfer
 from edgepack.ship.activate import Health, activate, parse_status
 from edgepack.ship.cargo import Cargo
 from edgepack.ship.errors import NotProvenError
@@ -38,25 +38,19 @@ FRESH_S = 10  # a status older than this is not of a program that works
 
 
 @dataclass(frozen=True)
-class Boot:
-    """What starts the programs with the box, and what a person would have to add where nothing does."""
-
-    way: str = ""
-    line: str = ""
-
-
-@dataclass(frozen=True)
 class DeployOptions:
     """What can be chosen.
 
     keep: releases that stay on the box to go back to, besides these two. limit: bytes a second at the most,
-    or 0. tools: what makes parcels; without them files are sent whole.
+    or 0. tools: what makes parcels; without them files are sent whole. tell: is given what a person should
+    know of the box before anything is changed on it.
     """
 
     keep: int = 3
     gzip: bool = True
     limit: int = 0
     tools: parcels.Tools | None = None
+    tell: Callable[[str], None] = lambda _: None
 
 
 def deploy(
@@ -78,6 +72,8 @@ def deploy(
         with clock.stage("probe"):
             facts = _survey(box, bundle)
         preflight.check(bundle, facts, endpoint.where)
+        for sentence in boot.beforehand(endpoint, facts):
+            options.tell(sentence)
         if (running := _runs_well(box, bundle, facts)) is not None:
             return _report(endpoint, bundle, clock, NOTHING, running.get("previous"))
         # Before the lock is held: a large model takes its time, and others need not wait for it.
@@ -115,7 +111,7 @@ def plan_deploy(
         bytes_on_link=cargo.bytes(facts),
         bytes_total=sum(file.size for file in bundle.files),
         files_total=len(bundle.files),
-        steps=() if idle or refusals else (*_steps(bundle, facts, len(files)), *_boot_step(endpoint, facts)),
+        steps=() if idle or refusals else (*_steps(bundle, facts, len(files)), *boot.step(endpoint, facts)),
         refusals=tuple(refusals),
     )
 
@@ -138,26 +134,6 @@ def _steps(bundle: Bundle, facts: Facts, to_send: int) -> tuple[str, ...]:
         )
         if step
     )
-
-
-def _boot_step(endpoint: Endpoint, facts: Facts) -> tuple[str, ...]:
-    """What a dry run says of the box's next start; nothing where that is seen to, or not wanted."""
-    installed, _, possible = facts.boots.partition(" ")
-    if not endpoint.at_boot or installed != "no":
-        return ()
-    if possible != "none":
-        return (f"have {possible} start it with the box",)
-    line = f"sh {facts.root}/bin/boot.sh"
-    return (f"nothing that may be written here starts it with the box; for its start-up, by hand: {line}",)
-
-
-def _enable(box: Box, token: str) -> Boot:
-    """Have the box start its programs when it starts, where the fleet allows it."""
-    if not box.endpoint.at_boot:
-        return Boot()
-    said = dict(line.partition(" ")[::2] for line in box.call("enable", token))
-    way = said.get("boots", "no")
-    return Boot(way if way != "no" else "", said.get("line", ""))
 
 
 def _switch_step(current: str | None, release: str) -> str:
@@ -192,7 +168,7 @@ class _Deploy:
             active = activate(
                 self.box, self.token, self.app, self.release, Health.of(self.bundle.release), self.clock
             )
-        boot = _enable(self.box, self.token)
+        starts = boot.enable(self.box, self.token)
         self.box.call("collect", self.token, self.app, str(self.options.keep))
         if self.options.tools:
             parcels.keep(self.bundle)
@@ -204,8 +180,8 @@ class _Deploy:
                 "files_sent": sent.files,
                 "bytes_sent": sent.bytes,
                 "sent_as": cargo.sent_as,
-                "starts_at_boot": boot.way,
-                "boot_line": boot.line,
+                "starts_at_boot": starts.way,
+                "boot_line": starts.line,
                 "proof": proven.report if proven else None,
                 "proof_summary": proven.summary
                 if proven

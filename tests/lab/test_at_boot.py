@@ -61,6 +61,8 @@ def test_an_account_that_may_not_is_told_the_line_and_the_line_works(
     line = done["boot_line"]
     assert line == "sh /home/edge/edgepack/bin/boot.sh"
     assert planned["steps"][-1].endswith(line)
+    (beforehand,) = done["beforehand"]
+    assert beforehand.endswith(line)
     assert done["starts_at_boot"] == ""
     assert _status(site)["starts_at_boot"] is False
     site.endpoint.ssh(ALL_ENDS)

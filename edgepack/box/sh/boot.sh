@@ -28,8 +28,11 @@ boot_ways() {
 	# Buildroot and others that have busybox's init: rcS starts each S* in order.
 	! grep -q 'init\.d/S' /etc/init.d/rcS 2>/dev/null || [ ! -w /etc/init.d ] || say rcS
 	# busybox's crond does not know @reboot.
-	! have crontab || [ ! -x /usr/sbin/cron ] || say cron
+	! have crontab || [ ! -x /usr/sbin/cron ] || cron_refuses || say cron
 }
+
+# Where /etc/cron.allow or cron.deny keeps this account out, crontab(1) says that it is not allowed to.
+cron_refuses() { crontab -l 2>&1 >/dev/null | grep -qi 'not allowed'; }
 
 boots() { # the way that is installed, or `no` and the one that could be
 	name=$(boot_name)
