@@ -134,7 +134,7 @@ _ALL = (
         sonames=("libNncase.Runtime.Native.so",),
         from_="the run-time of the kmodel's version (https://github.com/kendryte/nncase/releases): its "
         "`include` folder, and gsl-lite's headers, which they include (https://github.com/gsl-lite/gsl-lite)",
-        source="Canaan, nncase 2: src/Native/include/nncase/api.h and src/Native/src/api.cpp (same repository)",
+        source="Canaan, nncase 2: src/Native/include/nncase/api.h, src/Native/src/api.cpp (there)",
         beside=Beside("gsl-lite", "gsl/gsl-lite.hpp"),
     ),
 )
