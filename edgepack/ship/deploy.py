@@ -16,7 +16,7 @@ from edgepack.box.endpoint import Endpoint
 from edgepack.box.errors import BoxError
 from edgepack.box.facts import Facts, probe
 from edgepack.box.session import Box
-from edgepack.bundle import Bundle
+from edgepack.bundle import Bundle, listing
 from edgepack.errors import EdgepackError
 from edgepack.ship import boot, parcels, preflight, proof, transfer
 from edgepack.ship.activate import Health, activate, parse_status
@@ -191,8 +191,7 @@ class _Deploy:
         )
 
     def _stage(self) -> None:
-        lines = "".join(f"{file.sha256} {file.mode:04o} {file.path}\n" for file in self.bundle.files)
-        said = self.box.call("stage", self.token, self.app, self.release, stdin=[lines.encode()])
+        said = self.box.call("stage", self.token, self.app, self.release, stdin=[listing(self.bundle.files)])
         damaged = [line.removeprefix("damaged ") for line in said if line.startswith("damaged ")]
         if damaged:
             raise BoxError(
