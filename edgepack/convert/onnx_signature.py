@@ -14,7 +14,7 @@ from pathlib import Path
 
 from edgepack.convert.errors import ModelError
 
-_GRAPH = 7  # of a ModelProto
+_GRAPH, _OPSET = 7, 8  # of a ModelProto
 _NODE, _INITIALIZER, _INPUT, _OUTPUT = 1, 5, 11, 12  # of a GraphProto
 _OUT, _NODE_NAME, _OP_TYPE, _TENSOR_NAME = 2, 3, 4, 8  # of a NodeProto; the last of a TensorProto
 _DTYPES = {1: "float32", 2: "uint8", 3: "int8", 5: "int16", 6: "int32", 7: "int64", 9: "bool", 10: "float16"}
@@ -50,6 +50,19 @@ def read(file: Path, *, fixed: bool = True) -> Signature:
         why = f"the shape of {open_inputs[0]} is not fixed" if open_inputs else "it has no inputs or outputs"
         raise ModelError(f"{file.name} cannot be converted as it is", where=str(file), why=why)
     return found
+
+
+def opset(file: Path) -> int | None:
+    """Of ONNX's own operators; None where the file does not say, or is none."""
+    try:
+        with file.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            for start, end in _inside(data, 0, len(data), _OPSET):
+                fields = {number: (begin, stop) for number, begin, stop in _fields(data, start, end)}
+                if _text(data, *fields.get(1, (0, 0))) in ("", "ai.onnx") and 2 in fields:
+                    return fields[2][0]
+    except (OSError, ValueError, UnicodeDecodeError):
+        return None
+    return None
 
 
 def made(file: Path) -> dict[str, str]:

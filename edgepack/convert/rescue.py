@@ -11,7 +11,7 @@ from pathlib import Path
 
 from edgepack.catalog.recipes import Recipe
 from edgepack.convert import onnx_signature
-from edgepack.convert.errors import AskedError, ConvertError
+from edgepack.convert.errors import AskedError, ConvertError, ModelError
 from edgepack.convert.recipe import Converted, Request, convert
 from edgepack.errors import EdgepackError
 
@@ -38,7 +38,9 @@ class Rescue:
             return self.run(request)
         except AskedError:
             raise
-        except ConvertError as refusal:
+        except (ConvertError, ModelError) as refusal:
+            if isinstance(refusal, ModelError) and not self._other_opset(request.model):
+                raise
             tried: list[str] = []
             for words, model in self._models(request, tried):
                 self.progress(f"refused; trying it {words}")
@@ -54,6 +56,11 @@ class Rescue:
                 [refusal.detail, "tried besides, in vain:", *(f"  {line}" for line in tried)]
             ).strip()
             raise
+
+    def _other_opset(self, model: Path) -> bool:
+        """Whether the model is at one that the recipe does not take."""
+        own, said = onnx_signature.opset(model), self.recipe.about.opsets
+        return own is not None and said is not None and not said.min <= own <= said.max
 
     def _models(self, request: Request, tried: list[str]) -> Iterator[tuple[str, Path]]:
         """The model made over, each time in other words; what cannot be made is told in ``tried``.

@@ -11,6 +11,7 @@ Weight = Literal["stops", "slows", "note"]
 # Bytes a weight takes, by precision; what is not named here takes one.
 _BYTES = {"fp32": 4, "fp16": 2, "bf16": 2, "int16": 2}
 _MOST_NAMED = 4
+_LARGE = 100e6  # bytes of weights that are asked about also where any box is meant
 # What prepares a model for any converter folds these away, or no computation is left of them.
 _NO_COMPUTATION = frozenset({"Constant", "Dropout", "Identity"})
 
@@ -85,11 +86,6 @@ def lint(facts: Mapping[str, Any], subject: Subject) -> list[Finding]:
 def _stops(facts: Mapping[str, Any], subject: Subject) -> Iterator[Finding]:
     for toolkit in subject.toolkits:
         yield from _lacking(facts, toolkit)
-    if subject.opsets and not subject.opsets[0] <= facts["opset"] <= subject.opsets[1]:
-        least, most = subject.opsets
-        what = f"opset {facts['opset']}: {subject.recipe} takes {least} to {most}"
-        fix = f"export it at opset {most}, or let edgepack bring it there: `model.opset: {most}`"
-        yield Finding("stops", what, "", fix)
     size = _size(facts, subject)
     if subject.memory_mb and size > subject.memory_mb * 1e6:
         there = f"the box has {subject.memory_mb:,.0f}"
@@ -142,13 +138,13 @@ def _slows(facts: Mapping[str, Any], subject: Subject) -> Iterator[Finding]:
         if odd and part > 0.02:
             many = f"{len(odd)} convolutions do" if len(odd) > 1 else "1 convolution does"
             what = f"{many} not give a multiple of {subject.channels} channels"
-            why = f"the NPU computes {subject.channels} at a time; they are {part:.0%} of the multiply-adds"
+            why = f"it computes {subject.channels} at a time; they are {part:.0%} of the multiply-adds"
             names = _named([layer["node"] for layer in odd])
             yield Finding(
                 "slows", what, f"{why} ({names})", f"train with widths in steps of {subject.channels}"
             )
     wide = [x for x in layers if x["op"] == "Conv" and max(x.get("strides") or [1]) > 2]
-    if wide:
+    if wide and subject.accelerated:
         why = "NPUs are built for strides of 1 and 2; larger ones leave multipliers idle"
         what = f"{len(wide)} convolutions have a stride above 2 ({_named([x['node'] for x in wide])})"
         yield Finding("slows", what, why, "use two convolutions of stride 2, or a patch layout")
@@ -170,15 +166,32 @@ def _notes(facts: Mapping[str, Any], subject: Subject) -> Iterator[Finding]:
         yield Finding("note", str(warning))
     for toolkit in subject.toolkits:
         yield from _not_known(facts, toolkit)
-    if subject.accelerated and subject.channels is None:
-        what = f"how many channels {subject.target} computes at a time is not known here"
-        yield Finding("note", what, "", "widths in steps of 16 or 32 suit most")
+    if subject.opsets and not subject.opsets[0] <= facts["opset"] <= subject.opsets[1]:
+        least, most = subject.opsets
+        what = f"opset {facts['opset']}: {subject.recipe} takes {least} to {most}"
+        why = "edgepack tries to bring it there, which ONNX's converter cannot for every operator"
+        yield Finding("note", what, why, f"export it at opset {most}")
+    unknown = _unknown(facts, subject)
+    if unknown:
+        fix = "" if subject.channels else "widths in steps of 16 or 32 suit most"
+        yield Finding("note", f"not known here of {subject.target}: {', '.join(unknown)}", "", fix)
     operations = 2 * int(facts.get("macs") or 0)
     if subject.tops and operations:
         best = subject.tops * 1e12 / operations
-        what = f"{operations / 1e9:.2f} G operations: at most {best:,.0f} images a second"
+        what = f"{_many(operations)} operations: at most {best:,.0f} images a second"
         why = f"{subject.tops:g} TOPS in {subject.precision} by the maker; half of it is much in practice"
         yield Finding("note", what, why)
+
+
+def _unknown(facts: Mapping[str, Any], subject: Subject) -> list[str]:
+    """What could not be judged for want of a fact. A processor's own speed is nobody's promise."""
+    npu = subject.accelerated
+    asked = {
+        "its memory": subject.memory_mb is None and (npu or _size(facts, subject) > _LARGE),
+        f"its operations a second in {subject.precision}": subject.tops is None and npu,
+        "how many channels it computes at a time": subject.channels is None and npu,
+    }
+    return [words for words, missing in asked.items() if missing]
 
 
 def _not_known(facts: Mapping[str, Any], toolkit: Toolkit) -> Iterator[Finding]:
@@ -191,6 +204,14 @@ def _not_known(facts: Mapping[str, Any], toolkit: Toolkit) -> Iterator[Finding]:
         if names:
             what = f"whether {toolkit.tool} has {', '.join(names)} is not known here"
             yield Finding("note", what, f"known is what was {toolkit.knows.source}")
+
+
+def _many(number: int) -> str:
+    """Three digits of it: "833 k", "1.20 G"."""
+    for unit, name in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= unit:
+            return f"{number / unit:.3g} {name}"
+    return str(number)
 
 
 def _size(facts: Mapping[str, Any], subject: Subject) -> float:

@@ -48,6 +48,24 @@ def test_lenet() -> None:
     assert sum(found.operators.values()) == len(onnx.load(LENET).graph.node)
 
 
+@pytest.mark.parametrize(
+    ("domains", "wanted"),
+    [([("", 17)], 17), ([("com.microsoft", 1), ("ai.onnx", 200)], 200), ([("com.microsoft", 1)], None)],
+)
+def test_the_opset(tmp_path: Path, domains: list[tuple[str, int]], wanted: int | None) -> None:
+    model = _model([1, 2, 3])
+    del model.opset_import[:]
+    model.opset_import.extend(helper.make_opsetid(domain, version) for domain, version in domains)
+    onnx.save(model, tmp_path / "model.onnx")
+    assert onnx_signature.opset(tmp_path / "model.onnx") == wanted
+
+
+def test_what_is_no_model_has_none(tmp_path: Path) -> None:
+    for data in (b"", b"no model", b"\xff" * 64, b"\x42\x7f\x0a"):
+        (tmp_path / "model.onnx").write_bytes(data)
+        assert onnx_signature.opset(tmp_path / "model.onnx") is None
+
+
 @pytest.mark.parametrize("shape", [["batch", 2, 3], [1, "h", 3]])
 def test_open_shapes_are_refused(tmp_path: Path, shape: list[int | str]) -> None:
     onnx.save(_model(shape), tmp_path / "model.onnx")

@@ -13,9 +13,10 @@ from onnx import TensorProto, helper
 
 from edgepack.catalog import recipes
 from edgepack.convert import sdk, sdk_find
-from edgepack.convert.errors import AskedError, ConvertError
+from edgepack.convert.errors import AskedError, ConvertError, ModelError
 from edgepack.convert.recipe import Converted, Request
 from edgepack.convert.rescue import Rescue, kept_in, opsets_of
+from edgepack.errors import EdgepackError
 from tests.standins import toolkits
 
 LENET = Path(__file__).parents[2] / "examples/digits/model/lenet.onnx"
@@ -64,7 +65,7 @@ class Tool:
     """A converter of the test's own. takes: whether it converts a model."""
 
     takes: Callable[[onnx.ModelProto], bool]
-    error: type[ConvertError] = ConvertError
+    error: type[EdgepackError] = ConvertError
     seen: list[int] = dataclasses.field(default_factory=list)
 
     def run(self, asked: Request) -> Converted:
@@ -104,6 +105,21 @@ def test_what_is_not_the_models_fault_is_not_tried_again(tmp_path: Path) -> None
     with pytest.raises(AskedError):
         rescue(tool, tmp_path, SHIPPED["onnx"])
     assert len(tool.seen) == 1
+
+
+def test_a_model_that_is_none_is_not_tried_again(tmp_path: Path) -> None:
+    tool = Tool(lambda _model: False, ModelError)
+    with pytest.raises(ModelError):
+        rescue(tool, tmp_path, SHIPPED["onnx"])
+    assert len(tool.seen) == 1
+
+
+@pytest.mark.slow
+def test_an_opset_that_the_recipe_does_not_take(tmp_path: Path) -> None:
+    """Our own recipes tell that as a fault of the model."""
+    tool = Tool(lambda model: model.opset_import[0].version < 13, ModelError)
+    made = rescue(tool, tmp_path, SHIPPED["onnx"], "onnx-rknn1")
+    assert made.report["rescued_by"] == "simplified and at opset 11"
 
 
 @pytest.mark.slow
