@@ -1,0 +1,56 @@
+"""Trials as they came, kept by what they were made with, so that a campaign goes on where it stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bench.chaos.trial import Row
+from edgepack import __version__
+from edgepack.box import script
+from edgepack.tools import cache
+
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A row, the seed that drew it, and the commit of that day."""
+
+    seed: str
+    commit: str
+    row: Row
+
+
+def key(mutant: str = "") -> str:
+    """What trials of the same table have in common: the box's script, and edgepack's version."""
+    of = hashlib.sha256(script.text() + __version__.encode()).hexdigest()[:12]
+    return f"{of}-{mutant}" if mutant else of
+
+
+def file(mutant: str = "") -> Path:
+    return cache.root() / "bench" / "chaos-rows" / f"{key(mutant)}.jsonl"
+
+
+def load(of: Path) -> list[Kept]:
+    if not of.exists():
+        return []
+    rows = [json.loads(line) for line in of.read_text().splitlines()]
+    return [Kept(row.pop("seed"), row.pop("commit"), _row(row)) for row in rows]
+
+
+def _row(said: dict[str, object]) -> Row:
+    faults = said.pop("faults")
+    assert isinstance(faults, Sequence)
+    return Row(**said, faults=tuple(faults))  # type: ignore[arg-type]
+
+
+def add(of: Path, kept: Kept) -> None:
+    with _lock:
+        of.parent.mkdir(parents=True, exist_ok=True)
+        with of.open("a") as rows:
+            rows.write(json.dumps({"seed": kept.seed, "commit": kept.commit, **asdict(kept.row)}) + "\n")

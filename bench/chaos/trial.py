@@ -1,0 +1,302 @@
+"""One trial: a deploy is begun, something strikes, the box has time to recover, and the next deploy comes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.chaos import boxes, judge, plan, steps
+from bench.chaos.boxes import GUARD, SESSION
+from bench.chaos.client import Answers, Client
+from bench.chaos.link import Link
+from bench.chaos.plan import Trial
+from bench.chaos.releases import APP, ROOT, Release
+
+RECOVERY_S = 110.0  # the guard acts 50 s after the switch; the rest is for a loaded machine
+DEPLOY_S = 240.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """What came of a trial. ``gap_s``: without an answer until the box had recovered; -1 on an empty one."""
+
+    number: int
+    box: str
+    blow: str
+    step: str  # that was asked for
+    reached: str  # that the box's disk showed when it was struck
+    first: bool
+    way: str
+    release: str  # the old, the new, none: once it had recovered
+    said: int  # the deployer's exit status; -9 where it was killed
+    recovered_s: float
+    gap_s: float
+    seconds: float
+    faults: tuple[str, ...]
+
+
+@dataclass
+class Site:
+    """A box, the link to it, and what it runs. ``mutant``: what is taken out of its script."""
+
+    box: boxes.Box
+    link: Link
+    project: Path
+    node: str
+    releases: Sequence[Release]
+    mutant: str = ""
+    current: Release | None = None
+    usual_s: dict[tuple[str, ...], float] = field(default_factory=dict)
+
+    def enter_fleet(self) -> None:
+        named = {"nodes": {self.node: self.box.reach.node(self.link.port)}}
+        (self.project / "fleet.yaml").write_text(json.dumps(named))
+
+    def next(self) -> Release:
+        if self.current is None:
+            return self.releases[0]
+        return self.releases[(self.releases.index(self.current) + 1) % 3]
+
+    def begin(self, release: Release, *words: str) -> subprocess.Popen[bytes]:
+        """A deploy, in a process of its own, as a user types it."""
+        start = ("-m", "bench.chaos.mutant", self.mutant) if self.mutant else ("-m", "edgepack")
+        argv = [sys.executable, *start, "-C", str(self.project), "deploy", self.node]
+        argv += ["--bundle", str(release.folder), "--keep", "0", "-q", *words]
+        env = {**os.environ, "PYTHONPATH": str(ROOT)}
+        log = (self.project / "deploy.log").open("ab")
+        with log:
+            return subprocess.Popen(
+                argv, env=env, cwd=self.project, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def deploy(self, release: Release, *words: str) -> int:
+        """An undisturbed one."""
+        began = time.monotonic()
+        process = self.begin(release, *words)
+        code = _ended(process)
+        if code == 0:
+            self.current = release
+            self.usual_s[words] = time.monotonic() - began
+        return code
+
+    def ready(self, trial: Trial) -> None:
+        """The box runs a release, or nothing, as the trial wants it."""
+        if trial.first:
+            boxes.emptied(self.box)
+            self.current = None
+        elif self.current is None:
+            boxes.emptied(self.box)
+            if code := self.deploy(self.releases[0]):
+                raise RuntimeError(f"a first deploy ended with {code}: {_tail(self.project / 'deploy.log')}")
+
+    def promise(self, after: Release, said: int, trial: Trial) -> judge.Promise:
+        known = {release.digest: release.sums for release in self.releases}
+        before = self.current.digest if self.current else ""
+        refused = trial.blow in plan.REFUSED
+        return judge.Promise(before, after.digest, known, said if said >= 0 else None, refused)
+
+    @contextlib.contextmanager
+    def asked(self) -> Iterator[Client]:
+        client = Client(self.box.root / "apps" / APP / "data")
+        try:
+            yield client
+        finally:
+            client.stop()
+
+
+def run(site: Site, trial: Trial) -> Row:
+    """The trial; afterwards the site's box runs the new release, or is to be made anew."""
+    site.ready(trial)
+    began = time.monotonic()
+    new = site.releases[-1] if trial.blow == plan.WRONG else site.next()
+    before = site.current.digest if site.current else ""
+    going = steps.Going(site.box.root, before, new.digest, new.sums[f"bin/{APP}"])
+    with site.asked() as client:
+        process = site.begin(new, *trial.way)
+        try:
+            _wait(site, trial, going, process, began)
+            reached = steps.furthest(going)
+            void = _strike(site, trial, process, going)
+            struck = time.monotonic()
+            code = _ended(process)
+        finally:
+            _ended(process, 0.1)
+        if trial.blow == plan.BOX:
+            boxes.rebooted(site.box)
+        promise = site.promise(new, code, trial)
+        faults = judge.struck(promise, _quiet_look(site, 3.0 if trial.blow == plan.FROZEN else 30.0))
+        if trial.blow in plan.FULL:
+            site.box.empty()
+        found, lives, recovered_s = _recovered(site, client, struck)
+        faults += judge.settled(promise, found, lives)
+        if trial.waits and "unconfirmed" in found.marks:
+            faults += _gone_back(site, promise, client)
+        answers = client.stop()
+    faults += _client_faults(answers) + _again(site, trial, new, found.current)
+    release = promise.name(found.current)
+    if void:
+        release, faults = "void", []
+    gap = answers.gap_s if before else -1.0
+    asked = (trial.number, site.box.kind, trial.blow, trial.step, reached, trial.first, " ".join(trial.way))
+    seconds = (round(recovered_s, 2), round(gap, 2), round(time.monotonic() - began, 1))
+    return Row(*asked, release, code, *seconds, tuple(dict.fromkeys(faults)))
+
+
+def _wait(
+    site: Site, trial: Trial, going: steps.Going, process: subprocess.Popen[bytes], began: float
+) -> None:
+    """Until the moment of the blow, or the end of the deploy where that comes before."""
+    if trial.step == plan.ANY:
+        until = time.monotonic() + trial.at * site.usual_s.get(trial.way, 6.0) * 1.1
+        while time.monotonic() < until and process.poll() is None:
+            time.sleep(0.01)
+        return
+    looks = 0
+    while process.poll() is None and time.monotonic() - began < DEPLOY_S:
+        # What is there for milliseconds may be over by now, but looking at everything takes as long.
+        if steps.STEPS[trial.step](going) or (looks % 16 == 15 and steps.reached(trial.step, going)):
+            break
+        looks += 1
+        time.sleep(0.003)
+    time.sleep(trial.at * 0.05)
+
+
+def _strike(site: Site, trial: Trial, process: subprocess.Popen[bytes], going: steps.Going) -> bool:
+    """Whether it came too late to be this trial's."""
+    if trial.blow in (plan.DEPLOYER, plan.FROZEN):
+        if trial.blow == plan.FROZEN:
+            site.link.freeze()
+        process.send_signal(signal.SIGKILL)
+    if trial.blow == plan.SESSION:
+        boxes.kill(site.box, SESSION)
+    if trial.blow == plan.GUARDLESS:
+        boxes.kill(site.box, SESSION, GUARD)
+    if trial.blow == plan.RESET:
+        site.link.cut()
+    if trial.blow == plan.BOX:
+        site.link.cut()
+        boxes.kill(site.box, *boxes.KINDS)
+    if trial.blow in plan.FULL:
+        site.box.fill("pages" if trial.blow == plan.PAGES else "inodes", trial.left)
+    if trial.blow == plan.ROT:
+        return not _rotted(going)
+    return False
+
+
+def _rotted(going: steps.Going) -> bool:
+    """One bit of a file that only the new release has, once its digest was found right, before it is used."""
+    file = going.root / "store" / going.program
+    try:
+        data = bytearray(file.read_bytes())
+        data[len(data) // 3] ^= 1
+        mode = file.stat().st_mode
+        with file.open("r+b") as opened:
+            opened.write(data)
+        file.chmod(mode)
+    except OSError:
+        return False
+    return not steps.reached("staging", going)
+
+
+def _quiet_look(site: Site, seconds: float) -> judge.Seen:
+    """The box's files once no session of the broken deploy works on them any more."""
+    _until(lambda: not boxes.by_kind(site.box)[SESSION], seconds)
+    return judge.seen(site.box.root)
+
+
+def _recovered(site: Site, client: Client, struck: float) -> tuple[judge.Seen, judge.Lives, float]:
+    """Waits until one program runs, the current release's, and answers."""
+
+    def well() -> bool:
+        current = steps.link(site.box.root / "apps" / APP / "current")
+        programs, supervisors = boxes.running(site.box)
+        runs = programs == ([current] if current else []) and supervisors == bool(current)
+        return runs and (not current or client.answered_since(struck))
+
+    _until(well, RECOVERY_S)
+    recovered_s = time.monotonic() - struck
+    found = judge.seen(site.box.root)
+    programs, supervisors = boxes.running(site.box)
+    proof = boxes.proof(site.box) if found.current else 0
+    return found, judge.Lives(programs, supervisors, proof, client.answered_since(struck)), recovered_s
+
+
+def _gone_back(site: Site, promise: judge.Promise, client: Client) -> list[str]:
+    """Nobody comes to confirm: the box goes back by itself."""
+    app = site.box.root / "apps" / APP
+    if not _until(lambda: not any((app / mark).exists() for mark in judge.MARKS), RECOVERY_S):
+        return ["the box did not go back by itself"]
+    found, lives, _ = _recovered(site, client, time.monotonic())
+    faults = judge.settled(promise, found, lives)
+    if found.current != promise.before:
+        faults.append(f"unconfirmed, the box went back to {promise.name(found.current)}")
+    return faults
+
+
+def _again(site: Site, trial: Trial, broken: Release, current: str) -> list[str]:
+    """The next deploy, undisturbed: the same command again, or another release where the broken one is there.
+
+    Where the same command finds nothing to do, another release comes after it, and must find no trace.
+    """
+    faults: list[str] = []
+    there = next((release for release in site.releases[:3] if release.digest == current), None)
+    site.current = there
+    if there is broken and trial.number % 2:
+        faults = _deployed(site, broken, "the same again")
+        faults = [fault for fault in faults if not fault.endswith(" is left")]
+    if not faults:
+        new = broken if broken in site.releases[:3] and site.current is not broken else site.next()
+        faults = _deployed(site, new, "the next deploy")
+    site.link.cut()  # what waits for the end of a link that fell silent
+    if faults:
+        site.current = None  # the next trial begins with a clean box
+    return faults
+
+
+def _deployed(site: Site, new: Release, name: str) -> list[str]:
+    known = {release.digest: release.sums for release in site.releases[:3]}
+    promise = judge.Promise(site.current.digest if site.current else "", new.digest, known)
+    code = site.deploy(new)
+    if code != 0:
+        return [f"{name} ended with {code}: {_tail(site.project / 'deploy.log')}"]
+    with site.asked() as client:
+        found, lives, _ = _recovered(site, client, time.monotonic())
+        answers = client.stop()
+    return [
+        f"after {name}: {fault}" for fault in judge.again(promise, found, lives) + _client_faults(answers)
+    ]
+
+
+def _client_faults(answers: Answers) -> list[str]:
+    return [f"{answers.wrong} wrong answers"] if answers.wrong else []
+
+
+def _ended(process: subprocess.Popen[bytes], seconds: float = DEPLOY_S) -> int:
+    """Its exit status; it is ended where it will not end."""
+    try:
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return 124
+
+
+def _until(holds: Callable[[], bool], seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def _tail(log: Path) -> str:
+    return " ".join(log.read_text(errors="replace")[-600:].split()) if log.exists() else ""
