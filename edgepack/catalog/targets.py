@@ -25,6 +25,27 @@ WANTED = {
     "channel_multiple": "the widths that it prefers",
     "versions": "which toolkit, runtime and driver fit together",
 }
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split(", "))
+
+
+# What a name in a row of `versions` is of. The others are of the system: `cuda`, `ubuntu`.
+VERSIONS_OF = {
+    "toolkit": _names(
+        "cann, cntoolkit, cntoolkit-edge, dataflow compiler, edgetpu_compiler, jetpack, nncase, "
+        "openvino, rknn-toolkit, rknn-toolkit2, tensorrt, tpu-mlir, tpu-nntc, vitis-ai"
+    ),
+    "runtime": _names(
+        "cann, hailort, hailort and pcie driver, jetpack, librknnmrt, librknnrt, libsophon, "
+        "openvino, rknpu, runtime, tensorrt"
+    ),
+    "driver": _names(
+        "ascend-driver, driver, driver and firmware, galcore, hailo-driver, hailort and pcie "
+        "driver, l4t, npu-smi and driver, nvidia-driver, rknpu-driver, sophon-driver"
+    ),
+}
 _SOURCE = "a data sheet, a page of the maker's, or what a command printed on which unit"
 
 
@@ -67,7 +88,15 @@ class Facts(Model):
 
     def unknown(self) -> dict[str, str]:
         """What one would want to know and no source was found for: its name, and what it is in words."""
-        return {name: words for name, words in WANTED.items() if name not in self.known()}
+        found = {name: words for name, words in WANTED.items() if name not in self.known()}
+        return found | {f"versions, {part}": f"which {part} fits" for part in self.versions_without()}
+
+    def versions_without(self) -> list[str]:
+        """Of toolkit, runtime and driver what no row of `versions` has; nothing where there are no rows."""
+        said = self.known().get("versions")
+        rows = said.value if said and isinstance(said.value, list) else []
+        names = {str(name).lower() for row in rows if isinstance(row, dict) for name in row}
+        return [part for part, known in VERSIONS_OF.items() if rows and not names & known]
 
 
 class Verified(Model):

@@ -49,13 +49,26 @@ def _show(target: Target, screen: Screen) -> None:
     screen.text(f"  precision: {about.precision}; runtimes, and the program with each:")
     screen.rows([[f"    {runtime}", program_with(runtime, target)] for runtime in about.runtimes])
     for name, fact in about.facts.known().items():
-        screen.text(f"  {name} = {fact.value}")
+        first, *rest = _lines(fact.value)
+        screen.text(f"  {name} = {first}")
+        for line in rest:
+            screen.text(f"      or {line}")
         screen.text(screen.paint(f"      source: {fact.source}", "dim"))
     for name, words in about.facts.unknown().items():
         screen.text(f"  {name}: unknown ({words}; no source was found)")
     for note in about.notes:
         screen.text(f"  note: {note}")
     screen.text(f"  file: {target.file}")
+
+
+def _lines(value: object) -> list[str]:
+    """A fact as people write it; versions that fit together a line for each row."""
+    if isinstance(value, dict):
+        return ["; ".join(f"{name} {_lines(part)[0]}" for name, part in value.items())]
+    if isinstance(value, list):
+        parts = [_lines(part)[0] for part in value]
+        return parts if parts and isinstance(value[0], dict) else [", ".join(parts)]
+    return [str(value)]
 
 
 def _as_dict(target: Target) -> dict[str, object]:

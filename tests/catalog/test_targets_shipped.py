@@ -74,6 +74,36 @@ def test_a_verification_names_a_simulator_that_a_recipe_of_the_chip_has(target: 
     assert {seen.name for seen in target.about.verified if seen.how == "simulator"} <= known
 
 
+SYSTEM = {"compiler", "cncv-edge", "cuda", "dpuczdx8g", "petalinux", "ubuntu"}
+
+
+@pytest.mark.parametrize("target", ALL, ids=lambda t: t.id)
+def test_every_version_is_of_something_that_is_known(target: Target) -> None:
+    """Else a driver under a new name would be shown as unknown, beside its version."""
+    said = target.about.facts.known().get("versions")
+    names = {str(name).lower() for row in (said.value if said else []) for name in row}
+    assert names <= SYSTEM.union(*targets.VERSIONS_OF.values())
+
+
+@pytest.mark.parametrize(
+    ("target", "unknown"),
+    [
+        ("rk3588", ["driver"]),
+        ("cambricon-mlu370", ["toolkit", "runtime"]),
+        ("jetson-orin-nx", []),
+        ("raspberry-pi-5-hailo8", []),
+        ("rk1808", []),
+    ],
+)
+def test_what_no_row_of_versions_has_is_told_as_unknown(target: str, unknown: list[str]) -> None:
+    """A driver that nobody knows is not a driver that may be any."""
+    facts = targets.load(target, None).about.facts
+    assert facts.versions_without() == unknown
+    assert [name for name in facts.unknown() if name.startswith("versions, ")] == [
+        f"versions, {part}" for part in unknown
+    ]
+
+
 def test_what_stands_in_no_source_is_unknown() -> None:
     """Of a chip without a board, the memory; of all, each wanted fact is one or the other."""
     chip = targets.load("rk3588", None).about.facts
