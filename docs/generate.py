@@ -72,13 +72,19 @@ def _file_page(file: str, model: type[BaseModel], what: str, example: str | None
         text = (ROOT / example).read_text().rstrip()
         out += [f"`{example}`:", f"```yaml\n{text}\n```"]
     for path, schema in _sections(root):
-        out.append(f"## {path}" if path else "## The file")
+        out.append(f"## {path}{_kind(schema)}" if path else "## The file")
         if schema.get("description"):
             out.append(_line(schema["description"]))
         rows = list(_rows(schema, root))
         if rows:
             out.append(_table(("key", "value", "left out", ""), rows))
     return NOTE + "\n\n".join(out) + "\n"
+
+
+def _kind(schema: Schema) -> str:
+    """What tells apart the mappings that may stand at one place."""
+    kind = schema.get("properties", {}).get("kind", {}).get("const")
+    return f", kind: {kind}" if kind else ""
 
 
 def _sections(root: Schema) -> Iterator[tuple[str, Schema]]:

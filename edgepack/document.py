@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
 
 from edgepack.errors import InputError, Problem
 
@@ -259,6 +259,9 @@ def _known_keys(model: Any, data: Any, loc: Path_) -> list[str]:
 
 def _step(annotation: Any, part: str | int) -> Any:
     """The type of what lies at one key or index of a value of this type."""
+    branch = _branch(annotation, part)
+    if branch is not None:
+        return branch
     here = _plain(annotation)
     fields = getattr(here, "model_fields", None)
     if fields is not None:
@@ -266,6 +269,19 @@ def _step(annotation: Any, part: str | int) -> Any:
         return by_key.get(str(part))
     arguments = [a for a in typing.get_args(here) if a is not ...]
     return arguments[-1] if arguments else None
+
+
+def _branch(annotation: Any, tag: str | int) -> Any:
+    """The branch of a union whose branches have tags, or None."""
+    here = annotation
+    while typing.get_origin(here) is typing.Annotated:
+        here = typing.get_args(here)[0]
+    for each in typing.get_args(here):
+        if typing.get_origin(each) is typing.Annotated:
+            inner, *about = typing.get_args(each)
+            if any(isinstance(word, Tag) and word.tag == tag for word in about):
+                return inner
+    return None
 
 
 def _plain(annotation: Any) -> Any:

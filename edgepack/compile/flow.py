@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from edgepack.compile.quoting import Literal
 from edgepack.errors import InputError
 from edgepack.manifest.project import Manifest
+from edgepack.manifest.sinks import HttpSink, JsonlSink, Sink, Spool, target_of
+from edgepack.manifest.sources import CodeSource, FilesSource, HttpSource
 
 _RESERVED = ("status.json", "status.json.tmp", ".lock")  # what the program itself keeps in its data folder
+_SERVER = ("event_loop.cpp", "http_parser.cpp", "http_server.cpp")
+_PEER = ("sinks/spool.cpp", "sinks/spooled_sink.cpp", "sinks/socket.cpp")
+
+
+@dataclass(frozen=True)
+class Made:
+    """A source or a sink that is not a file: ``function(data, {says…})`` makes it.
+
+    header: below ``src/``, declares the function and the struct that it takes. says: the struct's fields
+    in their order, each with its name. files: what it is compiled from.
+    """
+
+    function: str
+    header: str
+    says: tuple[tuple[str, Literal], ...]
+    files: tuple[str, ...] = ()
+    path: str = ""  # what it writes below the data folder
 
 
 @dataclass(frozen=True)
 class FlowSpec:
-    """source: a folder, or empty where ``entry`` of the project's own ``code`` makes the source.
+    """source: a folder, or one that is made; empty where ``entry`` of the project's own ``code`` makes it.
 
-    source and sinks are paths inside the app's data folder. fps: 0 sets no limit.
+    Paths are inside the app's data folder. fps: 0 sets no limit.
     """
 
-    source: str = "inbox"
-    sinks: tuple[str, ...] = ("results.jsonl",)
+    source: str | Made = "inbox"
+    sinks: tuple[str | Made, ...] = ("results.jsonl",)
     code: str = ""
     entry: str = ""
     depth: int = 4
@@ -29,15 +50,35 @@ class FlowSpec:
     metrics_address: str = ""
     metrics_port: int = 0  # 0: no metrics
 
+    @property
+    def made(self) -> tuple[Made, ...]:
+        """Source and sinks that are made."""
+        return tuple(one for one in (self.source, *self.sinks) if isinstance(one, Made))
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """What declares those, and the folders and files."""
+        found = {one.header for one in self.made}
+        found |= {"files_source.hpp"} if isinstance(self.source, str) and not self.entry else set()
+        found |= {"jsonl_sink.hpp"} if any(isinstance(sink, str) for sink in self.sinks) else set()
+        return tuple(sorted(found))
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Of ``src/``, what only some programs have, each once."""
+        metrics = (*_SERVER, "metrics.cpp") if self.metrics_port else ()
+        return tuple(sorted({file for one in self.made for file in one.files} | set(metrics)))
+
 
 def flow_of(manifest: Manifest) -> FlowSpec:
     """The manifest's."""
     source, queue, metrics = manifest.source, manifest.queue, manifest.metrics
+    code = source if isinstance(source, CodeSource) else None
     return FlowSpec(
-        source="" if source.code else source.path,
-        sinks=tuple(sink.path for sink in manifest.sinks),
-        code=str(PurePosixPath(source.code)) if source.code else "",
-        entry=source.entry or "",
+        source=_source(manifest),
+        sinks=tuple(_sink(sink, name) for name, sink in zip(_names(manifest), manifest.sinks, strict=True)),
+        code=str(PurePosixPath(code.code)) if code else "",
+        entry=code.entry if code else "",
         depth=queue.depth,
         drop_oldest=queue.when_full == "drop_oldest",
         fps=source.fps or 0,
@@ -47,10 +88,63 @@ def flow_of(manifest: Manifest) -> FlowSpec:
     )
 
 
+def _names(manifest: Manifest) -> Iterator[str]:
+    """``http-1``: of what a sink keeps on the box. By its place, so that a new release finds it again."""
+    seen: dict[str, int] = {}
+    for sink in manifest.sinks:
+        seen[sink.kind] = seen.get(sink.kind, 0) + 1
+        yield f"{sink.kind}-{seen[sink.kind]}"
+
+
+def _source(manifest: Manifest) -> str | Made:
+    source = manifest.source
+    if isinstance(source, FilesSource):
+        return source.path
+    if isinstance(source, HttpSource):
+        says: Mapping[str, Literal] = {
+            "address": source.address,
+            "port": source.port,
+            "most_bytes": source.most_mb << 20,
+            "waiting": source.waiting,
+        }
+        files = (*_SERVER, "sources/http_source.cpp")
+        return Made("http_source", "sources/http_source.hpp", tuple(says.items()), files)
+    return ""
+
+
+def _sink(sink: Sink, name: str) -> str | Made:
+    if isinstance(sink, JsonlSink):
+        return sink.path
+    return _http(sink, name)
+
+
+def _http(sink: HttpSink, name: str) -> Made:
+    from urllib.parse import urlsplit
+
+    url = urlsplit(sink.url)
+    says: Mapping[str, Literal] = {
+        "host": url.hostname or "",
+        "port": url.port or 80,
+        "target": target_of(sink.url),
+        "token_file": sink.token_file or "",
+        "most_lines": sink.most_lines,
+        "timeout_s": sink.timeout_s,
+        "spool": _spool(sink.spool, name),
+    }
+    return Made("http_sink", "sinks/http_sink.hpp", tuple(says.items()), (*_PEER, "sinks/http_sink.cpp"))
+
+
+def _spool(spool: Spool, name: str) -> tuple[Literal, ...]:
+    """Where answers wait, megabytes of them, whether the oldest go."""
+    return (name, spool.most_mb, spool.when_full == "drop_oldest")
+
+
 def check_flow(flow: FlowSpec) -> None:
     """Refuse what would write into its own source, or over the program's own files. Raises InputError."""
-    source = PurePosixPath(flow.source) if flow.source else None
-    for sink in map(PurePosixPath, flow.sinks):
+    source = PurePosixPath(flow.source) if isinstance(flow.source, str) and flow.source else None
+    said = [sink if isinstance(sink, str) else sink.path for sink in flow.sinks]
+    sinks = [PurePosixPath(path) for path in said if path]
+    for sink in sinks:
         lies_in = source and (sink.is_relative_to(source) or source.is_relative_to(sink))
         if lies_in or (source and str(source) == "."):
             raise InputError(
@@ -58,6 +152,6 @@ def check_flow(flow: FlowSpec) -> None:
                 where="edgepack.yaml",
                 fix="give each its own path, like inbox and results.jsonl",
             )
-    for path in (*([source] if source else []), *map(PurePosixPath, flow.sinks)):
-        if str(path) in _RESERVED or path.is_absolute() or ".." in path.parts:
+    for path in (*([source] if source else []), *sinks):
+        if str(path) in _RESERVED or path.parts[:1] == ("spool",) or path.is_absolute() or ".." in path.parts:
             raise InputError(f"{path} cannot be a source or a sink", where="edgepack.yaml")

@@ -9,7 +9,8 @@ from pathlib import Path
 from edgepack.catalog.architectures import architecture
 from edgepack.compile import elf
 from edgepack.compile.errors import CompileError, LoadError
-from edgepack.compile.render import ProgramSpec, c_name
+from edgepack.compile.quoting import c_name
+from edgepack.compile.render import ProgramSpec
 from edgepack.compile.toolchains.toolchain import Toolchain
 from edgepack.tools.runner import command, run
 

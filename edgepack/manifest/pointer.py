@@ -21,6 +21,10 @@ def is_pointer(file: Path) -> bool:
         return False
 
 
-def words(name: str) -> str:
-    """What is told of one."""
+def words(name: str, others: int = 0) -> str:
+    """What is told of one. others: how many more there are beside it."""
+    if others:
+        return (
+            f"{name} and {others} more beside it are Git-LFS pointers: the files themselves were not fetched"
+        )
     return f"{name} is a Git-LFS pointer: the file itself was not fetched"

@@ -14,11 +14,13 @@ from edgepack import document
 from edgepack.errors import InputError, Problem
 from edgepack.manifest import labels, pointer
 from edgepack.manifest.blocks import Member, PostBlock, PreBlock, misplaced
-from edgepack.manifest.flow import Metrics, Queue, Sink, Sinks, Source, Watchdog
+from edgepack.manifest.flow import Metrics, Queue, Watchdog
 from edgepack.manifest.graph import wrong_graph
 from edgepack.manifest.model import ModelSection, Parity, PythonCode, TargetOptions
 from edgepack.manifest.rules import Word
 from edgepack.manifest.service import Service
+from edgepack.manifest.sinks import JsonlSink, Sink, Sinks
+from edgepack.manifest.sources import CodeSource, FilesSource, HttpSource, Source
 from edgepack.manifest.words import Model, Name, TargetId, Version
 
 FILE = "edgepack.yaml"
@@ -73,9 +75,11 @@ class Manifest(Model):
     models: dict[Word, Member] = Field(
         default={}, description="models beside the first one, by names of yours; `each` in `post` asks them"
     )
-    source: Source = Source()
+    source: Source = Field(default=FilesSource(), description="where the pictures come from")
     sink: Sinks = Field(
-        default=Sink(), description="where the answers go; a list where they go to several places"
+        default=JsonlSink(),
+        description="where the answers go; a list where they go to several places, `[]` where who asks over "
+        "HTTP is all that wants them",
     )
     queue: Queue = Queue()
     watchdog: Watchdog = Watchdog()
@@ -92,11 +96,15 @@ class Manifest(Model):
 
     @model_validator(mode="after")
     def _apart(self) -> Manifest:
-        paths = [sink.path for sink in self.sinks]
-        if math.isnan(self.health.min_fps) or self.source.path in paths:
+        paths = [path for sink in self.sinks if (path := getattr(sink, "path", None))]
+        if math.isnan(self.health.min_fps) or getattr(self.source, "path", None) in paths:
             raise ValueError("source.path and sink.path must be different")
         if len(set(paths)) < len(paths):
             raise ValueError("two sinks have the same path")
+        if not self.sinks and not isinstance(self.source, HttpSource):
+            raise ValueError("`sink: []` goes with `source: {kind: http}`, which answers itself; add a sink")
+        if self.metrics and isinstance(self.source, HttpSource) and self.metrics.port == self.source.port:
+            raise ValueError("metrics.port and source.port must be different")
         if self.metrics and self.form != "app":
             raise ValueError("`metrics` goes with `form: app`")
         if self.source.kind == "files" and self.queue.when_full == "drop_oldest":
@@ -184,7 +192,7 @@ def named_files(manifest: Manifest) -> list[tuple[Place, str]]:
     """Each file and folder that the manifest names, and where it does."""
     model = manifest.model
     named: list[tuple[Place, str | None]] = [
-        (("source", "code"), manifest.source.code),
+        (("source", "code"), manifest.source.code if isinstance(manifest.source, CodeSource) else None),
         (("model", "file"), model.file),
         (("model", "weights"), model.weights),
         (("model", "golden"), model.golden),

@@ -45,6 +45,13 @@ def ask(
                 why=node.why,
                 fix="edgepack logs shows its own words; edgepack deploy brings a release",
             )
+        if not node.source or not node.sink:
+            raise InputError(
+                f"{app} on this box takes no files, or writes no file of answers",
+                where=endpoint.where,
+                why="`edgepack ask` feeds a source of `kind: files`, and reads a sink of `kind: jsonl`",
+                fix="ask it where its own source listens; or add such a sink, and such a source",
+            )
         token = secrets.token_hex(6)
         names = {_name(token, n, file): n for n, file in enumerate(files)}
         offset = _feed(box, node, token, names, files)
@@ -93,8 +100,8 @@ def _feed(box: Box, node: NodeStatus, token: str, names: Mapping[str, int], file
         "feed",
         node.app,
         token,
-        node.source or "inbox",
-        node.sink or "results.jsonl",
+        node.source or "",
+        node.sink or "",
         stdin=_tar(names, files),
     )
     offset = next((line.removeprefix("offset ") for line in lines if line.startswith("offset ")), "")
@@ -111,7 +118,7 @@ def _answers(
     Ends when nothing new came for ``timeout_s``.
     """
     last = time.monotonic()
-    words = (node.app, token, node.source or "inbox", node.sink or "results.jsonl", str(offset))
+    words = (node.app, token, node.source or "", node.sink or "", str(offset))
     with contextlib.closing(box.stream("answers", *words, str(_FOLLOW_S))) as lines:
         for line in lines:
             if line.startswith("=") and (answer := _line(line[1:])) is not None:

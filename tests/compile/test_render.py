@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgepack.compile import render
+from edgepack.compile import quoting
 from edgepack.compile.blocks import Block
 from edgepack.compile.flow import FlowSpec
-from edgepack.compile.render import Gates, ProgramSpec, TensorSpec, render_program
+from edgepack.compile.render import USER_PRESETS, Gates, ProgramSpec, TensorSpec, render_program
 from edgepack.errors import InputError
 
 SPEC = ProgramSpec(
@@ -64,7 +64,7 @@ def test_the_same_spec_touches_no_file_and_a_change_touches_one(tmp_path: Path) 
 
     render_program(SPEC, tmp_path)
     (tmp_path / "src/stale.cpp").write_text("int old;")
-    (tmp_path / render.USER_PRESETS).write_text("{}")
+    (tmp_path / USER_PRESETS).write_text("{}")
     first = times()
     render_program(SPEC, tmp_path)
     assert times() == {name: at for name, at in first.items() if name != "src/stale.cpp"}
@@ -125,12 +125,12 @@ def unquoted(literal: str) -> bytes:
 
 @given(st.text())
 def test_a_cpp_string_is_those_bytes_and_no_more(text: str) -> None:
-    assert unquoted(render.cpp_string(text)) == text.encode()
+    assert unquoted(quoting.cpp_string(text)) == text.encode()
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_number_keeps_every_bit(value: float) -> None:
-    literal = render.number(value)
+    literal = quoting.number(value)
     assert re.fullmatch(r"-?\d+(\.\d+)?(e[+-]?\d+)?", literal)
     assert float(literal) == value
     assert re.search(r"[.e]", literal), "an integer literal would divide like an integer"
@@ -138,14 +138,14 @@ def test_a_number_keeps_every_bit(value: float) -> None:
 
 @given(st.text())
 def test_a_comment_stays_on_its_line(text: str) -> None:
-    said = render.comment(text)
+    said = quoting.comment(text)
     assert len(f"// {said}".splitlines()) == 1
     assert not said.endswith("\\")
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0")))
 def test_a_cmake_string_ends_where_it_should(text: str) -> None:
-    said = render.cmake_string(text)
+    said = quoting.cmake_string(text)
     body = re.sub(r"\\.", "", said[1:-1], flags=re.DOTALL)
     assert said[0] == said[-1] == '"'
     assert not set(body) & set('"$;\\')

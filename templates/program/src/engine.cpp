@@ -43,7 +43,12 @@ Engine::Engine(Flow flow, Model& model, Source& source, std::vector<std::unique_
       sinks_(std::move(sinks)),
       status_(status),
       fetched_(static_cast<std::size_t>(flow.depth)) {
-  for (const auto& sink : sinks_) pictures_wanted_ = pictures_wanted_ || sink->wants_picture();
+  std::vector<Status::Sending> sending;
+  for (const auto& sink : sinks_) {
+    pictures_wanted_ = pictures_wanted_ || sink->wants_picture();
+    if (sink->state()) sending.push_back({sink->about(), [of = sink.get()] { return *of->state(); }});
+  }
+  status_.watch_sinks(std::move(sending));
   const auto waiting = [](const Queue& queue) { return [&queue] { return queue.size(); }; };
   status_.watch({{&decode_stage_, waiting(fetched_), fetched_.depth()},
                  {&pre_stage_, waiting(decoded_), decoded_.depth()},
@@ -167,7 +172,7 @@ void Engine::answer() {
         Stage::Working working(sink_stage_, item->picture);
         taken = put(*item, working);
       }
-      settle(item->picture, taken ? Fate::answered : Fate::left, "");
+      settle(item->picture, taken ? Fate::answered : Fate::left, taken ? item->answer.line : "");
     }
     const auto now = Stage::Clock::now();
     if (now - flushed > 1s) {
@@ -215,8 +220,8 @@ void Engine::watch() {
   }
 }
 
-void Engine::settle(const Picture& picture, Fate fate, const std::string& why) {
-  if (fate == Fate::refused) fail(why, false);
+void Engine::settle(const Picture& picture, Fate fate, const std::string& said) {
+  if (fate == Fate::refused) fail(said, false);
   if (fate == Fate::answered) {
     status_.answered();
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -226,7 +231,7 @@ void Engine::settle(const Picture& picture, Fate fate, const std::string& why) {
   }
   std::string problem;
   try {
-    problem = source_.settled(picture, fate, why);
+    problem = source_.settled(picture, fate, said);
   } catch (...) {
     problem = picture.name + ": " + thrown();
   }

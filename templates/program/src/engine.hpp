@@ -51,7 +51,7 @@ class Engine {
   void answer();
   bool put(Item& item, Stage::Working& working);
   void watch();
-  void settle(const Picture& picture, Fate fate, const std::string& why);
+  void settle(const Picture& picture, Fate fate, const std::string& said);
   void fail(const std::string& words, bool lasts = true);
   void pause(std::chrono::milliseconds time) const;
 

@@ -56,6 +56,10 @@ std::vector<unsigned char> read_whole(const std::string& path, std::size_t limit
 /// All of `text`; false, with errno, where not all of it could be written.
 bool write_all(int fd, const std::string& text);
 
+/// Cuts a file of lines after its last newline: what a power cut left of a line. True where that can be done or
+/// need not be.
+bool cut_torn_line(const Fd& file);
+
 /// Write beside, then rename: a reader sees the old or the new file, never half of one.
 /// False, with errno, on failure.
 bool replace_file(const std::string& path, const std::string& text);

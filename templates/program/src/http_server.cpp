@@ -17,6 +17,7 @@ const char* reason(int status) {
     case 413: return "Content Too Large";
     case 415: return "Unsupported Media Type";
     case 417: return "Expectation Failed";
+    case 422: return "Unprocessable Content";
     case 431: return "Request Header Fields Too Large";
     case 500: return "Internal Server Error";
     case 501: return "Not Implemented";
@@ -118,7 +119,9 @@ class Http : public Protocol {
     finished_ = true;
     parser_ = HttpParser(limits_.body);
     share_.reset();
-    write({status, "application/json", quoted(why), {}}, false, false);
+    HttpResponse response{status, "application/json", quoted(why), {}};
+    if (status == 503) response.headers.emplace_back("Retry-After", "1");
+    write(response, false, false);
     connection_.finish();
   }
 

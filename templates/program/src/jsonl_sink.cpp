@@ -4,35 +4,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <utility>
 
 namespace edgepack::program {
-
-namespace {
-
-/// Cuts the file after its last newline; true where that can be done or need not be.
-bool cut_torn_line(const Fd& file) {
-  struct stat about {};
-  if (fstat(file.get(), &about) != 0) return false;
-  const off_t size = about.st_size;
-  char block[4096];
-  for (off_t end = size; end > 0;) {
-    const off_t start = std::max<off_t>(0, end - static_cast<off_t>(sizeof block));
-    const ssize_t got = pread(file.get(), block, static_cast<std::size_t>(end - start), start);
-    if (got != static_cast<ssize_t>(end - start)) return false;
-    for (ssize_t i = got - 1; i >= 0; --i) {
-      if (block[i] != '\n') continue;
-      const off_t keep = start + static_cast<off_t>(i) + 1;
-      return keep == size || ftruncate(file.get(), keep) == 0;
-    }
-    end = start;
-  }
-  return size == 0 || ftruncate(file.get(), 0) == 0;
-}
-
-}  // namespace
 
 JsonlSink::JsonlSink(std::string path, std::string shown) : path_(std::move(path)), shown_(std::move(shown)) {}
 

@@ -1,7 +1,9 @@
 // Where answers go. One file a sink implements it (jsonl_sink.cpp).
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "edgepack/edgepack.h"
@@ -14,6 +16,12 @@ struct Answered {
   std::string line;  // one JSON object
   Record record;
   std::shared_ptr<const Tensor> picture;
+};
+
+/// How a sink goes that hands answers on to a peer.
+struct Sent {
+  std::int64_t sent = 0, waiting = 0, lost = 0;  // answers
+  std::string trouble;                           // that lasts; empty where the peer takes them
 };
 
 /// Only the last stage's thread calls it.
@@ -29,6 +37,9 @@ class Sink {
   virtual void flush() {}
 
   virtual bool wants_picture() const { return false; }
+
+  /// Of a sink that has a peer; from any thread.
+  virtual std::optional<Sent> state() const { return std::nullopt; }
 
   /// Where the answers go, for the log.
   virtual std::string about() const = 0;

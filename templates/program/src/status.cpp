@@ -78,6 +78,16 @@ void Status::watch(std::vector<Watched> stages) {
   watched_ = std::move(stages);
 }
 
+void Status::watch_sinks(std::vector<Sending> sinks) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  sinks_ = std::move(sinks);
+}
+
+void Status::forget() {
+  watch({});
+  watch_sinks({});
+}
+
 void Status::failed(const std::string& words, bool lasts) {
   const std::lock_guard<std::mutex> lock(mutex_);
   ++errors_;
@@ -87,7 +97,12 @@ void Status::failed(const std::string& words, bool lasts) {
 
 std::string Status::trouble() {
   const std::lock_guard<std::mutex> lock(mutex_);
-  return trouble_;
+  if (!trouble_.empty()) return trouble_;
+  for (const Sending& sink : sinks_) {
+    const std::string words = sink.how().trouble;
+    if (!words.empty()) return words;
+  }
+  return "";
 }
 
 std::string Status::prometheus() {
@@ -121,6 +136,16 @@ std::string Status::prometheus() {
        [&](std::size_t i) { return static_cast<double>(watched_[i].waiting()); });
   each("edgepack_stage_depth", "gauge", "Images that may wait there.",
        [&](std::size_t i) { return static_cast<double>(watched_[i].depth); });
+  const auto each_sink = [&](const std::string& name, const char* type, const char* help, const auto& of) {
+    if (!sinks_.empty()) family(name, type, help);
+    for (std::size_t i = 0; i < sinks_.size(); ++i) {
+      text += name + "{sink=\"" + std::to_string(i + 1) + "\"} " + number(static_cast<double>(of(sinks_[i].how()))) + "\n";
+    }
+  };
+  each_sink("edgepack_sink_sent_total", "counter", "Answers that a peer has taken.", [](const Sent& how) { return how.sent; });
+  each_sink("edgepack_sink_waiting", "gauge", "Answers that wait for a peer.", [](const Sent& how) { return how.waiting; });
+  each_sink("edgepack_sink_lost_total", "counter", "Answers that gave way to newer ones.",
+            [](const Sent& how) { return how.lost; });
   return text;
 }
 
@@ -170,6 +195,18 @@ void Status::tell_stages(Json& json, const Count& now) const {
   json.close(']');
 }
 
+void Status::tell_sinks(Json& json) const {
+  json.key("sinks").open('[');
+  for (const Sending& sink : sinks_) {
+    const Sent how = sink.how();
+    json.open('{').key("to").string(sink.to).key("sent").integer(how.sent).key("waiting").integer(how.waiting);
+    if (how.lost > 0) json.key("lost").integer(how.lost);
+    if (!how.trouble.empty()) json.key("trouble").string(how.trouble);
+    json.close('}');
+  }
+  json.close(']');
+}
+
 std::string Status::text() {
   const std::lock_guard<std::mutex> lock(mutex_);
   const Count now = this->now();
@@ -183,6 +220,7 @@ std::string Status::text() {
   if (dropped_ > 0) json.key("dropped").integer(dropped_);
   if (!error_.empty()) json.key("error").string(error_);
   if (!watched_.empty()) tell_stages(json, now);
+  if (!sinks_.empty()) tell_sinks(json);
   return json.close('}').text() + "\n";
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "json.hpp"
+#include "sink.hpp"
 #include "stage.hpp"
 
 namespace edgepack::program {
@@ -56,7 +57,13 @@ class Status {
   };
   /// Tells of these too, from now on until `forget`; in the order in which an image passes them.
   void watch(std::vector<Watched> stages);
-  void forget() { watch({}); }
+  /// A sink that hands answers on to a peer.
+  struct Sending {
+    std::string to;
+    std::function<Sent()> how;
+  };
+  void watch_sinks(std::vector<Sending> sinks);
+  void forget();
 
   /// Now, besides each second.
   void write();
@@ -73,6 +80,7 @@ class Status {
   void leave_one();
   Count now() const;
   void tell_stages(Json& json, const Count& now) const;
+  void tell_sinks(Json& json) const;
   std::string text();
   double fps(const Count& now) const;
 
@@ -86,6 +94,7 @@ class Status {
   std::int64_t under_way_ = 0, dropped_ = 0;
   Clock::time_point busy_since_{};   // where something is under way
   std::vector<Watched> watched_;
+  std::vector<Sending> sinks_;
   std::deque<Count> recent_;         // what `now` gave at the last writes at which there was work
   std::int64_t errors_ = 0;
   std::string error_, trouble_;

@@ -50,9 +50,9 @@ class Source {
   /// (std::exception) is told, and it is asked again after a second.
   virtual std::optional<Picture> next(std::chrono::milliseconds patience) = 0;
 
-  /// A picture of this source has met its fate. From another thread than `next`, in no promised order. why: for
-  /// `refused`. Returns what went wrong, or nothing.
-  virtual std::string settled(const Picture&, Fate, const std::string& /*why*/) { return ""; }
+  /// A picture of this source has met its fate. From another thread than `next`, in no promised order. said: why,
+  /// for `refused`; the answer, one JSON object, for `answered`. Returns what went wrong, or nothing.
+  virtual std::string settled(const Picture&, Fate, const std::string& /*said*/) { return ""; }
 
   /// Where its pictures come from, for the log.
   virtual std::string about() const = 0;
