@@ -21,6 +21,7 @@ from edgepack.catalog.ncnn_layers import Tier
 from edgepack.catalog.packaged_runtimes import PACKAGED, PackagedSpec
 from edgepack.catalog.recipes import Recipe
 from edgepack.catalog.targets import Target
+from edgepack.manifest import pointer
 from edgepack.manifest.project import Manifest, Place, Project, named_files
 from edgepack.model import external
 from edgepack.model.errors import ExternalDataError
@@ -129,6 +130,12 @@ def _digest(project: Project, known: StatDigests, path: Place, name: str) -> str
         if not place.is_dir():
             return known.digest(place)
         inside = sorted(p for p in place.rglob("*") if p.is_file())
+        # Of new files only: what was read before was no pointer, else it had been refused here.
+        left = [p for p in inside if not known.knows(p) and pointer.is_pointer(p)]
+        if left:
+            first = (PurePosixPath(name) / left[0].relative_to(place).as_posix()).as_posix()
+            words = pointer.words(first, len(left) - 1)
+            raise project.document.wrong(project.document.problem(words, path, pointer.FIX))
         return digest_of({p.relative_to(place).as_posix(): known.digest(p) for p in inside})
     except OSError as error:
         hint = f"look at its owner and mode: ls -ld {name}"
@@ -212,6 +219,10 @@ def _json(file: Path) -> dict[str, object]:
     return raw if isinstance(raw, dict) else {}
 
 
+def _mark(stat: os.stat_result) -> list[object]:
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
+
+
 class StatDigests:
     """sha256 of files, remembered by size, inode and times as git does it."""
 
@@ -225,16 +236,18 @@ class StatDigests:
         except (OSError, ValueError):
             self.changed = True
 
+    def knows(self, path: Path) -> bool:
+        """Whether the file was read before, and has not changed since."""
+        return self.known.get(str(path), [])[:4] == _mark(path.stat())
+
     def digest(self, path: Path) -> str:
         """The file's sha256; read only where its stat says that it may have changed."""
         stat = path.stat()
-        mark = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
-        entry = self.known.get(str(path))
-        if entry is not None and entry[:4] == mark:
-            return str(entry[4])
+        if self.knows(path):
+            return str(self.known[str(path)][4])
         digest = digest_file(path)
         if time.time_ns() - stat.st_mtime_ns > _RACY_NS:
-            self.known[str(path)] = [*mark, digest]
+            self.known[str(path)] = [*_mark(stat), digest]
             self.changed = True
         return digest
 
