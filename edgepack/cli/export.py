@@ -1,54 +1,123 @@
-"""``edgepack export triton|deepstream``: the trained model with what a GPU server reads. By contract only."""
+"""``edgepack export KIND``: the trained model with what another project's server reads. By contract only."""
 
 from __future__ import annotations
 
 import argparse
 import shutil
+import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from edgepack.cli.screen import Screen
+    from edgepack.manifest.project import Project
+
+KINDS = ("triton", "tensorflow-serving", "paddle-serving", "deepstream")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its own flags."""
-    parser.add_argument("kind", metavar="KIND", choices=("triton", "deepstream"), help="triton, deepstream")
+    parser.add_argument("kind", metavar="KIND", choices=KINDS, help=", ".join(KINDS))
     parser.add_argument("--into", metavar="FOLDER", help="left out: dist/KIND in the project")
 
 
 def run(args: argparse.Namespace, screen: Screen) -> int:
     """Write the folder anew, and say where."""
-    from edgepack.convert import onnx_signature
     from edgepack.errors import InputError
     from edgepack.manifest import project as manifests
-    from edgepack.package import serving
 
     project = manifests.load(Path(args.folder).absolute())
-    manifest, model = project.manifest, project.file(project.manifest.model.file)
+    model = project.file(project.manifest.model.file)
     if model.suffix != ".onnx":
         raise InputError(
-            f"{manifest.model.file} is not an ONNX model",
-            why="the server's configuration names what goes in and out, which is read from an ONNX file",
+            f"{project.manifest.model.file} is not an ONNX model",
+            why="what the server loads is made of an ONNX file, and its names are read from one",
             fix="export the model as ONNX",
         )
+    place = Path(args.into).absolute() if args.into else project.folder / "dist" / args.kind
+    writers = {"tensorflow-serving": _tensorflow, "paddle-serving": _paddle}
+    with tempfile.TemporaryDirectory(prefix="edgepack-export-") as temporary:
+        writer = writers.get(args.kind)
+        files = writer(project, Path(temporary), screen) if writer else _as_it_is(args.kind, project, model)
+        for name, content in files.items():
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, str):
+                (place / name).write_text(content)
+            else:
+                shutil.copyfile(content, place / name)
+    screen.result({"folder": str(place), "files": sorted(files)})
+    screen.text(f"{place}")
+    screen.text(f"  for {args.kind}, by contract only: it was read by no server here")
+    return 0
+
+
+def _as_it_is(kind: str, project: Project, model: Path) -> Mapping[str, str | Path]:
+    """For servers that load ONNX itself."""
+    from edgepack.convert import onnx_signature
+    from edgepack.package import serving
+
+    manifest = project.manifest
     found = onnx_signature.read(model, fixed=False)
     inputs, outputs = (
         [serving.Served(tensor.name, tensor.shape, tensor.dtype) for tensor in tensors]
         for tensors in (found.inputs, found.outputs)
     )
-    place = Path(args.into).absolute() if args.into else project.folder / "dist" / args.kind
-    if args.kind == "triton":
-        files = {f"{manifest.name}/config.pbtxt": serving.triton(manifest, inputs, outputs)}
-        to = place / manifest.name / "1" / "model.onnx"
-    else:
-        files = {"config_infer_primary.txt": serving.deepstream(manifest, inputs)}
-        to = place / "model.onnx"
-    to.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(model, to)
-    for name, text in files.items():
-        (place / name).write_text(text)
-    screen.result({"folder": str(place), "files": sorted([*files, str(to.relative_to(place))])})
-    screen.text(f"{place}")
-    screen.text(f"  for {args.kind}, by contract only: it was read by no server here")
-    return 0
+    if kind == "triton":
+        name = manifest.name
+        return {
+            f"{name}/config.pbtxt": serving.triton(manifest, inputs, outputs),
+            f"{name}/1/model.onnx": model,
+        }
+    return {"config_infer_primary.txt": serving.deepstream(manifest, inputs), "model.onnx": model}
+
+
+def _tensorflow(project: Project, folder: Path, screen: Screen) -> Mapping[str, str | Path]:
+    from edgepack.package import serving
+
+    made, _ = _converted("tensorflow-serving", project, folder, screen)
+    manifest = project.manifest
+    files: dict[str, str | Path] = {f"{manifest.name}/1/{name}": path for name, path in made.items()}
+    return {**files, "models.config": serving.tensorflow(manifest)}
+
+
+def _paddle(project: Project, folder: Path, screen: Screen) -> Mapping[str, str | Path]:
+    from edgepack.package import serving
+
+    made, report = _converted("paddle-serving", project, folder, screen)
+    inputs, outputs = (
+        [
+            serving.Named(serving.Served(row["name"], tuple(row["shape"]), row["dtype"]), row["paddle"])
+            for row in report[side]
+        ]
+        for side in ("inputs", "outputs")
+    )
+    text = serving.paddle(inputs, outputs)
+    name = project.manifest.name
+    files: dict[str, str | Path] = {f"{name}_server/{file}": path for file, path in made.items()}
+    return {
+        **files,
+        f"{name}_server/serving_server_conf.prototxt": text,
+        f"{name}_client/serving_client_conf.prototxt": text,
+    }
+
+
+def _converted(
+    kind: str, project: Project, folder: Path, screen: Screen
+) -> tuple[Mapping[str, Path], Mapping[str, Any]]:
+    """Files and report of the conversion, its progress on the screen."""
+    from edgepack.catalog import recipes
+    from edgepack.convert.servers import convert_for
+
+    log = project.folder / ".edgepack" / "logs" / f"export-{kind}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.unlink(missing_ok=True)
+    screen.started(kind)
+    try:
+        known = recipes.load_all(project.folder)
+        made = convert_for(kind, project, known, folder, log, lambda note: screen.note(kind, note))
+        screen.done(kind, "converted, and held to the trained model")
+    finally:
+        screen.stop()
+    return made.files, made.report

@@ -1,6 +1,8 @@
 """The same model for servers that edgepack does not build: text that they read. By contract only.
 
-Triton: docs.nvidia.com/deeplearning/triton-inference-server, "Model Repository" and "Model Configuration"
+TensorFlow Serving: tensorflow.org/tfx/serving/serving_config (model_server_config.proto). Paddle Serving:
+github.com/PaddlePaddle/Serving, general_model_config.proto. Triton:
+docs.nvidia.com/deeplearning/triton-inference-server, "Model Repository" and "Model Configuration"
 (model_config.proto). DeepStream: docs.nvidia.com/metropolis/deepstream, "Gst-nvinfer", its file's keys.
 """
 
@@ -96,6 +98,52 @@ def deepstream(manifest: Manifest, inputs: Sequence[Served]) -> str:
         "gpu-id": "0",
     }
     return "\n".join(["[property]", *(f"{key}={value}" for key, value in sorted(words.items()))]) + "\n"
+
+
+TENSORFLOW_ROOT = "/models"
+"""Where TensorFlow Serving's own image has its models."""
+
+
+def tensorflow(manifest: Manifest) -> str:
+    """``models.config``: the folder with the versions, as the server sees it."""
+    name = json.dumps(manifest.name)
+    path = json.dumps(f"{TENSORFLOW_ROOT}/{manifest.name}")
+    return (
+        f'model_config_list {{ config {{ name: {name} base_path: {path} model_platform: "tensorflow" }} }}\n'
+    )
+
+
+_PADDLE_TYPES = {"int64": 0, "float32": 1, "int32": 2}  # GeneralModelConfig: feed_type, fetch_type
+
+
+@dataclass(frozen=True)
+class Named:
+    """A tensor, and what the server's file calls it."""
+
+    tensor: Served
+    name: str
+
+
+def paddle(inputs: Sequence[Named], outputs: Sequence[Named]) -> str:
+    """``serving_server_conf.prototxt``, and the client's. Raises InputError for a type that it has not."""
+    lines = []
+    for kind, type_key, tensors in (("feed", "feed_type", inputs), ("fetch", "fetch_type", outputs)):
+        for named in tensors:
+            tensor = named.tensor
+            if tensor.dtype not in _PADDLE_TYPES:
+                raise InputError(
+                    f"{tensor.name} is {tensor.dtype}", why="Paddle Serving's configuration has no such type"
+                )
+            lines += [
+                f"{kind}_var {{",
+                f"  name: {json.dumps(named.name)}",
+                f"  alias_name: {json.dumps(tensor.name)}",
+                "  is_lod_tensor: false",
+                f"  {type_key}: {_PADDLE_TYPES[tensor.dtype]}",
+                *(f"  shape: {axis}" for axis in tensor.shape[1:]),  # of one sample
+                "}",
+            ]
+    return "\n".join(lines) + "\n"
 
 
 def _unfit(number: int, why: str) -> InputError:

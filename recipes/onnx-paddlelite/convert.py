@@ -116,8 +116,18 @@ def looked_at(
     here, why_not = (
         (shipped, "") if shipped else on_this_host(paddle, request.precision, request.work / "here")
     )
-    compared = "the .nb made for x86 from the same Paddle model" if here else f"the Paddle model ({why_not})"
-    warning = f"the .nb for ARM was not run: {compared} is what was compared"
+    what = "the .nb made for x86 from the same Paddle model" if here else f"the Paddle model ({why_not})"
+    warning = f"the .nb for ARM was not run: {what} is what was compared"
+    answer = compared(paddle, here, request, reference)
+    answer.pop("names")
+    return {**answer, "warnings": [] if shipped else [warning]}
+
+
+def compared(paddle: Path, here: Path | None, request: Request, reference: trained.Trained) -> dict[str, Any]:
+    """What was made computes on this host: a .nb, or Paddle's own model where there is none.
+
+    ``parity``, ``layers``, and ``names``: of inputs and outputs in Paddle's model. Raises Refused.
+    """
     asked = {
         "model": str(reference.file),
         "opsets": OPSETS,
@@ -130,12 +140,12 @@ def looked_at(
     (work / "asked.json").write_text(json.dumps(asked))
     done = step(HERE / "look.py", "asked.json", "answer.json", cwd=work)
     if not (work / "answer.json").is_file():
-        what = f"Paddle Lite does not survive the model: {done.ended('the computation')}"
+        what = f"Paddle does not survive the model: {done.ended('the computation')}"
         raise Refused("converter-failed", what, detail=done.noise[-1500:])
     answer: dict[str, Any] = json.loads((work / "answer.json").read_text())
     if "error" in answer:
         raise Refused(**answer["error"])
-    return {**answer, "warnings": [] if shipped else [warning]}
+    return answer
 
 
 def _input(tensor: trained.Tensor) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What was made computes, in a process of its own because Paddle Lite aborts.
 
 ``look.py ASKED.json ANSWER.json``: ASKED has ``model`` (ONNX), ``paddle`` (its folder), ``nb`` (for this
-host, or empty) and ``precision``; ANSWER is ``{"parity", "layers"}`` or ``{"error"}``.
+host, or empty) and ``precision``; ANSWER is ``{"parity", "layers", "names"}`` or ``{"error"}``.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ def main(asked: dict[str, Any]) -> dict[str, Any]:
     whole = Paddle(Path(asked["paddle"]), *names)
     net = Lite(Path(asked["nb"]), *names) if asked["nb"] else whole
     pairs = ((net.answers(feeds), reference.run(feeds)) for feeds in trained.draws(reference))
+    tool = "Paddle Lite" if asked["nb"] else "Paddle"
     layers = [operator for operator in whole.operators if operator not in ("feed", "fetch")]
-    return {"parity": held.hold("Paddle Lite", asked["precision"], pairs), "layers": layers}
+    return {"parity": held.hold(tool, asked["precision"], pairs), "layers": layers, "names": whole.names}
 
 
 if __name__ == "__main__":

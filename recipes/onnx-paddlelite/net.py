@@ -39,6 +39,8 @@ class Paddle:
         found = paddle.static.load_inference_model(str(folder / "model"), self.executor)
         self.program, feeds, self.fetched = found
         self.feeds = dict(zip(inputs, feeds))  # noqa: B905
+        fetches = dict(zip(outputs, (variable.name for variable in self.fetched)))  # noqa: B905
+        self.names = {"inputs": self.feeds, "outputs": fetches}
         self.operators = sorted({op.type for op in self.program.global_block().ops})
 
     def answers(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -33,12 +33,12 @@ def convert(request: Request) -> dict[str, Any]:
         what = f"onnx2tf has no {request.precision}"
         raise Refused("converter-failed", what, fix="use one of: " + ", ".join(FILES))
     model = trained.read(request.model, OPSETS)
-    file = _onnx2tf(request, model)
+    file = onnx2tf(request, model)
     samples = _samples(request, model)
     names = [tensor.name for tensor in model.inputs]
     computed = litert.compute(file, samples, names, request.work / "look")
     wanted = [model.run(feeds) for feeds in tensors.samples(samples)]
-    found = [_place(computed, t, wanted) for t in model.outputs]
+    found = [place_of(computed, t, wanted) for t in model.outputs]
     if len({place.name for place in found}) != len(computed.answers):
         raise Refused(
             "converter-failed", "onnx2tf lost an output", "there are: " + ", ".join(computed.answers)
@@ -75,7 +75,7 @@ def convert(request: Request) -> dict[str, Any]:
     }
 
 
-def _onnx2tf(request: Request, model: trained.Trained) -> Path:
+def onnx2tf(request: Request, model: trained.Trained) -> Path:
     """The file of the precision. Raises Refused."""
     calibrated = request.precision in ("int8", "int16x8")
     if calibrated:
@@ -111,7 +111,7 @@ class Place:
     channels_last: bool
 
 
-def _place(computed: litert.Computed, tensor: trained.Tensor, wanted: list[dict[str, np.ndarray]]) -> Place:
+def place_of(computed: litert.Computed, tensor: trained.Tensor, wanted: list[dict[str, np.ndarray]]) -> Place:
     """By name and shape where they tell; otherwise by the values: integer files call their outputs
     ``output_0`` and
     so on, and a shape like (1, 8, 8, 8) reads the same in both layouts. Raises Refused."""
