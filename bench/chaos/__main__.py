@@ -21,13 +21,11 @@ from bench.chaos import boxes, plan, releases, rows
 from bench.chaos.link import Link
 from bench.chaos.plan import Trial
 from bench.chaos.trial import Row, Site, run
-from edgepack.tools.runner import command
-from edgepack.tools.runner import run as run_command
 
 
 def main(words: Sequence[str]) -> int:
     asked = _arguments(words)
-    seed = asked.seed or _commit()
+    seed = asked.seed or rows.commit()
     built = releases.built()
     if asked.slice:
         return _slice(built, seed, asked)
@@ -35,7 +33,7 @@ def main(words: Sequence[str]) -> int:
     done = {one.row.number for one in rows.load(kept) if (one.seed, one.row.box) == (seed, asked.kind)}
     todo = [plan.trial(asked.kind, seed, n) for n in range(asked.trials) if n not in done]
     print(f"{len(done)} of {asked.trials} trials are kept in {kept}; seed {seed}", flush=True)
-    wrong = _campaign(built, todo, asked, lambda row: rows.add(kept, rows.Kept(seed, _commit(), row)))
+    wrong = _campaign(built, todo, asked, lambda row: rows.add(kept, rows.Kept(seed, rows.commit(), row)))
     return 1 if wrong else 0
 
 
@@ -82,8 +80,7 @@ def _campaign(
     with tempfile.TemporaryDirectory(prefix="edgepack-chaos-") as scratch:
         threads = []
         for number in range(asked.boxes):
-            folder = Path(scratch) / f"box-{number}"
-            folder.mkdir()
+            folder = releases.copied(Path(scratch) / f"box-{number}")
             threads.append(threading.Thread(target=work, args=(f"box-{number}", folder)))
         for thread in threads:
             thread.start()
@@ -98,7 +95,6 @@ def _campaign(
 def _site(
     folder: Path, name: str, built: Sequence[releases.Release], asked: argparse.Namespace
 ) -> Iterator[Site]:
-    (folder / "edgepack.yaml").write_text((releases.EXAMPLE / "edgepack.yaml").read_text())
     box = boxes.Sandbox(folder, name) if asked.kind == "sandbox" else _rooted(folder, asked.kind)
     link = Link(box.reach.port)
     try:
@@ -121,11 +117,6 @@ def _line(row: Row) -> str:
     head = f"{row.number:4d} {row.blow:45s} {where:28s} {row.way:28s} {'first ' if row.first else ''}"
     tail = f"→ {row.release}, exit {row.said}, {row.recovered_s} s, gap {row.gap_s} s, {row.seconds} s in all"
     return f"{head}{tail}" + "".join(f"\n     FAULT {fault}" for fault in row.faults)
-
-
-def _commit() -> str:
-    done = run_command(command("git", "-C", releases.ROOT, "rev-parse", "--short=12", "HEAD"))
-    return done.stdout.decode().strip() or "none"
 
 
 def _arguments(words: Sequence[str]) -> argparse.Namespace:

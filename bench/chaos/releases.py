@@ -59,11 +59,16 @@ def built(arch: str = "") -> tuple[Release, ...]:
     return tuple(Release(version, kept / version) for version in (*VERSIONS, WRONG))
 
 
+def copied(folder: Path) -> Path:
+    """The example as its user has it, without what was built there."""
+    skipped = shutil.ignore_patterns(".edgepack", "dist", "edgepack.lock", "train")
+    return Path(shutil.copytree(EXAMPLE, folder, ignore=skipped))
+
+
 def _build(making: Path, version: str, arch: str) -> None:
     project = making / "project"
     if not project.exists():
-        skipped = shutil.ignore_patterns(".edgepack", "dist", "edgepack.lock", "train")
-        shutil.copytree(EXAMPLE, project, ignore=skipped)
+        copied(project)
     text = (EXAMPLE / "edgepack.yaml").read_text()
     text = re.sub(r"(?m)^version: .*$", f"version: {version}", text)
     text = re.sub(r"(?m)^health: .*$", f"health: {{timeout: {HEALTH_S}, min_fps: 0}}", text)

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bench.chaos.releases import ROOT
 from bench.chaos.trial import Row
 from edgepack import __version__
 from edgepack.box import script
 from edgepack.tools import cache
+from edgepack.tools.runner import command, run
 
 _lock = threading.Lock()
 
@@ -54,3 +56,45 @@ def add(of: Path, kept: Kept) -> None:
         of.parent.mkdir(parents=True, exist_ok=True)
         with of.open("a") as rows:
             rows.write(json.dumps({"seed": kept.seed, "commit": kept.commit, **asdict(kept.row)}) + "\n")
+
+
+@dataclass(frozen=True)
+class CutRow:
+    """One cut of the power: what lay half-way, and the release there before and after the next deploy's lock."""
+
+    step: str
+    disk: str
+    half_way: str
+    found: str
+    repaired: str
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """A run of bench.chaos.cuts."""
+
+    seed: str
+    commit: str
+    rows: Sequence[CutRow]
+
+
+def keep_cuts(beside: Path, seed: str, cuts: Sequence[CutRow]) -> None:
+    """The last run is what counts: one recording is as good as another, and all points are in one."""
+    said = {"seed": seed, "commit": commit(), "rows": [list(asdict(cut).values()) for cut in cuts]}
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    beside.with_suffix(".cuts.json").write_text(json.dumps(said))
+
+
+def load_cuts(beside: Path) -> Cuts | None:
+    file = beside.with_suffix(".cuts.json")
+    if not file.exists():
+        return None
+    said = json.loads(file.read_text())
+    return Cuts(said["seed"], said["commit"], [CutRow(*row[:5], tuple(row[5])) for row in said["rows"]])
+
+
+def commit() -> str:
+    """Of this checkout; `none` where it is none."""
+    done = run(command("git", "-C", ROOT, "rev-parse", "--short=12", "HEAD"))
+    return done.stdout.decode().strip() or "none"

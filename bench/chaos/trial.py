@@ -67,9 +67,14 @@ class Site:
 
     def begin(self, release: Release, *words: str) -> subprocess.Popen[bytes]:
         """A deploy, in a process of its own, as a user types it."""
+        return self._command("deploy", self.node, "--bundle", str(release.folder), "--keep", "0", *words)
+
+    def rollback(self) -> subprocess.Popen[bytes]:
+        return self._command("rollback", self.node)
+
+    def _command(self, *words: str) -> subprocess.Popen[bytes]:
         start = ("-m", "bench.chaos.mutant", self.mutant) if self.mutant else ("-m", "edgepack")
-        argv = [sys.executable, *start, "-C", str(self.project), "deploy", self.node]
-        argv += ["--bundle", str(release.folder), "--keep", "0", "-q", *words]
+        argv = [sys.executable, *start, "-C", str(self.project), *words, "-q"]
         env = {**os.environ, "PYTHONPATH": str(ROOT)}
         log = (self.project / "deploy.log").open("ab")
         with log:
@@ -81,7 +86,7 @@ class Site:
         """An undisturbed one."""
         began = time.monotonic()
         process = self.begin(release, *words)
-        code = _ended(process)
+        code = ended(process)
         if code == 0:
             self.current = release
             self.usual_s[words] = time.monotonic() - began
@@ -126,9 +131,9 @@ def run(site: Site, trial: Trial) -> Row:
             reached = steps.furthest(going)
             void = _strike(site, trial, process, going)
             struck = time.monotonic()
-            code = _ended(process)
+            code = ended(process)
         finally:
-            _ended(process, 0.1)
+            ended(process, 0.1)
         if trial.blow == plan.BOX:
             boxes.rebooted(site.box)
         promise = site.promise(new, code, trial)
@@ -279,7 +284,7 @@ def _client_faults(answers: Answers) -> list[str]:
     return [f"{answers.wrong} wrong answers"] if answers.wrong else []
 
 
-def _ended(process: subprocess.Popen[bytes], seconds: float = DEPLOY_S) -> int:
+def ended(process: subprocess.Popen[bytes], seconds: float = DEPLOY_S) -> int:
     """Its exit status; it is ended where it will not end."""
     try:
         return process.wait(seconds)
