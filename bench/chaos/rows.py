@@ -80,7 +80,7 @@ class Cuts:
 
 
 def keep_cuts(beside: Path, seed: str, cuts: Sequence[CutRow]) -> None:
-    """The last run is what counts: one recording is as good as another, and all points are in one."""
+    """The last run is what counts: one recording is as good as another, and has all points."""
     said = {"seed": seed, "commit": commit(), "rows": [list(asdict(cut).values()) for cut in cuts]}
     beside.parent.mkdir(parents=True, exist_ok=True)
     beside.with_suffix(".cuts.json").write_text(json.dumps(said))
@@ -91,7 +91,11 @@ def load_cuts(beside: Path) -> Cuts | None:
     if not file.exists():
         return None
     said = json.loads(file.read_text())
-    return Cuts(said["seed"], said["commit"], [CutRow(*row[:5], tuple(row[5])) for row in said["rows"]])
+    return Cuts(said["seed"], said["commit"], [_cut(*row) for row in said["rows"]])
+
+
+def _cut(step: str, disk: str, half_way: str, found: str, repaired: str, faults: Sequence[str]) -> CutRow:
+    return CutRow(step, disk, half_way, found, repaired, tuple(faults))
 
 
 def commit() -> str:
