@@ -12,6 +12,14 @@ NEEDED = ("tar", "mv-T", "awk", "sed", "xargs", "df", "readlink")
 
 
 @dataclass(frozen=True)
+class Version:
+    """Of a driver, a runtime or a board support package, and the place on the box where it was read."""
+
+    value: str
+    place: str
+
+
+@dataclass(frozen=True)
 class Facts:
     """A box at one moment. What it does not say is None; sizes are bytes."""
 
@@ -41,6 +49,8 @@ class Facts:
     helpers: frozenset[str] = frozenset()  # sha256 of edgepack's helpers that are there
     parts: dict[str, int] = field(default_factory=dict)  # sha256 of a file that came in part → bytes
     bases: dict[str, str] = field(default_factory=dict)  # path in the app's current release → sha256
+    soc: tuple[str, ...] = ()  # the device tree's `compatible`: the board, then its chip; empty: unknown
+    versions: dict[str, Version] = field(default_factory=dict)  # "l4t", "cann"; what is not there is unknown
 
     @property
     def missing_tools(self) -> tuple[str, ...]:
@@ -108,5 +118,10 @@ def parse(lines: Iterable[str]) -> Facts:
         boots=said.get("boots", ["no none"])[0],
         helpers=frozenset(said.get("helper", [])),
         parts={sha: int(size) for sha, _, size in (line.partition(" ") for line in said.get("part", []))},
+        soc=tuple(said.get("soc", [])),
+        versions={
+            name: Version(value, place)
+            for name, value, place in (line.split(" ", 2) for line in said.get("version", []))
+        },
         bases={path: sha for sha, _, path in (line.partition(" ") for line in said.get("base", []))},
     )

@@ -12,7 +12,20 @@ from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 
-PARTS = ("core", "probe", "lock", "store", "parcels", "release", "program", "switch", "boot", "show", "main")
+PARTS = (
+    "core",
+    "probe",
+    "versions",
+    "lock",
+    "store",
+    "parcels",
+    "release",
+    "program",
+    "switch",
+    "boot",
+    "show",
+    "main",
+)
 READS = frozenset({"probe", "check", "status", "logs", "answers"})  # change nothing
 GREETING = "edgepack-box 1"  # the first line the script prints
 _ROOT = re.compile(

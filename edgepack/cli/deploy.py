@@ -158,6 +158,8 @@ def _show_plan(plan: DeployPlan, found: Found, screen: Screen) -> int:
     from edgepack.errors import Exit
 
     screen.text(f"{plan.app} {plan.version} → {found.endpoint.where}{_what(found)}: nothing was changed")
+    for note in plan.notes:
+        screen.text(f"  {note}")
     if plan.refusals:
         for refusal in plan.refusals:
             screen.text(f"  would be refused: {refusal}")

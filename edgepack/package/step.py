@@ -14,6 +14,7 @@ from edgepack.model import golden
 from edgepack.package.bundle import BundleSpec, Content, write_bundle
 from edgepack.package.linked import notices_layer
 from edgepack.plan.gates import gates_of
+from edgepack.plan.needs import needs_of
 from edgepack.plan.step import Plan, Work
 from edgepack.store import Store
 
@@ -129,6 +130,7 @@ def _release(work: Work) -> dict[str, Any]:
         "health": {"timeout": manifest.health.timeout, "min_fps": manifest.health.min_fps},
         "source": manifest.source.model_dump(),
         "sink": manifest.sinks[0].model_dump(),
+        **({"needs": needs} if (needs := needs_of(choice)) else {}),
     }
 
 

@@ -16,6 +16,7 @@ from edgepack.manifest.project import Manifest, Project
 from edgepack.plan.gates import gates_of
 from edgepack.plan.keys import make_step
 from edgepack.plan.libraries import library_steps
+from edgepack.plan.needs import needs_of
 from edgepack.plan.snapshot import Snapshot
 from edgepack.plan.step import Choice, Step
 from edgepack.store import digest_of
@@ -99,6 +100,7 @@ def program_steps(
             "program": compiled.key,
             golden or "golden vectors": snapshot.files[golden] if golden else "none",
             "health": digest_of(manifest.health.model_dump(mode="json")),
+            "needs of the box": digest_of(needs_of(choice)),
             "edgepack/package": snapshot.code["edgepack/package"],
         },
         (convert.id, *proven, compiled.id, verify.id),

@@ -18,7 +18,7 @@ from edgepack.box.facts import Facts, probe
 from edgepack.box.session import Box
 from edgepack.bundle import Bundle, listing
 from edgepack.errors import EdgepackError
-from edgepack.ship import boot, parcels, preflight, proof, transfer
+from edgepack.ship import boot, notes, parcels, preflight, proof, transfer
 from edgepack.ship.activate import Health, activate, parse_status
 from edgepack.ship.cargo import Cargo
 from edgepack.ship.errors import NotProvenError
@@ -72,7 +72,7 @@ def deploy(
         with clock.stage("probe"):
             facts = _survey(box, bundle)
         preflight.check(bundle, facts, endpoint.where)
-        for sentence in boot.beforehand(endpoint, facts):
+        for sentence in (*notes.told(bundle, facts), *boot.beforehand(endpoint, facts)):
             options.tell(sentence)
         if (running := _runs_well(box, bundle, facts)) is not None:
             return _report(endpoint, bundle, clock, NOTHING, running.get("previous"))
@@ -113,6 +113,7 @@ def plan_deploy(
         files_total=len(bundle.files),
         steps=() if idle or refusals else (*_steps(bundle, facts, len(files)), *boot.step(endpoint, facts)),
         refusals=tuple(refusals),
+        notes=(*notes.told(bundle, facts), *notes.beside(bundle, facts)),
     )
 
 

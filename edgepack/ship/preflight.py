@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from edgepack.box.errors import PreflightError
 from edgepack.box.facts import Facts
 from edgepack.bundle import Bundle, BundleFile
+from edgepack.ship import needs
 
 MARGIN = 4 << 20  # bytes: for links, lists, logs
 _NO_LINKS = ("vfat", "exfat", "msdos", "fuseblk")  # file systems without hard links
@@ -38,6 +39,7 @@ def refusals(bundle: Bundle, facts: Facts) -> tuple[Refusal, ...]:
     return (
         *_architecture(bundle, facts),
         *_libc(bundle, facts),
+        *_needs(bundle, facts),
         *_permission(facts),
         *_tools(facts),
         *_room(bundle, facts),
@@ -94,6 +96,11 @@ def _libc(bundle: Bundle, facts: Facts) -> tuple[Refusal, ...]:
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", version))
+
+
+def _needs(bundle: Bundle, facts: Facts) -> tuple[Refusal, ...]:
+    compared = needs.compare(bundle.release, facts, bundle.target)
+    return tuple(Refusal(found.what, found.fix) for found in compared if found.verdict == "wrong")
 
 
 def _permission(facts: Facts) -> tuple[Refusal, ...]:

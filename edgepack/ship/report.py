@@ -59,6 +59,7 @@ class DeployPlan:
     steps: tuple[str, ...]
     bytes_on_link: int | None  # what will be sent, where it is known beforehand
     refusals: tuple[str, ...]  # why the deploy would be refused; empty when it would go ahead
+    notes: tuple[str, ...] = ()  # what a person should know of the box, and does not keep it from going ahead
 
     def as_dict(self) -> dict[str, Any]:
         """For ``--json``."""

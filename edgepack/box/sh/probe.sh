@@ -119,4 +119,5 @@ noun_probe() { # [APP]   (digests on stdin)
 	noun_parts
 	say "boots $(boots)"
 	show_lock
+	[ -n "${EDGEPACK_EMULATOR:-}" ] || versions "" # those of the machine that emulates say nothing
 }
