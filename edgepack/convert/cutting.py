@@ -13,18 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgepack.convert import again
 from edgepack.convert.bisect import LIMITS, Bracket, Limits, bisect
 from edgepack.convert.cut_model import Cut, Cutter
 from edgepack.convert.errors import ConvertParityError
 from edgepack.convert.evaluate import Judge
 from edgepack.convert.evaluation import Distance, distances
-from edgepack.convert.files import lay_out
 from edgepack.convert.layers import ALL, SAMPLES, Layers
-from edgepack.convert.recipe import Request
 from edgepack.errors import EdgepackError
 from edgepack.model import arrays
 from edgepack.model.arrays import Rows
-from edgepack.plan.proof_steps import hop_precision
 from edgepack.store import digest_of
 
 HANDFUL = 6  # conversions for a look at a model that is right
@@ -263,25 +261,8 @@ def _some(nodes: Sequence[str]) -> str:
 
 
 def _cutter(judge: Judge, report: Mapping[str, Any]) -> Cutter:
-    """With what the conversion was asked: ``convert``'s own step has it from the same places."""
-    work, recipe = judge.work, judge.recipe
-    assert work.choice.prepare is not None
-    (model,) = lay_out(work, "adapt" if "adapt" in work.chain else "prepare", judge.new()).iterdir()
-    chip, asked = work.choice.target.chip, work.choice.options.quantisation
-    precision = hop_precision(work.choice, recipe.precisions_for(chip))
-    declared = recipe.precision(precision, chip)
-    calibration = judge.fed / "calibration.npz" if declared and declared.calibration else None
-    arch = {"arch": work.choice.target.arch} if recipe.about.per_arch else {}
-    given = asked.model_dump(include={"scheme", "granularity", "method"}, exclude_none=True)
-    request = Request(
-        model=model,
-        precision=precision,
-        out=judge.new(),
-        chip=chip,
-        target=work.choice.target.id,
-        options={**arch, **work.choice.options.options},
-        calibration=calibration,
-        quantisation=given if calibration else {},
-        keep=tuple((report.get("search") or {}).get("kept") or asked.keep),
-    )
-    return Cutter(work.choice.prepare, recipe, request, judge.log, bool(report.get("rescued_by")))
+    """With what the conversion was asked."""
+    prepare = judge.work.choice.prepare
+    assert prepare is not None
+    asked = again.request(judge, report)
+    return Cutter(prepare, judge.recipe, asked, judge.log, bool(report.get("rescued_by")))

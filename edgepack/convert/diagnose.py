@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from edgepack.convert import cause_words
+from edgepack.convert import again, cause_words
 from edgepack.convert.evaluate import Judge
 from edgepack.convert.evaluation import Distance, distances
 from edgepack.convert.layers import Layers
-from edgepack.convert.recipe import Request, convert
+from edgepack.convert.recipe import convert
 from edgepack.convert.swaps import Recorded, agreeing
 from edgepack.errors import EdgepackError
 from edgepack.model import arrays
@@ -78,7 +78,7 @@ def model_cause(judge: Judge, candidate: Candidate, layers: Layers | None, worst
     return (
         _output_cause(judge, candidate)
         or _dead_layer(layers, judge.gates)
-        or _calibration_cause(judge)
+        or _calibration_cause(judge, candidate)
         or _input_cause(judge, case, _samples(there, worst, count), candidate)
     )
 
@@ -196,28 +196,19 @@ def _dead_layer(layers: Layers | None, gates: Gates) -> Cause | None:
     )
 
 
-def _calibration_cause(judge: Judge) -> Cause | None:
+def _calibration_cause(judge: Judge, candidate: Candidate) -> Cause | None:
     """One-sided calibration data: converted again with the golden inputs in its place, the gates hold."""
     found = calibration(judge)
     if found is None or not found["one_sided"]:
         return None
     judge.work.progress("converting again, calibrated with the golden inputs")
-    choice = judge.work.choice
-    asked = choice.options.quantisation
-    request = Request(
-        model=judge.trained / "model.onnx",
-        precision=choice.precision,
-        out=judge.new(),
-        chip=choice.target.chip,
-        target=choice.target.id,
-        options={"arch": choice.target.arch},
-        calibration=judge.fed / "golden.npz",
-        quantisation=asked.model_dump(include={"scheme", "granularity", "method"}, exclude_none=True),
-        keep=tuple(asked.keep),
-    )
+    other = judge.calibrated_with(judge.fed / "golden.npz")
+    asked = again.request(other, candidate.report)
+    rescued = {"rescued_with": candidate.report.get("rescued_with")}
     try:
-        again = convert(judge.recipe, request, judge.log, judge.work.progress)
-        shown = judge.evaluate(request.out, again.report)
+        asked = replace(asked, model=judge.made_over(asked.model, rescued))
+        made = convert(judge.recipe, asked, judge.log, judge.work.progress)
+        shown = other.evaluate(asked.out, {**made.report, **rescued})
     except EdgepackError:
         return None
     if not shown.ok:

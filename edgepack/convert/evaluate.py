@@ -7,8 +7,10 @@ with open_judge(work) as judge:        # the trained model is computed once
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import itertools
+import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -54,7 +56,9 @@ class Judge:
         self.recipe: Recipe = work.choice.recipe
         self.trained = folder / "trained"
         self.fed = folder / "fed"
+        self.calibration = self.fed / "calibration.npz"
         self._folder = folder
+        self._over: dict[tuple[Path, str], Path] = {}
         self._numbers = itertools.count()
 
     @property
@@ -72,6 +76,19 @@ class Judge:
         """Those that `post` takes: the whole model's, whatever part of it the target gets."""
         cut = cut_of(self.work)
         return list(cut.outputs) if cut else self.outputs
+
+    @functools.cached_property
+    def adapted(self) -> Path:
+        """What the converter was given: the trained model, or what the manifest asks to be made of it."""
+        slot = "adapt" if "adapt" in self.work.chain else "prepare"
+        (model,) = lay_out(self.work, slot, self.new()).iterdir()
+        return model
+
+    def calibrated_with(self, file: Path) -> Judge:
+        """The same judge, of models that were calibrated with other data."""
+        other = copy.copy(self)
+        other.calibration = file
+        return other
 
     @functools.cached_property
     def inputs(self) -> Path:
@@ -129,7 +146,7 @@ class Judge:
 
     def run_adapted(self, inputs: Path) -> Path:
         """The same of what the converter is given, where that is another: pruned, say."""
-        asked = Simulation(lay_out(self.work, "adapt", self.new()), {}, inputs, self.new())
+        asked = Simulation(self.adapted.parent, {}, inputs, self.new())
         return self._simulated(self.reference, asked)
 
     def adapted_score(self) -> tuple[float, float] | None:
@@ -153,7 +170,7 @@ class Judge:
         self, folder: Path, report: Mapping[str, Any], inputs: Path, taps: tuple[str, ...] = ()
     ) -> Path:
         """The same of a converted one, by what its recipe computes it with."""
-        return self.run_made(self.trained / "model.onnx", folder, report, inputs, taps)
+        return self.run_made(self.adapted, folder, report, inputs, taps)
 
     def run_made(
         self,
@@ -164,7 +181,6 @@ class Judge:
         taps: tuple[str, ...] = (),
     ) -> Path:
         """The same of what was made of another model: of the beginning of the trained one."""
-        calibration = self.fed / "calibration.npz"
         if self.work.choice.options.converts_on == "here":
             project = self.work.project
             toolkit = sdk_find.find(self.recipe, project.manifest.sdk, project.folder)
@@ -176,8 +192,8 @@ class Judge:
             self.new(),
             chip=self.work.choice.target.chip,
             taps=taps,
-            trained=model,
-            calibration=calibration if calibration.is_file() else None,
+            trained=self.made_over(model, report),
+            calibration=self.calibration if self.calibration.is_file() else None,
         )
         return self._simulated(self.recipe, asked)
 
@@ -216,6 +232,17 @@ class Judge:
         folder = self._folder / str(next(self._numbers))
         folder.mkdir()
         return folder
+
+    def made_over(self, model: Path, report: Mapping[str, Any]) -> Path:
+        """What was converted in the end, where the tool had refused ``model`` (``rescue.py``)."""
+        options = report.get("rescued_with")
+        if not options:
+            return model
+        key = (model, json.dumps(options, sort_keys=True))
+        if key not in self._over:
+            request = Request(model, "fp32", self.new(), options=options)
+            (self._over[key],) = convert(self.reference, request, self.log, self._quiet).files.values()
+        return self._over[key]
 
     def _simulated(self, recipe: Recipe, asked: Simulation) -> Path:
         return simulate(recipe, asked, self.log, self.work.progress).files["outputs.npz"]

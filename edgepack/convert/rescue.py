@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,8 +31,8 @@ class Rescue:
     def convert(self, request: Request) -> Converted:
         """``run``, and where the tool refuses, again on the model simplified, then at other opsets.
 
-        The report's ``rescued_by`` says what helped. Raises the first refusal where nothing did, with what
-        was tried in its ``detail``.
+        The report's ``rescued_by`` says what helped, ``rescued_with`` has it as options of ``prepare``.
+        Raises the first refusal where nothing did, with what was tried in its ``detail``.
         """
         try:
             return self.run(request)
@@ -42,7 +42,7 @@ class Rescue:
             if isinstance(refusal, ModelError) and not self._other_opset(request.model):
                 raise
             tried: list[str] = []
-            for words, model in self._models(request, tried):
+            for words, options, model in self._models(request, tried):
                 self.progress(f"refused; trying it {words}")
                 try:
                     again = self._again(request, model)
@@ -51,7 +51,8 @@ class Rescue:
                     if isinstance(error, AskedError):
                         break
                     continue
-                return Converted(again.files, {**again.report, "rescued_by": words})
+                helped = {"rescued_by": words, "rescued_with": dict(options)}
+                return Converted(again.files, {**again.report, **helped})
             refusal.detail = "\n".join(
                 [refusal.detail, "tried besides, in vain:", *(f"  {line}" for line in tried)]
             ).strip()
@@ -62,8 +63,8 @@ class Rescue:
         own, said = onnx_signature.opset(model), self.recipe.about.opsets
         return own is not None and said is not None and not said.min <= own <= said.max
 
-    def _models(self, request: Request, tried: list[str]) -> Iterator[tuple[str, Path]]:
-        """The model made over, each time in other words; what cannot be made is told in ``tried``.
+    def _models(self, request: Request, tried: list[str]) -> Iterator[tuple[str, Mapping[str, object], Path]]:
+        """The model made over, with how, in words and options; what cannot be made is told in ``tried``.
 
         Where it cannot be simplified, it is brought to other opsets as it is.
         """
@@ -88,7 +89,7 @@ class Rescue:
                     continue
                 own = made.report.get("opset") if opset is None else own
                 (model,) = made.files.values()
-                yield words, model
+                yield words, options, model
 
     def _again(self, request: Request, model: Path) -> Converted:
         for leftover in request.out.iterdir():

@@ -153,3 +153,45 @@ def test_pruning_is_told_with_what_it_costs(
     assert 0.9 < body["pruned"]["cosine"] < 0.99
     assert body["pruned"]["metric"][1] >= 0.98
     assert "weights at zero" in html
+
+
+# A converter that reads opset 13 alone, and a simulator that makes the model again, as some chips' have to.
+PICKY = """\
+import honest, onnx
+from edgepack_recipe import Refused
+
+def convert(request):
+    if onnx.load(str(request.model)).opset_import[0].version != 13:
+        raise Refused("converter-failed", "it reads opset 13 alone")
+    return {**honest.convert(request), "given": request.model.read_bytes().hex()}
+"""
+AGAIN = """\
+import honest_run
+from edgepack_recipe import Refused
+
+def run(simulation):
+    if simulation.trained.read_bytes().hex() != simulation.report["given"]:
+        raise Refused("parity", "this is not what was converted")
+    return honest_run.run(simulation)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("asked", "rescued"),
+    [("prune: {magnitude: 0.1}", None), ("opset: 17", "simplified and at opset 13")],
+)
+def test_a_simulator_gets_what_was_converted(
+    asked: str, rescued: str | None, tmp_path: Path, warm_cache: Path
+) -> None:
+    made = project(tmp_path / "digits", warm_cache)
+    own = made.folder / "recipes" / RECIPE.name
+    shutil.copytree(RECIPE, own, ignore=shutil.ignore_patterns("__pycache__"))
+    for name, other, text in (("convert.py", "honest.py", PICKY), ("run.py", "honest_run.py", AGAIN)):
+        (own / name).rename(own / other)
+        (own / name).write_text(text)
+    made.rewrite("edgepack.yaml", OPTIONS, "{precision: fp32, parity: {cosine: 0.9}}")
+    made.rewrite("edgepack.yaml", "  calibration:", f"  {asked}\n  calibration:")
+    said = made.run("parity", TARGET)
+    assert said.code == Exit.OK, said.err
+    assert page(made)[0]["conversion"].get("rescued_by") == rescued
