@@ -60,7 +60,7 @@ def add(of: Path, kept: Kept) -> None:
 
 @dataclass(frozen=True)
 class CutRow:
-    """One cut of the power: what lay half-way, and the release there before and after the next deploy's lock."""
+    """One cut of the power: what lay half-way, the release there, and after the next deploy's lock."""
 
     step: str
     disk: str

@@ -145,7 +145,7 @@ def run(site: Site, trial: Trial) -> Row:
         if trial.waits and "unconfirmed" in found.marks:
             faults += _gone_back(site, promise, client)
         answers = client.stop()
-    faults += _client_faults(answers) + _again(site, trial, new, found.current)
+    faults += _client_faults(answers) + _again(site, trial, new, found)
     release = promise.name(found.current)
     if void:
         release, faults = "void", []
@@ -246,15 +246,15 @@ def _gone_back(site: Site, promise: judge.Promise, client: Client) -> list[str]:
     return faults
 
 
-def _again(site: Site, trial: Trial, broken: Release, current: str) -> list[str]:
+def _again(site: Site, trial: Trial, broken: Release, found: judge.Seen) -> list[str]:
     """The next deploy, undisturbed: the same command again, or another release where the broken one is there.
 
     Where the same command finds nothing to do, another release comes after it, and must find no trace.
     """
     faults: list[str] = []
-    there = next((release for release in site.releases[:3] if release.digest == current), None)
-    site.current = there
-    if there is broken and trial.number % 2:
+    if "unconfirmed" not in found.marks:  # else the next deploy first goes back to what ran before
+        site.current = next((one for one in site.releases[:3] if one.digest == found.current), None)
+    if found.current == broken.digest and trial.number % 2:
         faults = _deployed(site, broken, "the same again")
         faults = [fault for fault in faults if not fault.endswith(" is left")]
     if not faults:
