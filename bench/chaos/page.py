@@ -32,6 +32,17 @@ instant. Then the box has time to recover. A trial is right where
 own: OpenSSH with Debian's userland, dropbear with busybox's alone; their disk is a tmpfs that can be made
 full at once. *Verified on hardware (this machine, x86_64).*
 """
+UNDER_BLOWS = """Seconds are median / largest. `s to recover`: from the blow until the program of one release
+answered. `s without`: the longest time without an answer that the client saw until then (a quiet switch has
+one too). While a disk is full no question can be put on it either: those seconds are in it.
+`the old`, `the new`, `none` (on a box that was empty) are what the box had recovered to.
+"""
+CUTS = """## The power cut, and what was not synced dropped
+
+One first deploy, one update and one rollback on a box whose disk is recorded, write by write; then the disk
+as it was after each write: with all that it was told (*in order*), and with any part lost, drawn by the seed,
+of what no flush followed (*cache lost*). Judged as [the board's](plug-pulling.md).
+"""
 
 
 def page(kept: Sequence[Kept], cuts: rows.Cuts | None, spoiled: Sequence[tuple[str, int, int, str]]) -> str:
@@ -76,10 +87,7 @@ def _blows(kept: Sequence[Kept]) -> Iterable[str]:
                  _spread([row.recovered_s for row in of]), _spread(gaps))
             )  # fmt: skip
     yield from table(header, told)
-    yield "Seconds are median / largest. `s to recover`: from the blow until the program of one release"
-    yield "answered. `s without`: the longest time without an answer that the client saw until then (a quiet"
-    yield "switch has one too). While a disk is full no question can be put on it either: those seconds are in it."
-    yield "`the old`, `the new`, `none` (on a box that was empty) are what the box had recovered to.\n"
+    yield UNDER_BLOWS
 
 
 def _steps(kept: Sequence[Kept]) -> Iterable[str]:
@@ -109,10 +117,7 @@ def _cuts(cuts: rows.Cuts | None) -> Iterable[str]:
     if cuts is None:
         return
     wrong = sum(bool(row.faults) for row in cuts.rows)
-    yield "## The power cut, and what was not synced dropped\n"
-    yield "One first deploy, one update and one rollback on a box whose disk is recorded, write by write; then"
-    yield "the disk as it was after each write: with all that it was told (*in order*), and with any part lost,"
-    yield "drawn by the seed, of what no flush followed (*cache lost*). Judged as [the board's](plug-pulling.md).\n"
+    yield CUTS
     yield f"**{len(cuts.rows)} cuts, {wrong} wrong** (`python -m bench.chaos.cuts --seed {cuts.seed} --keep`).\n"
     yield from table(
         ("step", "half-way on the disk", "release there", "after the next lock", "cuts", "wrong"),
