@@ -118,7 +118,8 @@ def _cuts(cuts: rows.Cuts | None) -> Iterable[str]:
         return
     wrong = sum(bool(row.faults) for row in cuts.rows)
     yield CUTS
-    yield f"**{len(cuts.rows)} cuts, {wrong} wrong** (`python -m bench.chaos.cuts --seed {cuts.seed} --keep`).\n"
+    how = f"python -m bench.chaos.cuts --seed {cuts.seed} --keep"
+    yield f"**{len(cuts.rows)} cuts, {wrong} wrong** (`{how}`).\n"
     yield from table(
         ("step", "half-way on the disk", "release there", "after the next lock", "cuts", "wrong"),
         _by(cuts.rows),
