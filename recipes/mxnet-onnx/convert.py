@@ -19,8 +19,8 @@ from edgepack_recipe.onnx_graph import rename
 OPSET = 13
 MAX_BYTES = 64 << 20
 SHAPE = (
-    'say it in the symbol, at the node "data" (or what the input is called): '
-    '"attrs": {"__shape__": "(1, 3, 224, 224)"}; or mx.sym.var("data", shape=…) in the training code'
+    "say it in edgepack.yaml, `model.shapes: {{{name}: [1, 3, 224, 224]}}`; or in the symbol, at the node "
+    '"{name}": "attrs": {{"__shape__": "(1, 3, 224, 224)"}}; or mx.sym.var("{name}", shape=…) in the training'
 )
 
 
@@ -136,10 +136,11 @@ def inputs(
             shape = said.get(name) or list(ast.literal_eval(written))
             shape = [1, *(int(size) for size in shape[1:])]
         except (ValueError, SyntaxError, TypeError):
-            what = f"nothing says which shape the input {name} has"
-            raise Refused("unsupported-input", what, "or a weight of that name is missing", SHAPE) from None
+            what, fix = f"nothing says which shape the input {name} has", SHAPE.format(name=name)
+            raise Refused("unsupported-input", what, "or a weight of that name is missing", fix) from None
         if min(shape) < 1:
-            raise Refused("unsupported-input", f"the input {name} has an open size: {shape}", fix=SHAPE)
+            what = f"the input {name} has an open size: {shape}"
+            raise Refused("unsupported-input", what, fix=SHAPE.format(name=name))
         found[name] = shape
     return found
 

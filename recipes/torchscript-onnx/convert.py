@@ -7,6 +7,7 @@ The input's shape is not part of a TorchScript module. It comes from the option 
 
 from __future__ import annotations
 
+import json
 import re
 import warnings
 from pathlib import Path
@@ -16,11 +17,18 @@ from archive import Asked, asked, look
 from edgepack_recipe import Refused, Request, imported, no_cuda
 
 OPSET = 17
-SHAPE = (
-    "say it in edgepack.yaml, `model.shapes: {image: [1, 3, 224, 224]}`; or save it with torch.jit.trace, "
-    "which keeps the shape, or with it in the file: torch.jit.save(model, file, "
-    '_extra_files={"edgepack.json": \'{"inputs": {"image": [1, 3, 224, 224]}}\'})'
-)
+EXAMPLE = [1, 3, 224, 224]
+
+
+def say(names: list[str]) -> str:
+    """How to say the shapes of these inputs."""
+    shapes = ", ".join(f"{name}: {EXAMPLE}" for name in names)
+    inputs = json.dumps({"inputs": dict.fromkeys(names, EXAMPLE)})
+    return (
+        f"say it in edgepack.yaml, `model.shapes: {{{shapes}}}`; or save it with torch.jit.trace, which "
+        "keeps the shape, or with it in the file: torch.jit.save(model, file, "
+        f"_extra_files={{\"edgepack.json\": '{inputs}'}})"
+    )
 
 
 def convert(request: Request) -> dict[str, Any]:
@@ -66,13 +74,13 @@ def named(module: Any, said: Asked) -> tuple[dict[str, list[int]], list[str]]:
             "unsupported-input",
             "nothing says which shape the input has",
             f"forward takes {', '.join(own)}, and TorchScript keeps no shapes",
-            SHAPE,
+            say(own),
         )
     if len(said.inputs) != len(own):
         what = (
             f"forward takes {len(own)} inputs ({', '.join(own)}), and {said.source} says {len(said.inputs)}"
         )
-        raise Refused("unsupported-input", what, fix=SHAPE)
+        raise Refused("unsupported-input", what, fix=say(own))
     names = [own[n] if name.startswith("#") else name for n, name in enumerate(said.inputs)]
     return dict(zip(names, said.inputs.values(), strict=True)), said.outputs
 
@@ -112,7 +120,9 @@ def failed(bad: Exception, inputs: dict[str, list[int]]) -> Refused:
         return Refused("unsupported-operator", what, fix=fix, detail=words[:1500])
     shapes = ", ".join(f"{name} {shape}" for name, shape in inputs.items())
     what = f"PyTorch cannot compute or export the module with {shapes}"
-    return Refused("converter-failed", what, fix=f"check the shape; {SHAPE}", detail=words[-1500:])
+    return Refused(
+        "converter-failed", what, fix=f"check the shape; {say(list(inputs))}", detail=words[-1500:]
+    )
 
 
 def flat(found: Any) -> list[Any]:

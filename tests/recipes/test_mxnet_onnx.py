@@ -42,6 +42,7 @@ def test_what_users_are_told(trial: Trial, tmp_path: Path) -> None:
     assert isinstance(refused, ModelError)
     assert refused.what == "nothing says which shape the input data has"
     assert "__shape__" in refused.fix
+    assert "model.shapes: {data: [1, 3, 224, 224]}" in refused.fix
     assert trial.convert(bare, weights=WEIGHTS, options={"shapes": {"data": [1, 3, 32, 32]}}).report["files"]
     assert "params file" in trial.refusal(bare).fix
     odd = tmp_path / "odd-symbol.json"

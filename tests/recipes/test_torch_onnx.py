@@ -76,6 +76,7 @@ def test_another_shape_than_the_module_takes(script: Trial) -> None:
     assert isinstance(refused, ConvertError)
     assert "images [1, 4, 32, 32]" in refused.what
     assert "check the shape" in refused.fix
+    assert '{"inputs": {"images": [1, 3, 224, 224]}}' in refused.fix
 
 
 def test_a_shape_said_in_the_manifest_reaches_the_import(tmp_path: Path) -> None:
@@ -84,7 +85,7 @@ def test_a_shape_said_in_the_manifest_reaches_the_import(tmp_path: Path) -> None
     text = "name: net\nversion: 1.0.0\nmodel:\n  file: net.pt\ntargets: {x86_64: {}}\n"
     (project.folder / "edgepack.yaml").write_text(text)
     refused = project.run("check", "x86_64")
-    assert (refused.code, "model.shapes: {" in refused.err) == (4, True), refused
+    assert (refused.code, "model.shapes: {images: [1, 3, 224, 224]}`" in refused.err) == (4, True), refused
     project.rewrite("edgepack.yaml", "net.pt\n", "net.pt\n  shapes: {images: [1, 3, 32, 32]}\n")
     assert project.said("check", "x86_64")["targets"].keys() == {"x86_64"}
 

@@ -37,7 +37,8 @@ def fixed(name: str, shape: Sequence[int | None], options: Mapping[str, Any]) ->
     found = [first, *shape[1:]]
     if any(size is None or size < 1 for size in found):
         shown = ", ".join("?" if s is None or s < 1 else str(s) for s in found)
-        fix = "export it with a fixed input size (tf.TensorSpec([1, 224, 224, 3]))"
+        fix = f"say it in edgepack.yaml, `model.shapes: {{{name}: [{shown}]}}` with a number for each ?; or "
+        fix += "export it with a fixed input size (tf.TensorSpec([1, 224, 224, 3]))"
         why = "the converted model is planned for one shape"
         raise Refused("unsupported-input", f"the input {name} has an open size: ({shown})", why, fix)
     return [int(size or 1) for size in found]
