@@ -191,21 +191,25 @@ def simulate(tree: overlay.Overlay, model: Path, inputs: Path, work: Path) -> di
 
 
 def named(model: trained.Trained, answers: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Outputs by ONNX name, (N, …): tpu_mlir keeps their order, and appends operator and type to the name."""
+    """Outputs by ONNX name, (N, …): tpu_mlir keeps their order, and appends operator and type to the name.
+
+    An output whose own node is folded away (Dropout, Cast) has the name of the layer before it.
+    """
     if len(answers) != len(model.outputs):
         raise Refused(
             "converter-failed", f"the converted model has {len(answers)} outputs, not {len(model.outputs)}"
         )
     found = {}
-    for output in model.outputs:
-        theirs = [
-            name for name in answers if re.fullmatch(re.escape(output.name) + "_[A-Za-z]+(_[a-z0-9]+)?", name)
-        ]
-        if len(theirs) != 1:
-            said = f"none of {', '.join(answers)} is the output {output.name}"
-            raise Refused("converter-failed", "tpu_mlir lost an output", said)
-        found[output.name] = _shaped(answers[theirs[0]], output.shape)
+    for output, (name, array) in zip(model.outputs, answers.items(), strict=True):
+        if not _is_of(name, output.name) and any(_is_of(name, other.name) for other in model.outputs):
+            said = f"{name} stands where {output.name} is to be"
+            raise Refused("converter-failed", "tpu_mlir has the outputs in another order", said)
+        found[output.name] = _shaped(array, output.shape)
     return found
+
+
+def _is_of(theirs: str, output: str) -> bool:
+    return bool(re.fullmatch(re.escape(output) + "(_[A-Za-z]+(_[a-z0-9]+)?)?", theirs))
 
 
 def _shaped(array: np.ndarray, shape: Sequence[int]) -> np.ndarray:

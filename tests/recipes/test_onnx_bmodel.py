@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from edgepack.errors import EdgepackError
 
 from .boards import Board
+from .files import conv, node
 
 pytestmark = pytest.mark.heavy
 LEAST = {"fp32": 0.99999, "fp16": 0.9999, "bf16": 0.9999, "int8": 0.998}
@@ -54,6 +56,16 @@ def test_taps_are_the_tensors_between_the_layers(tmp_path: Path, chip: str) -> N
     assert {"logits", "tap:relu1", "tap:pool1", "tap:relu2", "tap:pool2"} <= set(found)
     assert found["tap:relu1"].shape == (2, 6, 28, 28)
     assert found["tap:relu1"].min() >= 0 < found["tap:relu1"].max()
+
+
+@pytest.mark.parametrize("last", ["Dropout", "Ceil"])
+def test_an_output_has_the_trained_models_name_whatever_the_tool_calls_it(tmp_path: Path, last: str) -> None:
+    """tpu_mlir names it after the layer before it where the node is folded away, or does not append to it."""
+    file = tmp_path / "model.onnx"
+    onnx.save(conv(node(last, "c")), file)
+    report = Board("onnx-bmodel", tmp_path, file).convert("fp32", "bm1684x").report
+    assert [output["tensor"] for output in report["outputs"]] == ["y"]
+    assert report["parity"]["y"]["cosine_min"] > 0.9999
 
 
 @pytest.mark.parametrize(
