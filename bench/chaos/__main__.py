@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import re
 import signal
 import sys
 import tempfile
@@ -32,6 +33,7 @@ def main(words: Sequence[str]) -> int:
     kept = rows.file(asked.mutant)
     done = {one.row.number for one in rows.load(kept) if (one.seed, one.row.box) == (seed, asked.kind)}
     todo = [plan.trial(asked.kind, seed, n) for n in range(asked.trials) if n not in done]
+    todo = [trial for trial in todo if re.search(asked.only, f"{trial.blow} at {trial.step}")]
     print(f"{len(done)} of {asked.trials} trials are kept in {kept}; seed {seed}", flush=True)
     wrong = _campaign(built, todo, asked, lambda row: rows.add(kept, rows.Kept(seed, rows.commit(), row)))
     return 1 if wrong else 0
@@ -126,6 +128,7 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
     asks.add_argument("--seed", default="", help="what draws them; else the commit")
     asks.add_argument("--boxes", type=int, default=2, metavar="N", help="at once (2)")
     asks.add_argument("--kind", choices=("sandbox", "debian", "busybox"), default="sandbox", help="the boxes")
+    asks.add_argument("--only", default="", metavar="REGEX", help="of what strikes, and the step")
     asks.add_argument("--mutant", default="", help="a box's script with something taken out: see mutant.py")
     return asks.parse_args(words)
 

@@ -21,7 +21,7 @@ RENAME: tuple[Change, ...] = (
     (b'cat >"$1.new.$$" && mv -f "$1.new.$$" "$1" || fail_writing "$1"', b'cat >"$1" || fail_writing "$1"'),
     (b"made=$releases/$3.tmp\n", b"made=$releases/$3\n"),
     (b'mv -T "$made" "$releases/$3" || fail_writing "$releases/$3"\n', b""),
-    (b'if [ -d "$releases/$3" ]; then\n\t\tmv -T "$releases/$3" "$releases/$3.old"\n\tfi\n', b""),
+    (b'\tmv -T "$releases/$3" "$releases/$3.old"\n', b"\t:\n"),
     (
         b'mv -T "$app/current.new" "$app/current" || fail_writing "$app/current"\n',
         b'rm -f "$app/current"\n\tflush\n\tln -s "releases/$3" "$app/current"\n',
