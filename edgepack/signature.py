@@ -143,6 +143,8 @@ def read_all(
     if len(entries) > MAX_SIGNATURES:
         raise bad(where, f"the index lists more than {MAX_SIGNATURES} signatures")
     found = tuple(_read(folder, entry, subject, where) for entry in entries)
+    if len({one.key for one in found}) != len(found):
+        raise bad(where, "the index lists two signatures of one key")
     if list(entries) != sorted_entries(found, subject):
         raise bad(where, "the index does not list its signatures as edgepack does")
     return found

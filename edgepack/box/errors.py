@@ -47,6 +47,10 @@ _FIXES = {
     "bad-digest": "run the same command again; if it stays, the link or the box's storage is faulty",
     "cut-off": "run the same command again; what came whole is not sent again",
     "too-late": "look at the program's log on the box, or raise `health.timeout`",
+    "unsigned": "sign the bundle with a key of this box: edgepack sign --key KEY",
+    "bad-signature": "sign the bundle with a key of this box: edgepack sign --key KEY",
+    "downgrade": "where the older one is meant, sign it again: edgepack sign --key KEY",
+    "not-checked": "look at the box's storage and at its mounts: it must be allowed to run programs",
     "not-running": "deploy first, or look at the program's log on the box",
 }
 _PREFLIGHT = ("permission", "disk-full")

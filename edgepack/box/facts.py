@@ -51,6 +51,10 @@ class Facts:
     bases: dict[str, str] = field(default_factory=dict)  # path in the app's current release → sha256
     soc: tuple[str, ...] = ()  # the device tree's `compatible`: the board, then its chip; empty: unknown
     versions: dict[str, Version] = field(default_factory=dict)  # "l4t", "cann"; what is not there is unknown
+    enrolled: int | None = None  # the serial of its list of keys; None: it takes what is not signed
+    keys: dict[str, str] = field(default_factory=dict)  # its keys, 64 hexadecimal digits → name
+    checker: str = ""  # sha256 of the helper that checks signatures
+    serials: dict[str, int] = field(default_factory=dict)  # app → of the newest release that was confirmed
 
     @property
     def missing_tools(self) -> tuple[str, ...]:
@@ -61,9 +65,9 @@ class Facts:
         return tuple(lost)
 
 
-def probe(box: Box, app: str, digests: Sequence[str] = ()) -> Facts:
-    """Ask the box. ``digests``: which of these files its store has. Changes nothing on it."""
-    lines = box.call("probe", app, stdin=["".join(f"{d}\n" for d in digests).encode()])
+def probe(box: Box, app: str | None, digests: Sequence[str] = ()) -> Facts:
+    """Ask the box, also of one app. ``digests``: which of these files its store has. Changes nothing on it."""
+    lines = box.call("probe", *([app] if app else []), stdin=["".join(f"{d}\n" for d in digests).encode()])
     try:
         return parse(lines)
     except (KeyError, ValueError) as error:
@@ -124,4 +128,8 @@ def parse(lines: Iterable[str]) -> Facts:
             for name, value, place in (line.split(" ", 2) for line in said.get("version", []))
         },
         bases={path: sha for sha, _, path in (line.partition(" ") for line in said.get("base", []))},
+        enrolled=int(said["enrolled"][0].partition(" ")[0]) if "enrolled" in said else None,
+        keys={key: name for key, _, name in (line.partition(" ") for line in said.get("key", []))},
+        checker=said.get("enrolled", [""])[0].partition(" ")[2],
+        serials={app: int(n) for app, _, n in (line.partition(" ") for line in said.get("serial", []))},
     )

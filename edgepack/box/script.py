@@ -19,6 +19,7 @@ PARTS = (
     "lock",
     "store",
     "parcels",
+    "trust",
     "release",
     "program",
     "switch",

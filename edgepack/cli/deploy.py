@@ -139,6 +139,8 @@ def _show(report: DeployReport, screen: Screen) -> None:
     screen.text(f"  {sent} ({amount(report.bytes_total)} in all)")
     if report.sent_as.startswith("files: "):
         screen.text(f"  whole files, no differences: {report.sent_as.removeprefix('files: ')}")
+    if report.signed_by:
+        screen.text(f"  signed by {report.signed_by}, checked on the box before it was staged")
     if report.proof_summary:
         screen.text(f"  proven on the box before the switch: {report.proof_summary}")
     if report.boot_line:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgepack.bundle import Bundle, BundleError, open_bundle
+from edgepack.bundle import Bundle, BundleError, listing, open_bundle
 from edgepack.oci import MANIFEST_TYPE, blob, render_index
 from edgepack.package import blobs
 from edgepack.package.errors import CannotWrite, PackageError
-from edgepack.signature import MAX_SIGNATURES, Signature, referrer, sorted_entries
+from edgepack.signature import MAX_SIGNATURES, Signature, Statement, referrer, sorted_entries
 
 
 def kept(folder: Path, digest: str) -> tuple[Signature, ...]:
@@ -20,6 +22,20 @@ def kept(folder: Path, digest: str) -> tuple[Signature, ...]:
     except BundleError:
         return ()
     return bundle.signatures if bundle.digest == digest else ()
+
+
+def statement(bundle: Bundle, serial: int | None, helper: str) -> Statement:
+    """What is to be signed of a bundle. ``serial``: the time else, or one more than it was signed with."""
+    newest = max((one.statement.serial for one in bundle.signatures), default=0)
+    return Statement(
+        app=bundle.name,
+        version=bundle.version,
+        target=bundle.target,
+        release=bundle.digest.removeprefix("sha256:"),
+        files=hashlib.sha256(listing(bundle.files)).hexdigest(),
+        serial=max(int(time.time()), newest + 1) if serial is None else serial,
+        helper=helper,
+    )
 
 
 def add(bundle: Bundle, signature: Signature) -> Bundle:

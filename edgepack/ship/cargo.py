@@ -15,7 +15,12 @@ from edgepack.ship import parcels, preflight, transfer
 from edgepack.ship.report import Clock
 from edgepack.ship.transfer import Sent, Way
 
-_WHOLE_INSTEAD = ("bad-base", "bad-parcel", "helper")  # what a parcel can fail of and a whole file cannot
+_WHOLE_INSTEAD = (
+    "bad-base",
+    "bad-parcel",
+    "helper",
+    "unsigned-helper",
+)  # what a parcel can fail of and a whole file cannot
 
 
 @dataclass

@@ -18,7 +18,7 @@ from edgepack.box.facts import Facts, probe
 from edgepack.box.session import Box
 from edgepack.bundle import Bundle, listing
 from edgepack.errors import EdgepackError
-from edgepack.ship import boot, notes, parcels, preflight, proof, transfer
+from edgepack.ship import boot, notes, parcels, preflight, proof, transfer, trust
 from edgepack.ship.activate import Health, activate, parse_status
 from edgepack.ship.cargo import Cargo
 from edgepack.ship.errors import NotProvenError
@@ -127,6 +127,7 @@ def _steps(bundle: Bundle, facts: Facts, to_send: int) -> tuple[str, ...]:
             f"send {to_send} of {len(bundle.files)} files, {size}, and compare each sha256"
             if to_send
             else "",
+            _signature_step(bundle, facts),
             f"stage release {_hex(bundle)[:12]}",
             "run the golden vectors through the program on the box" if golden else "",
             _switch_step(current, _hex(bundle)),
@@ -135,6 +136,11 @@ def _steps(bundle: Bundle, facts: Facts, to_send: int) -> tuple[str, ...]:
         )
         if step
     )
+
+
+def _signature_step(bundle: Bundle, facts: Facts) -> str:
+    signature = trust.choose(bundle, facts).signature
+    return f"have the box check that {facts.keys[signature.key]} signed it" if signature else ""
 
 
 def _switch_step(current: str | None, release: str) -> str:
@@ -160,6 +166,7 @@ class _Deploy:
     def run(self, facts: Facts, cargo: Cargo) -> DeployReport:
         way = transfer.Way(transfer.Pace(self.options.limit), self.clock.progress)
         with self.clock.stage("send"):
+            signed_by = trust.authorise(self.box, self.token, self.bundle, facts)
             sent = cargo.send(self.box, self.token, facts, way, gzip=self.options.gzip)
         with self._or_discard():
             with self.clock.stage("stage"):
@@ -181,6 +188,7 @@ class _Deploy:
                 "files_sent": sent.files,
                 "bytes_sent": sent.bytes,
                 "sent_as": cargo.sent_as,
+                "signed_by": signed_by,
                 "starts_at_boot": starts.way,
                 "boot_line": starts.line,
                 "proof": proven.report if proven else None,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from edgepack.box.errors import PreflightError
 from edgepack.box.facts import Facts
 from edgepack.bundle import Bundle, BundleFile
-from edgepack.ship import needs
+from edgepack.ship import needs, trust
 
 MARGIN = 4 << 20  # bytes: for links, lists, logs
 _NO_LINKS = ("vfat", "exfat", "msdos", "fuseblk")  # file systems without hard links
@@ -40,6 +40,7 @@ def refusals(bundle: Bundle, facts: Facts) -> tuple[Refusal, ...]:
         *_architecture(bundle, facts),
         *_libc(bundle, facts),
         *_needs(bundle, facts),
+        *_trust(bundle, facts),
         *_permission(facts),
         *_tools(facts),
         *_room(bundle, facts),
@@ -101,6 +102,11 @@ def _numbers(version: str) -> tuple[int, ...]:
 def _needs(bundle: Bundle, facts: Facts) -> tuple[Refusal, ...]:
     compared = needs.compare(bundle.release, facts, bundle.target)
     return tuple(Refusal(found.what, found.fix) for found in compared if found.verdict == "wrong")
+
+
+def _trust(bundle: Bundle, facts: Facts) -> tuple[Refusal, ...]:
+    choice = trust.choose(bundle, facts)
+    return (Refusal(choice.why, choice.fix),) if choice.why else ()
 
 
 def _permission(facts: Facts) -> tuple[Refusal, ...]:

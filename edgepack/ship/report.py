@@ -29,6 +29,7 @@ class DeployReport:
     bytes_sent: int = 0  # as they went over the link
     files_sent: int = 0
     sent_as: str = "files"  # "parcels", or "files: " and why not
+    signed_by: str = ""  # the name of the key that the box found it signed with; empty: it is not enrolled
     starts_at_boot: str = ""  # by what: "systemd", "cron"; empty: it does not
     boot_line: str = ""  # what to add to the box's start-up by hand, where edgepack may not
     bytes_total: int = 0  # of the whole release

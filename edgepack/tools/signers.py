@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from edgepack.errors import InputError, ToolError
 from edgepack.tools.runner import command, run
+
+if TYPE_CHECKING:
+    import paramiko
 
 _SSH = "ssh-ed25519"
 _DER = bytes.fromhex("302a300506032b6570032100")  # a public key's SubjectPublicKeyInfo, RFC 8410
@@ -114,33 +119,51 @@ def _load_with(text: bytes, passphrase: bytes, path: Path) -> object:
 
 
 def _agent(comment: str) -> Signer:
-    import paramiko
-
-    try:
-        held = [key for key in paramiko.Agent().get_keys() if key.get_name() == _SSH]
-    except (paramiko.SSHException, OSError) as error:
-        raise ToolError(
-            "ssh-agent does not answer", why=str(error), fix="ssh-add -l shows what it holds"
-        ) from error
-    fitting = [key for key in held if comment in ("", key.comment)]
-    if len(fitting) != 1:
+    with _held() as held:
+        fitting = [key for key in held if comment in ("", key.comment)]
         there = ", ".join(repr(key.comment) for key in held) or "none"
+        known = [(key.asbytes(), str(key.comment)) for key in fitting]
+    if len(known) != 1:
         raise InputError(
-            f"ssh-agent holds {len(fitting)} Ed25519 keys that fit"
+            f"ssh-agent holds {len(known)} Ed25519 keys that fit"
             if held
             else "ssh-agent holds no Ed25519 key",
             why=f"there are: {there}",
             fix="ssh-add FILE adds one; --key agent:COMMENT names one of several",
         )
-    (key,) = fitting
+    ((blob, name),) = known
+    key = _from_blob(base64.b64encode(blob).decode(), "ssh-agent").hex()
+    return Signer(key, name, lambda data: _agent_signs(blob, data))
 
-    def sign(data: bytes) -> bytes:
-        message = paramiko.Message(bytes(key.sign_ssh_data(data)))
-        if message.get_text() != _SSH:
-            raise ToolError("ssh-agent signed with another kind of key than it was asked to")
-        return _checked(message.get_binary(), "ssh-agent")
 
-    return Signer(_from_blob(base64.b64encode(key.asbytes()).decode(), "ssh-agent").hex(), key.comment, sign)
+def _agent_signs(blob: bytes, data: bytes) -> bytes:
+    import paramiko
+
+    with _held() as held:
+        key = next((key for key in held if key.asbytes() == blob), None)
+        if key is None:
+            raise ToolError("ssh-agent does not hold the key any more", fix="ssh-add it again")
+        said = paramiko.Message(bytes(key.sign_ssh_data(data)))
+    if said.get_text() != _SSH:
+        raise ToolError("ssh-agent signed with another kind of key than it was asked to")
+    return _checked(said.get_binary(), "ssh-agent")
+
+
+@contextlib.contextmanager
+def _held() -> Iterator[list[paramiko.AgentKey]]:
+    """The Ed25519 keys of the agent, for as long as the connection to it stands."""
+    import paramiko
+
+    try:
+        agent = paramiko.Agent()
+        try:
+            yield [key for key in agent.get_keys() if key.get_name() == _SSH]
+        finally:
+            agent.close()
+    except (paramiko.SSHException, OSError) as error:
+        raise ToolError(
+            "ssh-agent does not answer", why=str(error), fix="ssh-add -l shows what it holds"
+        ) from error
 
 
 def _token(uri: str, secret: Callable[[str], bytes], module: str | None) -> Signer:

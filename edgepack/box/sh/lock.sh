@@ -104,6 +104,6 @@ together() { # ends `alone`
 
 noun_unlock() { # TOKEN
 	hold "$1"
-	rm -rf "$ROOT/incoming/$1"
+	rm -rf "$ROOT/incoming/$1" "$ROOT/incoming/$1".*
 	mv "$ROOT/lock" "$ROOT/lock.ended.$$" && rm -rf "$ROOT/lock.ended.$$"
 }

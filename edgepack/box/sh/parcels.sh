@@ -11,6 +11,9 @@ helper() { # NAME ARGUMENT...   (the emulator only in a sandbox)
 noun_helper() { # TOKEN SHA256   (the program on stdin)
 	hold "$1"
 	digest "$2"
+	if enrolled && ! grep -qxF "helper $2" "$ROOT/trust/keys" "$ROOT/incoming/$1.signed" 2>/dev/null; then
+		fail unsigned-helper "no key of this box vouches for this helper"
+	fi
 	mkdir -p "$ROOT/bin" 2>/dev/null || fail_writing "$ROOT/bin"
 	aside=$ROOT/bin/.helper-$2.$$
 	cat >"$aside" || fail_writing "$aside"

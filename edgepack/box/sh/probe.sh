@@ -107,7 +107,7 @@ noun_probe() { # [APP]   (digests on stdin)
 		word app "$1"
 		for release in "$ROOT/apps/$1/releases"/*; do
 			case $release in
-			*.list | *.tmp | *.old | */\*) ;;
+			*.list | *.signed | *.tmp | *.old | */\*) ;;
 			*) say "release ${release##*/}" ;;
 			esac
 		done
@@ -117,7 +117,8 @@ noun_probe() { # [APP]   (digests on stdin)
 		[ ! -f "$helper" ] || say "helper ${helper##*/helper-}"
 	done
 	noun_parts
+	show_trust
 	say "boots $(boots)"
-	show_lock
 	[ -n "${EDGEPACK_EMULATOR:-}" ] || versions "" # those of the machine that emulates say nothing
+	show_lock
 }

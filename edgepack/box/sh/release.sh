@@ -16,6 +16,7 @@ noun_stage() { # TOKEN APP RELEASE   (lines of `sha256 mode path` on stdin)
 		place "$ROOT/store/$sha" "$mode" "$made/$path"
 		say "$sha $mode $path"
 	done >"$releases/$3.list.tmp" || exit 20
+	! enrolled || admit "$1" "$2" "$3" "$releases/$3.list.tmp"
 	mv -f "$releases/$3.list.tmp" "$releases/$3.list" || fail_writing "$releases/$3.list"
 	flush
 	if [ -d "$releases/$3" ]; then
@@ -46,7 +47,7 @@ noun_discard() { # TOKEN APP RELEASE   a release that will not be used after all
 	for kept in current previous; do
 		[ "$(release_at "$app/$kept")" != "$3" ] || return 0
 	done
-	rm -rf "$app/releases/$3" "$app/releases/$3.tmp" "$app/releases/$3".list*
+	rm -rf "$app/releases/$3" "$app/releases/$3.tmp" "$app/releases/$3".list* "$app/releases/$3.signed"
 	[ -L "$app/current" ] || rmdir "$app/releases" "$app/data" "$app" 2>/dev/null
 	sweep
 }

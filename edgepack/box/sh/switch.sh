@@ -11,6 +11,7 @@ noun_switch() { # TOKEN APP RELEASE SECONDS   SECONDS: to confirm within
 	trap '' HUP # the link may end here: what was begun is finished, or the guard undoes it
 	app=$ROOT/apps/$2
 	[ -d "$app/releases/$3" ] || fail missing "there is no release $3 of $2"
+	! enrolled || allowed "$2" "$3"
 	alone "$2"
 	before=$(release_at "$app/current")
 	say "$1 $3 ${before:--} $(($(seconds) + $4)) $(boot)" | put "$app/unconfirmed" || exit 20
@@ -92,6 +93,7 @@ finish_confirming() { # APP
 	if [ "$before" != - ] && [ "$before" != "$release" ]; then
 		point "$app/previous" "$before"
 	fi
+	count_serial "$1" "$release"
 	rm -f "$app/confirmed" "$app/current.back"
 	flush
 	journal confirm "$1" "$release" ok
