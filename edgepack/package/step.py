@@ -10,6 +10,7 @@ from typing import Any
 
 from edgepack.bundle import Bundle, BundleError, open_bundle
 from edgepack.manifest.project import Project
+from edgepack.manifest.sinks import JsonlSink
 from edgepack.model import golden
 from edgepack.package.bundle import BundleSpec, Content, write_bundle
 from edgepack.package.linked import notices_layer
@@ -129,7 +130,7 @@ def _release(work: Work) -> dict[str, Any]:
         else None,
         "health": {"timeout": manifest.health.timeout, "min_fps": manifest.health.min_fps},
         "source": manifest.source.model_dump(),
-        "sink": manifest.sinks[0].model_dump(),
+        "sink": next((sink.model_dump() for sink in manifest.sinks if isinstance(sink, JsonlSink)), {}),
         **({"needs": needs} if (needs := needs_of(choice)) else {}),
     }
 
