@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 EDGEPACK := $(BIN)/edgepack -C examples/digits
 
-.PHONY: demo test test-lab test-recipes lint lock recipes recipes-slice operators operators-slice faults faults-slice refusals bench fuzz-service bench-service show-board plug-pulling clean
+.PHONY: demo test test-lab test-recipes lint lock recipes recipes-slice operators operators-slice faults faults-slice chaos chaos-as-root chaos-slice chaos-slice-as-root refusals bench fuzz-service bench-service show-board plug-pulling clean
 
 $(VENV)/.complete: requirements/dev.txt requirements/uv.txt pyproject.toml
 	@echo "== the environment: $(VENV), from requirements/dev.txt (hash-pinned; about 20 s the first time)"
@@ -57,6 +57,33 @@ lint: $(VENV)/.complete
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Deploys that are struck down, hours of them; what was done is kept by the box's script, and gone on with.
+# As root also on boxes with a root of their own, with full disks, writes that are lost, and the board's power.
+chaos: $(VENV)/.complete
+	-$(BIN)/python -m bench.chaos --trials 600
+	@[ "$$(id -u)" -ne 0 ] || $(MAKE) --no-print-directory chaos-as-root
+	$(BIN)/python -m bench.chaos.page
+
+chaos-as-root:
+	sh tests/lab/setup
+	-$(BIN)/python -m bench.chaos --trials 300 --kind debian
+	-$(BIN)/python -m bench.chaos --trials 300 --kind busybox
+	-$(BIN)/python -m bench.chaos.cuts --keep
+	-$(BIN)/python -m bench.chaos.board --trials 50
+	-$(BIN)/python -m bench.chaos.cuts --keep --mutant no-sync --each 25
+	-$(BIN)/python -m bench.chaos --mutant no-rename --trials 120 --only "side is killed at stag|again at stag"
+	-$(BIN)/python -m bench.chaos --mutant no-verify --trials 300 --only "rots|something else"
+
+# Some of its trials, drawn by the commit; what they were is said.
+chaos-slice: $(VENV)/.complete
+	$(BIN)/python -m bench.chaos --slice 6
+	@[ "$$(id -u)" -ne 0 ] || $(MAKE) --no-print-directory chaos-slice-as-root
+
+chaos-slice-as-root:
+	sh tests/lab/setup
+	$(BIN)/python -m bench.chaos --slice 4 --kind debian
+	$(BIN)/python -m bench.chaos.cuts --each 2
 
 show-board: $(VENV)/.complete
 	sh tests/lab/setup

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -169,6 +170,17 @@ def _spread(seconds: Sequence[float]) -> str:
     return f"{statistics.median(seconds):.1f} / {max(seconds):.1f}" if seconds else ""
 
 
-def write() -> None:
+def main() -> int:
     file = rows.file()
-    PAGE.write_text(page(rows.load(file), rows.load_cuts(file), spoiled()).rstrip() + "\n")
+    kept, cuts, red = rows.load(file), rows.load_cuts(file), spoiled()
+    PAGE.write_text(page(kept, cuts, red).rstrip() + "\n")
+    wrong = sum(bool(one.row.faults) for one in kept) + sum(
+        bool(row.faults) for row in (cuts.rows if cuts else ())
+    )
+    blind = [name for name, _, found, _ in red if not found]
+    print(f"{PAGE}: {wrong} wrong; of what was taken out, not found: {', '.join(blind) or 'nothing'}")
+    return 1 if wrong or blind else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -43,6 +43,10 @@ def _new_runs(at: Going) -> bool:
     return link(at.app / "current") == at.after
 
 
+def _last_line(at: Going) -> str:
+    return words(at.root / "journal").rstrip("\n").rpartition("\n")[2]
+
+
 # In the order in which they come. Each is looked at as "this, or any after it".
 STEPS: dict[str, Callable[[Going], bool]] = {
     "locked": lambda at: (at.root / "lock" / "token").exists(),
@@ -63,7 +67,7 @@ STEPS: dict[str, Callable[[Going], bool]] = {
     "confirming": lambda at: _new_runs(at) and not (at.app / "unconfirmed").exists(),
     "confirmed": lambda at: (
         _new_runs(at)
-        and f"confirm {APP} {at.after}" in words(at.root / "journal").partition("\0")[0][-4000:]
+        and f" confirm {APP} {at.after}" in _last_line(at)
         and not (at.app / "confirmed").exists()
     ),
     "unlocked": lambda at: (
