@@ -68,6 +68,22 @@ def test_an_output_has_the_trained_models_name_whatever_the_tool_calls_it(tmp_pa
     assert report["parity"]["y"]["cosine_min"] > 0.9999
 
 
+@pytest.mark.parametrize("last", ["LeakyRelu", "Elu", "HardSigmoid"])
+def test_an_attribute_that_is_not_said_is_onnx_s_default(tmp_path: Path, last: str) -> None:
+    file = tmp_path / "model.onnx"
+    onnx.save(conv(node(last, "c")), file)
+    report = Board("onnx-bmodel", tmp_path, file).convert("fp32", "bm1684x").report
+    assert report["parity"]["y"]["max_abs"] < 1e-4
+
+
+def test_an_operator_that_it_lacks_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "model.onnx"
+    onnx.save(conv(node("Selu", "c")), file)
+    with pytest.raises(EdgepackError) as caught:
+        Board("onnx-bmodel", tmp_path, file).convert("fp32", "bm1684x")
+    assert "Selu (node second)" in caught.value.what
+
+
 @pytest.mark.parametrize(
     ("precision", "chip", "more", "said"),
     [
