@@ -21,6 +21,7 @@ PARTS = (
     "parcels",
     "trust",
     "release",
+    "make",
     "program",
     "switch",
     "boot",

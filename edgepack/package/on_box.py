@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.package.errors import PackageError
-from edgepack.store import digest_file, digest_of
+from edgepack.store import Result, Store, digest_file, digest_of
 
 SCRIPT = "make-engine.sh"
 STEPS = "on-box.json"
@@ -34,15 +34,39 @@ def write(folder: Path, names: Iterable[str]) -> Path | None:
     steps = folder / STEPS
     if not steps.is_file():
         return None
-    body = json.loads(steps.read_bytes())
-    if body.get("format") != FORMAT:
-        why = f"{STEPS} has the format {body.get('format')}, and this edgepack reads {FORMAT}"
-        raise PackageError("the kept conversion is another edgepack's", why=why, fix="edgepack clean --cache")
+    body = _body(steps)
     files = {name: digest_file(folder / name) for name in sorted(names) if name != STEPS}
     made = folder / SCRIPT
     made.write_text(text(body, files))
     made.chmod(0o755)
     return made
+
+
+def of(converted: Result, store: Store) -> str | None:
+    """The script for a release, from the kept conversion; None where the box converts nothing."""
+    if STEPS not in converted.outputs:
+        return None
+    files = {name: out.sha256 for name, out in sorted(converted.outputs.items()) if name != STEPS}
+    return text(_body(store.blob(converted.outputs[STEPS].sha256)), files)
+
+
+def release(converted: Result, store: Store) -> dict[str, Any]:
+    """What ``release.json`` says of it: the files that the box makes, and in which time."""
+    if STEPS not in converted.outputs:
+        return {}
+    body = _body(store.blob(converted.outputs[STEPS].sha256))
+    made = [_outside(name) for step in body["steps"] for name in (*step["makes"], *step["keeps"])]
+    seconds = sum(int(step["timeout_s"]) for step in body["steps"]) + 60 * len(body["steps"])
+    files = [f"model/{name}" for name in dict.fromkeys(made)]
+    return {"on_box": {"makes": files, "timeout_s": min(86400, seconds), "memory_mb": body["memory_mb"]}}
+
+
+def _body(steps: Path) -> dict[str, Any]:
+    body = dict(json.loads(steps.read_bytes()))
+    if body.get("format") != FORMAT:
+        why = f"{STEPS} has the format {body.get('format')}, and this edgepack reads {FORMAT}"
+        raise PackageError("the kept conversion is another edgepack's", why=why, fix="edgepack clean --cache")
+    return body
 
 
 def text(body: Mapping[str, Any], files: Mapping[str, str]) -> str:

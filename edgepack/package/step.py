@@ -12,6 +12,7 @@ from edgepack.bundle import Bundle, BundleError, open_bundle
 from edgepack.manifest.project import Project
 from edgepack.manifest.sinks import JsonlSink
 from edgepack.model import golden
+from edgepack.package import on_box
 from edgepack.package.bundle import BundleSpec, Content, write_bundle
 from edgepack.package.linked import notices_layer
 from edgepack.plan.gates import gates_of
@@ -89,6 +90,9 @@ def _layers(work: Work, temporary: Path) -> dict[str, dict[str, Content]]:
             for file, output in work.result("convert").outputs.items()
         },
     }
+    engine = on_box.of(work.result("convert"), store)
+    if engine:
+        layers["model"][f"model/{on_box.SCRIPT}"] = Content(engine.encode(), 0o755)
     for part in work.plan.parts:
         for file, output in work.part_result(part).outputs.items():
             layers["model"][f"model/{part}/{file}"] = Content(store.blob(output.sha256))
@@ -131,6 +135,7 @@ def _release(work: Work) -> dict[str, Any]:
         "health": {"timeout": manifest.health.timeout, "min_fps": manifest.health.min_fps},
         "source": manifest.source.model_dump(),
         "sink": next((sink.model_dump() for sink in manifest.sinks if isinstance(sink, JsonlSink)), {}),
+        **on_box.release(work.result("convert"), work.store),
         **({"needs": needs} if (needs := needs_of(choice)) else {}),
     }
 

@@ -18,7 +18,7 @@ from edgepack.box.facts import Facts, probe
 from edgepack.box.session import Box
 from edgepack.bundle import Bundle, listing
 from edgepack.errors import EdgepackError
-from edgepack.ship import boot, notes, parcels, preflight, proof, transfer, trust
+from edgepack.ship import boot, made, notes, parcels, preflight, proof, transfer, trust
 from edgepack.ship.activate import Health, activate, parse_status
 from edgepack.ship.cargo import Cargo
 from edgepack.ship.errors import NotProvenError
@@ -129,6 +129,7 @@ def _steps(bundle: Bundle, facts: Facts, to_send: int) -> tuple[str, ...]:
             else "",
             _signature_step(bundle, facts),
             f"stage release {_hex(bundle)[:12]}",
+            _make_step(bundle),
             "run the golden vectors through the program on the box" if golden else "",
             _switch_step(current, _hex(bundle)),
             f"watch its health for at most {Health.of(bundle.release).timeout} s",
@@ -141,6 +142,11 @@ def _steps(bundle: Bundle, facts: Facts, to_send: int) -> tuple[str, ...]:
 def _signature_step(bundle: Bundle, facts: Facts) -> str:
     signature = trust.choose(bundle, facts).signature
     return f"have the box check that {facts.keys[signature.key]} signed it" if signature else ""
+
+
+def _make_step(bundle: Bundle) -> str:
+    on_box = made.OnBox.of(bundle.release)
+    return f"have the box make {', '.join(on_box.files)}, in at most {on_box.seconds} s" if on_box else ""
 
 
 def _switch_step(current: str | None, release: str) -> str:
@@ -171,6 +177,9 @@ class _Deploy:
         with self._or_discard():
             with self.clock.stage("stage"):
                 self._stage()
+            if made.OnBox.of(self.bundle.release):
+                with self.clock.stage("make"):
+                    made.make(self.box, self.token, self.app, self.release, self.bundle.release)
             with self.clock.stage("prove"):
                 proven = self._prove()
             active = activate(

@@ -9,6 +9,7 @@ from edgepack.box.errors import PreflightError
 from edgepack.box.facts import Facts
 from edgepack.bundle import Bundle, BundleFile
 from edgepack.ship import needs, trust
+from edgepack.ship.made import OnBox
 
 MARGIN = 4 << 20  # bytes: for links, lists, logs
 _NO_LINKS = ("vfat", "exfat", "msdos", "fuseblk")  # file systems without hard links
@@ -99,14 +100,14 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", version))
 
 
-def _needs(bundle: Bundle, facts: Facts) -> tuple[Refusal, ...]:
-    compared = needs.compare(bundle.release, facts, bundle.target)
-    return tuple(Refusal(found.what, found.fix) for found in compared if found.verdict == "wrong")
-
-
 def _trust(bundle: Bundle, facts: Facts) -> tuple[Refusal, ...]:
     choice = trust.choose(bundle, facts)
     return (Refusal(choice.why, choice.fix),) if choice.why else ()
+
+
+def _needs(bundle: Bundle, facts: Facts) -> tuple[Refusal, ...]:
+    compared = needs.compare(bundle.release, facts, bundle.target)
+    return tuple(Refusal(found.what, found.fix) for found in compared if found.verdict == "wrong")
 
 
 def _permission(facts: Facts) -> tuple[Refusal, ...]:
@@ -142,6 +143,8 @@ def _room(bundle: Bundle, facts: Facts) -> tuple[Refusal, ...]:
     needed = sum(file.size for file in to_send) + MARGIN
     if facts.filesystem in _NO_LINKS:
         needed += sum(file.size for file in bundle.files)
+    if OnBox.of(bundle.release):  # kept once, and once in the release
+        needed += 2 * sum(file.size for file in bundle.files if file.layer == "model")
     found = []
     if facts.disk_free is not None and facts.disk_free < needed:
         found.append(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from edgepack.box.endpoint import Endpoint
 from edgepack.box.facts import Facts, probe
 from edgepack.box.session import Box
-from edgepack.ship import proof
+from edgepack.ship import made, proof
 from edgepack.ship.activate import Health, activate, parse_status
 from edgepack.ship.errors import DeployError
 from edgepack.ship.lease import held
@@ -32,6 +32,7 @@ def rollback(endpoint: Endpoint, app: str, to: str | None = None, progress: Prog
             release = _choose(endpoint, app, to, facts, _previous(box, app))
             with clock.stage("prove"):
                 about = _whole(box, app, release)
+                made.make(box, token, app, release, about)  # its driver may be another one by now
                 proven = proof.prove_again(box, token, app, release) if about.get("gates") else None
             active = activate(box, token, app, release, Health.of(about), clock)
             box.call("journal", token, "rollback", app, release, f"from {current}")

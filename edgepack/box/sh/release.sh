@@ -20,6 +20,7 @@ noun_stage() { # TOKEN APP RELEASE   (lines of `sha256 mode path` on stdin)
 	mv -f "$releases/$3.list.tmp" "$releases/$3.list" || fail_writing "$releases/$3.list"
 	flush
 	if [ -d "$releases/$3" ]; then
+		carry_made "$releases/$3" "$made"
 		mv -T "$releases/$3" "$releases/$3.old"
 	fi
 	mv -T "$made" "$releases/$3" || fail_writing "$releases/$3"
@@ -64,6 +65,7 @@ noun_check() { # APP RELEASE
 		sed 's/^/should /' "$release.list"
 	} | awk '$1 == "is" { sum[$3] = $2 }
 		$1 == "should" && sum[$4] != $2 { print "damaged", $4 }'
+	made_damaged "$release"
 	[ ! -f "$release/release.json" ] || show_file release "$release/release.json"
 }
 
