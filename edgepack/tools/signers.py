@@ -25,6 +25,7 @@ _SSH = "ssh-ed25519"
 _DER = bytes.fromhex("302a300506032b6570032100")  # a public key's SubjectPublicKeyInfo, RFC 8410
 _LENGTH, _SIGNATURE = 32, 64  # bytes, RFC 8032
 _PKCS11 = "pkcs11-tool"
+_TOKEN_MOST = 1024  # bytes: more goes in parts, which CKM_EDDSA does not know
 _TIMEOUT_S = 120.0  # a token may want to be touched
 MAX_KEY_FILE = 64 << 10  # bytes
 
@@ -187,6 +188,12 @@ def _token(uri: str, secret: Callable[[str], bytes], module: str | None) -> Sign
     key = _read_token(chosen, pin, uri)
 
     def sign(data: bytes) -> bytes:
+        if len(data) > _TOKEN_MOST:
+            raise ToolError(
+                f"{_PKCS11} signs {_TOKEN_MOST} bytes at the most, and this has {len(data)}",
+                where=uri,
+                fix="fewer keys in one list, or a key in a file or in ssh-agent",
+            )
         with tempfile.TemporaryDirectory(prefix="edgepack-sign-") as folder:
             given, made = Path(folder) / "text", Path(folder) / "signature"
             given.write_bytes(data)
@@ -198,12 +205,15 @@ def _token(uri: str, secret: Callable[[str], bytes], module: str | None) -> Sign
 
 
 def _read_token(chosen: list[str], pin: str, uri: str) -> bytes:
-    """The public half: EC_POINT in SubjectPublicKeyInfo, or bare in an OCTET STRING, as tokens have it."""
+    """The public half. OpenSC writes a SubjectPublicKeyInfo, as PEM or bare, or the token's EC_POINT."""
     with tempfile.TemporaryDirectory(prefix="edgepack-sign-") as folder:
         made = Path(folder) / "key"
         words = [*chosen, "--login", "--read-object", "--type", "pubkey", "--output-file", str(made)]
         _tool(words, pin, uri)
         found = made.read_bytes() if made.is_file() else b""
+    if found.startswith(b"-----"):
+        found = b"".join(line for line in found.splitlines() if not line.startswith(b"-----"))
+        found = base64.b64decode(found)
     if found.startswith(_DER) and len(found) == len(_DER) + _LENGTH:
         return found[len(_DER) :]
     if found[:2] == b"\x04\x20" and len(found) == 2 + _LENGTH:
