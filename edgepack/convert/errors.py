@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgepack.errors import EdgepackError, Exit
+from edgepack.errors import EdgepackError, Exit, InputError
 
 
 class ModelError(EdgepackError):
@@ -25,3 +25,8 @@ class ConvertParityError(EdgepackError):
     """The converted model does not compute what the trained one does."""
 
     exit_code = Exit.PARITY
+
+
+def as_input(error: EdgepackError, where: str) -> InputError:
+    """The same, told as the fault of what the user gave: data, or code of theirs that a recipe ran."""
+    return InputError(error.what, where=where, why=error.why, fix=error.fix, detail=error.detail)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.convert import parts
+from edgepack.convert.errors import ConvertError, ModelError, as_input
 from edgepack.convert.recipe import Request, convert
-from edgepack.errors import EdgepackError
 from edgepack.model import blocks, golden, heldout
 from edgepack.model.blocks import Input
 from edgepack.model.errors import GoldenError
@@ -105,9 +105,10 @@ def _calibration(work: Work, folder: Path) -> tuple[Sequence[Path], Mapping[str,
     request = Request(project.file(project.manifest.model.file), "fp32", folder, options=options)
     try:
         loaded = convert(work.choice.prepare, request, work.log("feed"), work.progress, "load.py")
-    except EdgepackError as error:
-        error.where = f"edgepack.yaml:{project.document.line(('model', 'calibration'))}"
-        raise
+    except (ModelError, ConvertError) as error:
+        line = project.document.line(("model", "calibration"))
+        named = asked.loader.code if asked.loader else asked.data
+        raise as_input(error, f"{named} (edgepack.yaml:{line})") from None
     files = list(loaded.files.values())
     return files, {"warnings": _too_few(len(files), int(loaded.report["found"]))}
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from edgepack.convert.errors import ConvertError, ModelError, as_input
 from edgepack.convert.recipe import Converted
 from edgepack.manifest.model import PythonCode
 from edgepack.manifest.project import Project
@@ -26,7 +27,7 @@ def score(
 ) -> float:
     """More is better. ask: runs a program of ``recipes/onnx``, where the user's function is run.
 
-    Raises InputError for data that does not fit, and what the user's function raises as ConvertError.
+    Raises InputError for data that does not fit, and for what the user's function raises.
     """
     accuracy = task.project.manifest.model.accuracy
     assert accuracy is not None
@@ -48,4 +49,8 @@ def score(
         "records": [dict(record) for record in records],
         "labels": [sample.label for sample in samples],
     }
-    return float(ask("metric.py", options).report["value"])
+    try:
+        return float(ask("metric.py", options).report["value"])
+    except (ModelError, ConvertError) as error:
+        line = task.project.document.line(("model", "accuracy", "metric"))
+        raise as_input(error, f"{task.metric.code} (edgepack.yaml:{line})") from None

@@ -6,13 +6,13 @@ Asked with the options ``{"images": folder}``, ``{"arrays": file}`` or ``{"code"
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import own_code
 from edgepack_recipe import Refused, Request
 from PIL import Image, UnidentifiedImageError
 
@@ -74,16 +74,7 @@ def _arrays(file: Path, samples: int) -> tuple[Sequence[np.ndarray], int]:
 
 def _loaded(file: Path, entry: str, samples: int) -> tuple[Sequence[np.ndarray], int]:
     """What the user's function yields. All of it is taken before it is spread: it may be sorted by class."""
-    spec = importlib.util.spec_from_file_location("loader", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-        found = list(itertools.islice(getattr(module, entry)(), LARGEST_LOADER))
-    except Exception as wrong:
-        what = f"{entry} in {file.name} failed"
-        raise Refused("unsupported-input", what, detail=f"{type(wrong).__name__}: {wrong}") from wrong
+    found = own_code.call(file, entry, lambda own: list(itertools.islice(own(), LARGEST_LOADER)))
     return [found[i] for i in spread(len(found), samples)], len(found)
 
 

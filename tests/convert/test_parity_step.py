@@ -36,6 +36,10 @@ def convert(request):
     onnx.save(model, str(file))
     return report
 """
+RIGHT = """\
+def right(records, labels):
+    return sum(str(record["class"]) == label for record, label in zip(records, labels)) / len(labels)
+"""
 ZERO = """for w in model.graph.initializer:
         if w.name.startswith("conv2.weight") and not w.name.endswith(("scale", "point")):
             w.CopyFrom(numpy_helper.from_array(np.zeros_like(numpy_helper.to_array(w)), w.name))"""
@@ -94,10 +98,15 @@ def page(made: digits.Digits) -> tuple[Any, str]:
 
 @pytest.mark.slow
 def test_a_healthy_build_is_shown(tmp_path: Path, warm_cache: Path) -> None:
+    """With the task's metric by a function of the user's."""
     made = project(tmp_path / "digits", warm_cache)
+    (made.folder / "right.py").write_text(RIGHT)
+    made.rewrite("edgepack.yaml", "metric: top1", "metric: {code: right.py, entry: right}")
     shown = made.said("parity", TARGET)["targets"][TARGET]
     assert shown["state"] == "verified on emulator or simulator (ONNX Runtime on this host)"
     assert [shown["stages"][name]["ok"] for name in ("pre", "model", "post")] == [True, True, True]
+    assert (shown["score"]["metric"], shown["score"]["of"]) == ("right", 360)
+    assert shown["score"]["trained"] > 0.98
     assert shown["score"]["trained"] - shown["score"]["converted"] <= 0.01
     assert (shown["warnings"], shown["cause"], shown["first"]) == ([], None, None)
     body, html = page(made)
