@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.catalog import paths
-from edgepack.compile import elf, sdk
+from edgepack.compile import elf, sdk, sdk_static
 from edgepack.compile.diagnostics import Origin, compile_error
 from edgepack.compile.errors import CompileError
 from edgepack.compile.inputs import drop_stale, remember
@@ -110,8 +110,12 @@ def build_program(
     needs = (sdk.library(spec).soname,) if is_sdk else ()
     floors = {"GLIBC": toolchain.arch.glibc} if is_sdk else {}
     elf.check_loads(elf.inspect(program), spec.arch, floors, needs)
-    files = sdk.collect(spec, toolchain, places.build, dest / "sdk", places.log) if is_sdk else {}
     made = tuple(_objects(places))
+    files: dict[str, Path] = {}
+    if is_sdk:
+        files = sdk.collect(spec, toolchain, places.build, dest / "sdk", places.log)
+        archives = _archives((runtime, *libraries))
+        files |= sdk_static.archive(spec, toolchain, made, archives, dest / "sdk", places.log)
     return ProgramBuild(program, debug, build_id, compiled, len(made), files, made)
 
 

@@ -35,7 +35,7 @@ def run(work: Work) -> str:
         place.chmod(content.mode)
     for link, soname, file in _links(contents):
         (beside / soname).symlink_to(file)
-        (beside / link).symlink_to(soname)
+        (beside / link).symlink_to(Path(soname).name)
     vectors = work.project.manifest.model.golden
     if vectors:
         golden.unpack(work.project.file(vectors), beside / "golden")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import io
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from elftools.elf.elffile import ELFFile
 
 from edgepack.catalog.architectures import architecture
 from edgepack.cli.main import main
@@ -61,8 +63,12 @@ def test_a_partner_gets_all_that_there_is_to_link_and_to_read(sdk: Sdk) -> None:
     there = {p.relative_to(sdk.folder).as_posix() for p in sdk.folder.rglob("*")}
     assert there >= {
         *("include/digits.h", "include/digits.hpp"),
-        *("lib/libdigits.so", "lib/libdigits.so.1", "lib/libdigits.so.1.0.0"),
-        *("lib/cmake/digits/digits-config.cmake", "lib/pkgconfig/digits.pc"),
+        *("lib/libdigits.so", "lib/libdigits.so.1", "lib/libdigits.so.1.0.0", "lib/libdigits.a"),
+        *(
+            "lib/cmake/digits/digits-config.cmake",
+            "lib/pkgconfig/digits.pc",
+            "lib/pkgconfig/digits-static.pc",
+        ),
         *(
             "share/example/main.c",
             "share/doc/reference.md",
@@ -124,6 +130,63 @@ def test_a_project_outside_links_it(sdk: Sdk, tmp_path: Path) -> None:
     del wanted["file"]
     assert json.loads(in_c.stdout) == json.loads(in_cpp.stdout) == wanted
     assert "class" in wanted
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="there is no other compiler here than zig")
+def test_the_static_one_is_linked_by_gcc_beside_another_cpp_library(sdk: Sdk, tmp_path: Path) -> None:
+    """The golden vectors through it; also in C alone, and in a program without any shared library."""
+    tools = zig.environment()
+    build = tmp_path / "build"
+    words = ("-DCMAKE_C_COMPILER=gcc", "-DCMAKE_CXX_COMPILER=g++", f"-DCMAKE_PREFIX_PATH={sdk.folder}")
+    ninja = f"-DCMAKE_MAKE_PROGRAM={tools / 'ninja'}"
+    outside = Path(__file__).with_name("outside")
+    configure = command(tools / "cmake", "-G", "Ninja", ninja, *words, "-S", outside, "-B", build)
+    for asked in (configure, command(tools / "cmake", "--build", build)):
+        done = run(asked)
+        assert done.ok, done.text()
+    with np.load(sdk.project / "data" / "golden.npz") as golden:
+        images, wanted = golden["input"], golden["output.logits"]
+    size = [str(axis) for axis in images.shape[1:3]]
+    said = {}
+    for name in ("answers_sdk", "answers_static", "beside_sdk", "beside_static", "alone"):
+        done = run(command(build / name, sdk.model, *size, stdin=images.tobytes()))
+        assert done.ok, (name, done.text())
+        said[name] = done.stdout
+        np.testing.assert_allclose(
+            np.frombuffer(done.stdout, np.float32).reshape(wanted.shape), wanted, atol=1e-3
+        )
+    assert len(set(said.values())) == 1
+    assert not [
+        name for name in elf.inspect(build / "answers_static").needed if "digits" in name or "++" in name
+    ]
+    assert elf.inspect(build / "alone").static
+
+
+def test_the_static_one_defines_its_interface_alone(sdk: Sdk, tmp_path: Path) -> None:
+    tool = zig.toolchain(architecture(HOST), glibc=architecture(HOST).glibc)
+    archive = sdk.folder / "lib" / "libdigits.a"
+    assert run(command(*tool.ar, "t", archive, env=tool.env)).stdout.split() == [b"digits.o"]
+    member = run(command(*tool.ar, "p", archive, "digits.o", env=tool.env)).stdout
+    table = ELFFile(io.BytesIO(member)).get_section_by_name(".symtab")
+    outside = [symbol for symbol in table.iter_symbols() if symbol["st_info"]["bind"] != "STB_LOCAL"]
+    defined = {symbol.name for symbol in outside if symbol["st_shndx"] != "SHN_UNDEF"}
+    assert defined == elf.exports(sdk.folder / "lib" / "libdigits.so.1.0.0")
+    assert not [symbol.name for symbol in outside if symbol.name.startswith("_Z")]
+
+
+@pytest.mark.skipif(
+    shutil.which("gcc") is None or shutil.which("pkg-config") is None, reason="no gcc or no pkg-config here"
+)
+@pytest.mark.parametrize("package", ["digits", "digits-static"])
+def test_pkg_config_knows_both(sdk: Sdk, tmp_path: Path, package: str) -> None:
+    env = {"PKG_CONFIG_PATH": str(sdk.folder / "lib" / "pkgconfig")}
+    flags = run(command("pkg-config", "--cflags", "--libs", package, env=env))
+    assert flags.ok, flags.text()
+    source, program = Path(__file__).with_name("outside") / "answers.c", tmp_path / "answers"
+    words = flags.stdout.decode().split()
+    done = run(command("gcc", source, *words, f"-Wl,-rpath,{sdk.folder / 'lib'}", "-o", program))
+    assert done.ok, done.text()
+    assert run(command(program, sdk.model, "8", "8", stdin=b"")).ok
 
 
 @pytest.fixture(scope="module")
