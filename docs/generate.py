@@ -142,7 +142,9 @@ def _value(schema: Schema) -> str:
         return "mapping"
     options = schema.get("anyOf") or schema.get("oneOf")
     if options:
-        return " or ".join(_value(option) for option in options if option.get("type") != "null")
+        return " or ".join(
+            dict.fromkeys(_value(option) for option in options if option.get("type") != "null")
+        )
     if "const" in schema:
         return f"`{schema['const']}`"
     if "enum" in schema:

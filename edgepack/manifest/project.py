@@ -16,6 +16,7 @@ from edgepack.manifest import labels, pointer
 from edgepack.manifest.blocks import Member, PostBlock, PreBlock, misplaced
 from edgepack.manifest.flow import Metrics, Queue, Watchdog
 from edgepack.manifest.graph import wrong_graph
+from edgepack.manifest.hooks import Hooks
 from edgepack.manifest.model import ModelSection, Parity, PythonCode, TargetOptions
 from edgepack.manifest.rules import Word
 from edgepack.manifest.service import Service
@@ -90,6 +91,7 @@ class Manifest(Model):
     service: Service = Service()
     parity: Parity = Parity()
     health: Health = Health()
+    hooks: Hooks = Hooks()
     sdk: dict[Name, str] = Field(
         default={}, description="where a vendor's toolkit lies on this host: `cann: /opt/Ascend/latest`"
     )
@@ -105,6 +107,10 @@ class Manifest(Model):
             raise ValueError("`sink: []` goes with `source: {kind: http}`, which answers itself; add a sink")
         if self.metrics and isinstance(self.source, HttpSource) and self.metrics.port == self.source.port:
             raise ValueError("metrics.port and source.port must be different")
+        for sink in self.sinks:
+            wanted = getattr(sink, "format", "pnm")
+            if wanted not in ("pnm", *self.source.formats):
+                raise ValueError(f"a sink writes {wanted}: add it to source.formats, whose library does it")
         if self.metrics and self.form != "app":
             raise ValueError("`metrics` goes with `form: app`")
         if self.source.kind == "files" and self.queue.when_full == "drop_oldest":
@@ -197,6 +203,8 @@ def named_files(manifest: Manifest) -> list[tuple[Place, str]]:
         (("model", "weights"), model.weights),
         (("model", "golden"), model.golden),
     ]
+    for name, hook in manifest.hooks.named().items():
+        named.append((("hooks", name.replace("-", "_"), "file"), hook.file))
     if model.accuracy:
         named.append((("model", "accuracy", "data"), model.accuracy.data))
         if isinstance(model.accuracy.metric, PythonCode):

@@ -6,9 +6,9 @@ import re
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from edgepack.manifest.sources import kind_of
+from edgepack.manifest.sources import ImageFormat, Port, kind_of
 from edgepack.manifest.words import InsidePath, Model
 
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9a-fA-F:.]+:[0-9a-fA-F:.]*", re.ASCII)
@@ -60,6 +60,8 @@ def target_of(url: str) -> str:
 Host = Annotated[str, AfterValidator(host_checked)]
 BoxFile = Annotated[str, AfterValidator(_box_file)]
 Url = Annotated[str, AfterValidator(_plain_http)]
+Seconds = Annotated[float, Field(ge=0.1, le=600)]
+FieldName = Annotated[str, Field(min_length=1, max_length=128)]
 
 
 class Spool(Model):
@@ -95,10 +97,165 @@ class HttpSink(Model):
     most_lines: Annotated[int, Field(ge=1, le=10_000)] = Field(
         default=100, description="answers in one request, at most"
     )
-    timeout_s: Annotated[float, Field(ge=0.1, le=600)] = Field(
-        default=15, description="how long one request may take in all"
-    )
+    timeout_s: Seconds = Field(default=15, description="how long one request may take in all")
     spool: Spool = Spool()
+
+
+def _topic(value: str) -> str:
+    wrong = any(c in value for c in "+#\0\n") or not value or len(value.encode()) > 1024
+    if wrong or value.startswith("$"):
+        raise ValueError(
+            "a topic to publish to is like site/door/answers: without + and #, not beginning with $"
+        )
+    return value
+
+
+class MqttSink(Model):
+    """A message for each answer, MQTT 3.1.1 without TLS."""
+
+    kind: Literal["mqtt"] = Field(description="a message each, MQTT 3.1.1")
+    host: Host = Field(description="the broker's name or address")
+    port: Port = Field(default=1883, description="the broker's port")
+    topic: Annotated[str, AfterValidator(_topic)] = Field(
+        description="where to; `{host}` is the box's own name: `site/{host}/answers`"
+    )
+    qos: Annotated[int, Field(ge=0, le=1)] = Field(
+        default=1,
+        description="1: the broker confirms each message; 0: it is asked once whether it still listens",
+    )
+    retain: bool = Field(default=False, description="the broker keeps the last one for who comes later")
+    client: Annotated[str, Field(max_length=128)] = Field(
+        default="", description="the client's name, with `{host}` as above; left out: a random one"
+    )
+    user: Annotated[str, Field(max_length=128)] = Field(default="", description="for a broker that asks")
+    password_file: BoxFile | None = Field(
+        default=None,
+        description="a file on the box with the password: a whole path, or one below the app's data folder",
+    )
+    keepalive_s: Annotated[int, Field(ge=2, le=3600)] = Field(
+        default=30, description="the broker gives the box up after one and a half times as long"
+    )
+    timeout_s: Seconds = Field(default=15, description="how long an answer of the broker's may take")
+    spool: Spool = Spool()
+
+    @model_validator(mode="after")
+    def _named(self) -> MqttSink:
+        if self.password_file and not self.user:
+            raise ValueError("`password_file` goes with `user`: MQTT has no password without a name")
+        return self
+
+
+class RedisSink(Model):
+    """An entry of a list or a stream, or a message, for each answer."""
+
+    kind: Literal["redis"] = Field(description="RPUSH, XADD or PUBLISH")
+    host: Host = Field(description="the server's name or address")
+    port: Port = Field(default=6379, description="the server's port")
+    command: Literal["rpush", "xadd", "publish"] = Field(
+        default="xadd",
+        description="xadd: an entry of a stream, in its field `record`; rpush: at the end of a list; "
+        "publish: to who listens then, and lost where nobody does",
+    )
+    key: Annotated[str, Field(min_length=1, max_length=256)] = Field(
+        description="the stream, the list, or the channel"
+    )
+    most: Annotated[int, Field(ge=1, le=2_000_000_000)] | None = Field(
+        default=None,
+        description="entries that it keeps; of a stream some more (`MAXLEN ~`). Left out: all, until the "
+        "server is full",
+    )
+    database: Annotated[int, Field(ge=0, le=1023)] = Field(default=0, description="its number")
+    user: Annotated[str, Field(max_length=128)] = Field(
+        default="", description="for a server with users; left out: the default one"
+    )
+    password_file: BoxFile | None = Field(
+        default=None,
+        description="a file on the box with the password: a whole path, or one below the app's data folder",
+    )
+    timeout_s: Seconds = Field(default=15, description="how long an answer of the server's may take")
+    spool: Spool = Spool()
+
+    @model_validator(mode="after")
+    def _sensible(self) -> RedisSink:
+        if self.user and not self.password_file:
+            raise ValueError("`user` goes with `password_file`")
+        if self.command == "publish" and self.most:
+            raise ValueError("`most` goes with xadd and rpush: PUBLISH keeps nothing")
+        return self
+
+
+class Low(Model):
+    """A field that says how sure the model is."""
+
+    field: FieldName = Field(description="a number of the record, or a list of them: any of it counts")
+    below: Annotated[float, Field(allow_inf_nan=False)] = Field(
+        description="the picture is kept where it is less"
+    )
+
+
+class Around(Model):
+    """A field that says that something has happened."""
+
+    field: FieldName = Field(
+        description="a truth value of the record, as the rule `alarm` sets one: when it becomes true"
+    )
+    before: Annotated[int, Field(ge=0, le=100)] = Field(
+        default=0, description="pictures before it that are kept too; so many are in memory, as files"
+    )
+    after: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        default=0, description="pictures after it that are kept too"
+    )
+
+
+class When(Model):
+    """Which pictures are kept: those that one of these asks for."""
+
+    every: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="one of so many, beginning with the first"
+    )
+    low: Low | None = Field(default=None, description="where the model is not sure")
+    alarm: Around | None = Field(default=None, description="around an alarm")
+
+    @model_validator(mode="after")
+    def _some(self) -> When:
+        if self.every is None and self.low is None and self.alarm is None:
+            raise ValueError("say which pictures: `every: 100`, `low: {…}` or `alarm: {…}`")
+        return self
+
+
+class SamplesSink(Model):
+    """Pictures worth another look, each with its record beside it, the newest in a bounded folder."""
+
+    kind: Literal["samples"] = Field(description="a bounded ring of pictures on disk")
+    path: InsidePath = Field(default="samples", description="the folder, below the app's data folder")
+    keep_mb: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        description="what the folder takes on disk, at most: the oldest make room, also after a kill"
+    )
+    when: When = Field(description="which pictures")
+    format: ImageFormat = Field(
+        default="pnm",
+        description="pnm and png keep each pixel; jpeg and png have to be in `source.formats` too",
+    )
+
+
+class PicturesSink(Model):
+    """Pictures with boxes and words drawn into them, the newest in a bounded folder."""
+
+    kind: Literal["pictures"] = Field(description="annotated images")
+    path: InsidePath = Field(default="pictures", description="the folder, below the app's data folder")
+    keep_mb: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        description="what the folder takes on disk, at most: the oldest make room, also after a kill"
+    )
+    format: ImageFormat = Field(
+        default="pnm", description="jpeg and png have to be in `source.formats` too: it is the same library"
+    )
+    fps: Annotated[float, Field(gt=0, le=10_000)] | None = Field(
+        default=None, description="pictures a second, at most; left out: all"
+    )
+    found: bool = Field(default=False, description="only pictures in which something was found")
+    show: Annotated[list[FieldName], Field(max_length=20)] = Field(
+        default=[], description="fields of the record that are written into the upper left corner"
+    )
 
 
 def _sink_kind(value: object) -> str:
@@ -107,9 +264,16 @@ def _sink_kind(value: object) -> str:
 
 # Told apart before it is read, so that what is wrong is said of what was meant.
 Sink = Annotated[
-    Annotated[JsonlSink, Tag("jsonl")] | Annotated[HttpSink, Tag("http")],
+    Annotated[JsonlSink, Tag("jsonl")]
+    | Annotated[HttpSink, Tag("http")]
+    | Annotated[MqttSink, Tag("mqtt")]
+    | Annotated[RedisSink, Tag("redis")]
+    | Annotated[SamplesSink, Tag("samples")]
+    | Annotated[PicturesSink, Tag("pictures")],
     Discriminator(
-        _sink_kind, custom_error_type="kind", custom_error_message="`kind` of a sink is one of: jsonl, http"
+        _sink_kind,
+        custom_error_type="kind",
+        custom_error_message="`kind` of a sink is one of: jsonl, http, mqtt, redis, samples, pictures",
     ),
 ]
 
