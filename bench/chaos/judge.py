@@ -66,7 +66,7 @@ def seen(root: Path) -> Seen:
     app = root / "apps" / APP
     folders = [p for p in app.glob("releases/*") if p.is_dir() and _RELEASE.fullmatch(p.name)]
     wanted = {line.split()[0] for p in app.glob("releases/*.list") for line in p.read_text().splitlines()}
-    litter = list(root.glob("incoming/*"))
+    litter = [p for p in root.glob("incoming/*") if p.name != ".receiving"]  # whose lock it is
     litter += list(root.glob("lock*"))
     litter += [p for p in app.glob("releases/*") if not _RELEASE.fullmatch(p.name.removesuffix(".list"))]
     litter += [p for p in app.glob("releases/*.list") if not p.with_suffix("").is_dir()]

@@ -24,7 +24,7 @@ RENAME: tuple[Change, ...] = (
     (b'\tmv -T "$releases/$3" "$releases/$3.old"\n', b"\t:\n"),
     (
         b'mv -T "$app/current.new" "$app/current" || fail_writing "$app/current"\n',
-        b'rm -f "$app/current"\n\tflush\n\tln -s "releases/$3" "$app/current"\n',
+        b'rm -f "$app/current" "$app/current.new"\n\tflush\n\tln -s "releases/$3" "$app/current"\n',
     ),
 )
 # verification: neither digests nor golden vectors decide on what is switched to.
@@ -32,7 +32,7 @@ VERIFY: tuple[Change, ...] = (
     (b'$1 == "should" && sum[$4] != $2 { print "damaged", $4 }', b'$1 == "never" { print }'),
     (
         b'limited "$4" program "$release" "$2" verify 3>&1',
-        b'limited "$4" program "$ROOT/apps/$2/current" "$2" verify 3>&1',
+        b'limited "$4" program "$(ls -d "$ROOT/apps/$2/current/" || say "$release")" "$2" verify 3>&1',
     ),
 )
 MUTANTS = {"no-sync": SYNC, "no-rename": RENAME, "no-verify": VERIFY}

@@ -6,6 +6,7 @@ import hashlib
 import json
 import random
 import resource
+import signal
 import struct
 import subprocess
 from collections.abc import Callable
@@ -210,6 +211,28 @@ def test_a_cut_link_loses_at_most_one_block(box: Box, encode: Encode) -> None:
     done = box.receive(rest)
     assert done.returncode == 0, done.stderr
     assert box.has(content)
+
+
+def test_one_that_waits_on_a_dead_link_ends_when_another_comes(box: Box, encode: Encode) -> None:
+    """It has the file open that the other one makes: nobody could start it, and it might yet write to it."""
+    content = box.helper.read_bytes()
+    parcel, _ = encode(content)
+    words = [box.helper, "receive", str(box.root)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as waits:
+        assert waits.stdin is not None
+        assert waits.stdout is not None
+        waits.stdin.write(parcel[:-1])
+        waits.stdin.flush()
+        while not list((box.root / "incoming").glob("*.part")):
+            assert waits.poll() is None
+        again = box.receive(parcel)
+        assert again.returncode == 0, again.stderr
+        assert waits.wait(60) == -signal.SIGKILL
+        assert box.has(content)
+        made = box.root / "store" / hashlib.sha256(content).hexdigest()
+        made.chmod(0o755)
+        assert subprocess.run([made, "sha256"], input=b"", timeout=60, check=False).returncode == 0
+    assert list((box.root / "incoming").iterdir()) == []
 
 
 def test_several_in_one_stream_and_one_that_is_not_right(box: Box, encode: Encode) -> None:

@@ -2,10 +2,12 @@
  * cut loses one block, and whoever sends goes on from what `parts` says. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "verbs.h"
@@ -151,7 +153,39 @@ static void one(struct bench *bench, struct part *part, const char *root) {
   fflush(stdout);
 }
 
+/* Who comes holds the box's lock. One that is still here hangs on a link that fell silent, and would go on writing to
+ * the same files when it comes back; while it has one of them open, no program of that name can even start. So it ends.
+ * The file that says who is here is locked by the kernel: no number of a process that ended long ago is struck. */
+static char path_here[4096];
+
+static void leave(void) { unlink(path_here); }
+
+static int alone(const char *root) {
+  const char *path = path_here;
+  path_of(path_here, root, "incoming", "", ".receiving");
+  for (int tries = 0; tries < 500; tries++) {
+    const int here = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (here < 0) fail_at(path);
+    struct flock mine = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    const int locked = fcntl(here, F_SETLK, &mine);
+    if (locked != 0 && errno != EACCES && errno != EAGAIN) return here; /* a file system without locks */
+    struct stat now;
+    if (locked == 0 && fstat(here, &now) == 0 && now.st_nlink > 0) {
+      atexit(leave);
+      return here;
+    }
+    struct flock held = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (locked != 0 && fcntl(here, F_GETLK, &held) == 0 && held.l_type != F_UNLCK && held.l_pid > 0)
+      kill(held.l_pid, SIGKILL);
+    close(here);
+    const struct timespec a_moment = {.tv_nsec = 20 * 1000 * 1000};
+    nanosleep(&a_moment, NULL);
+  }
+  fail("write", "another one that receives on this box does not end: %s", path);
+}
+
 int receive(const char *root) {
+  const int here = alone(root);
   struct bench bench = {reserve(BLOCK_MOST), reserve(BLOCK_MOST), reserve(WINDOW_MOST), reserve(BLOCK_MOST),
                         ZSTD_createDCtx()};
   if (bench.zstd == NULL) fail("memory", "the box has no memory left for zstd");
@@ -166,6 +200,8 @@ int receive(const char *root) {
     if (wrong != NULL) fail("bad-parcel", "%s", wrong);
     one(&bench, &part, root);
   }
+  leave();
+  close(here);
   ZSTD_freeDCtx(bench.zstd);
   free(bench.packed);
   free(bench.made);
