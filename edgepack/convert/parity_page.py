@@ -147,17 +147,27 @@ def _task(body: Mapping[str, Any]) -> str:
     if not score:
         return ""
     kind, mark, _ = _MARKS[bool(score["ok"])]
-    wide = {name: max(0.0, min(1.0, score[name])) * 100 for name in ("trained", "converted")}
+    named, drop = ("trained", "converted"), float(score["drop"])
+    part = all(0 <= score[name] <= 1 for name in named)  # a metric of the user's may be any number
+    drawn = {
+        n: f'<i><b style="width:{score[n] * 100:.2f}%" class="{n}"></b></i>' if part else "" for n in named
+    }
     bars = "".join(
-        f'<div class="bar"><span>{name}</span><i><b style="width:{wide[name]:.2f}%"'
-        f' class="{name}"></b></i><em>{percent(score[name])}</em></div>'
-        for name in wide
+        f'<div class="bar"><span>{name}</span>{drawn[name]}<em>{percent(score[name])}</em></div>'
+        for name in named
     )
-    fall = f"{score['drop'] * 100:.2f} points" if score["drop"] > 0 else "nothing"
+    fall, may = (
+        (f"{drop * 100:.2f} points", f"{score['max_drop'] * 100:g} points")
+        if part
+        else (
+            f"{drop:.4g}",
+            f"{score['max_drop']:g}",
+        )
+    )
     return (
         f"<section><h2>The task: {escape(score['metric'])}</h2>{bars}"
-        f'<p class="note"><span class="{kind}">{mark}</span> It loses {fall} on {score["of"]} held-out '
-        f"inputs and may lose {score['max_drop'] * 100:g}.</p></section>"
+        f'<p class="note"><span class="{kind}">{mark}</span> It loses {fall if drop > 0 else "nothing"} on '
+        f"{score['of']} held-out inputs and may lose {may}.</p></section>"
     )
 
 

@@ -105,7 +105,11 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
         "By cutting: 3 beginnings",
     ),
     "no number": ({"outputs": {"y": {**ROW, "cosine": None, "max_abs": None, "ok": False}}}, "not a number"),
-    "task": ({"score": SCORE}, "It loses 10.00 points on 60 held-out"),
+    "task": ({"score": SCORE}, "It loses 10.00 points on 60 held-out inputs and may lose 1 points."),
+    "a task in decibels": (
+        {"score": {**SCORE, "trained": 30.25, "converted": 30.0, "drop": 0.25, "max_drop": 0.5}},
+        "It loses 0.25 on 60 held-out inputs and may lose 0.5.",
+    ),
     "kept": ({"conversion": {**body()["conversion"], "search": SEARCH}}, "0.90000 → 0.99000"),
     "pruned": (
         {
