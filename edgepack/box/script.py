@@ -20,6 +20,7 @@ PARTS = (
     "store",
     "parcels",
     "trust",
+    "secrets",
     "release",
     "make",
     "program",

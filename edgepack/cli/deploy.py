@@ -31,9 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, screen: Screen) -> int:
     """Deploy, or show what a deploy would do."""
+    from dataclasses import replace
+
     from edgepack.cli import nodes
     from edgepack.cli.steps import StageScreen
     from edgepack.errors import UsageError
+    from edgepack.ship import secrets
     from edgepack.ship.deploy import DeployOptions, deploy, plan_deploy
 
     if args.keep < 0:
@@ -55,6 +58,9 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
             plan = plan_deploy(found.endpoint, bundle, options, stages.progress)
         screen.result({**plan.as_dict(), "warnings": warnings})
         return _show_plan(plan, found, screen)
+    if found.secrets is not None:
+        # Before anything is begun: who must type a PIN does so now.
+        options = replace(options, secrets=secrets.resolve(found.secrets, folder))
     screen.headline(f"{bundle.name} {bundle.version} → {found.endpoint.where}{_what(found)}")
     with found.blamed(), StageScreen(screen) as stages:
         report = deploy(found.endpoint, bundle, options, stages.progress)
@@ -162,6 +168,8 @@ def _show_plan(plan: DeployPlan, found: Found, screen: Screen) -> int:
     screen.text(f"{plan.app} {plan.version} → {found.endpoint.where}{_what(found)}: nothing was changed")
     for note in plan.notes:
         screen.text(f"  {note}")
+    if found.secrets is not None:
+        screen.text(f"  secrets in the place of those there: {', '.join(found.secrets) or 'none'}")
     if plan.refusals:
         for refusal in plan.refusals:
             screen.text(f"  would be refused: {refusal}")

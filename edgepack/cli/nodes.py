@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from edgepack.box.endpoint import Endpoint
     from edgepack.errors import InputError
     from edgepack.manifest.fleet import Fleet, Node
+    from edgepack.manifest.secrets import SecretSource
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Found:
     name: str
     target: str
     endpoint: Endpoint
+    secrets: Mapping[str, SecretSource] | None = None  # where they come from; None: they are left alone
     line: str = ""  # `fleet.yaml:3`: what to correct where it is not reached, or is another box
 
     @contextlib.contextmanager
@@ -60,7 +62,7 @@ def find(folder: Path, name: str) -> Found:
     if node is not None:
         _check_target(folder, name, node)
     if node is not None and node.address != fleet.SANDBOX:
-        return Found(name, node.target, _real(folder, name, node), _line(folder, name))
+        return Found(name, node.target, _real(folder, name, node), node.secrets, _line(folder, name))
     if node is None and not _sandbox_exists(folder, name):
         raise _unknown(folder, name, known)
     return _sandbox(folder, name, node)
@@ -160,4 +162,4 @@ def _sandbox(folder: Path, name: str, node: Node | None) -> Found:
         root=Path(state.root).name,
         description=f"sandbox, {runs}",
     )
-    return Found(name, state.target, endpoint, line)
+    return Found(name, state.target, endpoint, node.secrets if node else None, line)

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from edgepack import document
 from edgepack.errors import InputError
+from edgepack.manifest.secrets import Secrets
 from edgepack.manifest.words import Model, NodeName, TargetId, matching
 
 FILE = "fleet.yaml"
@@ -67,6 +68,7 @@ class Node(Model):
         description="auto: the programs start with the box, by systemd, OpenRC, sysvinit, busybox or cron, "
         "whichever it has and the account may use; never: nothing outside `root` is touched",
     )
+    secrets: Secrets | None = None
 
 
 class Fleet(Model):

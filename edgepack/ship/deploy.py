@@ -18,7 +18,7 @@ from edgepack.box.facts import Facts, probe
 from edgepack.box.session import Box
 from edgepack.bundle import Bundle, listing
 from edgepack.errors import EdgepackError
-from edgepack.ship import boot, made, notes, parcels, preflight, proof, transfer, trust
+from edgepack.ship import boot, made, notes, parcels, preflight, proof, secrets, transfer, trust
 from edgepack.ship.activate import Health, activate, parse_status
 from edgepack.ship.cargo import Cargo
 from edgepack.ship.errors import NotProvenError
@@ -33,6 +33,7 @@ from edgepack.ship.report import (
     Progress,
     quiet,
 )
+from edgepack.ship.secrets import Secret
 
 FRESH_S = 10  # a status older than this is not of a program that works
 
@@ -43,7 +44,8 @@ class DeployOptions:
 
     keep: releases that stay on the box to go back to, besides these two. limit: bytes a second at the most,
     or 0. tools: what makes parcels; without them files are sent whole. tell: is given what a person should
-    know of the box before anything is changed on it.
+    know of the box before anything is changed on it. secrets: for the app on this box, in the place of those
+    there; None: they are left alone.
     """
 
     keep: int = 3
@@ -51,6 +53,7 @@ class DeployOptions:
     limit: int = 0
     tools: parcels.Tools | None = None
     tell: Callable[[str], None] = lambda _: None
+    secrets: Mapping[str, Secret] | None = None
 
 
 def deploy(
@@ -74,7 +77,8 @@ def deploy(
         preflight.check(bundle, facts, endpoint.where)
         for sentence in (*notes.told(bundle, facts), *boot.beforehand(endpoint, facts)):
             options.tell(sentence)
-        if (running := _runs_well(box, bundle, facts)) is not None:
+        running = _runs_well(box, bundle, facts)
+        if running is not None and options.secrets is None:
             return _report(endpoint, bundle, clock, NOTHING, running.get("previous"))
         # Before the lock is held: a large model takes its time, and others need not wait for it.
         cargo = Cargo.of(bundle, facts, options.tools, clock)
@@ -82,7 +86,10 @@ def deploy(
             if lease.undone:
                 facts = _survey(box, bundle)
                 preflight.check(bundle, facts, endpoint.where)
-            return _Deploy(box, bundle, options, clock, lease.token).run(facts, cargo)
+            work = _Deploy(box, bundle, options, clock, lease.token)
+            if running is not None and not lease.undone and not work.bring_secrets():
+                return _report(endpoint, bundle, clock, NOTHING, running.get("previous"))
+            return work.run(facts, cargo)
 
 
 def plan_deploy(
@@ -182,6 +189,7 @@ class _Deploy:
                     made.make(self.box, self.token, self.app, self.release, self.bundle.release)
             with self.clock.stage("prove"):
                 proven = self._prove()
+            self.bring_secrets()
             active = activate(
                 self.box, self.token, self.app, self.release, Health.of(self.bundle.release), self.clock
             )
@@ -207,6 +215,12 @@ class _Deploy:
                 "status": active.status,
             }
         )
+
+    def bring_secrets(self) -> bool:
+        """Whether the box has others now than before."""
+        if self.options.secrets is None:
+            return False
+        return secrets.send(self.box, self.token, self.app, self.options.secrets)
 
     def _stage(self) -> None:
         said = self.box.call("stage", self.token, self.app, self.release, stdin=[listing(self.bundle.files)])
