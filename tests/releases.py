@@ -74,6 +74,7 @@ class Program:
     arch: str = field(default_factory=host_arch)
     weights: bytes = bytes(range(256)) * 64
     text: str | None = None  # the whole program, instead of the one here
+    hooks: Mapping[str, str] = field(default_factory=dict)  # "before-switch" → a script
 
     def script(self) -> bytes:
         if self.text is not None:
@@ -115,11 +116,15 @@ def bundle(folder: Path, program: Program = Program()) -> Bundle:
                 "golden/output.logits.npy": Content(npy("<f4", (SAMPLES, 3), logits)),
                 "golden/record.class.npy": Content(npy("<i8", (SAMPLES,), bytes(8 * SAMPLES))),
             },
-            "config": {"report.json": Content(report.encode())},
+            "config": {
+                "report.json": Content(report.encode()),
+                **{f"hooks/{name}": Content(text.encode(), 0o755) for name, text in program.hooks.items()},
+            },
         },
         release={
             "gates": GATES,
             "health": dict(program.health),
+            **({"hooks": dict.fromkeys(program.hooks, 3)} if program.hooks else {}),
             "source": {"kind": "files", "path": "inbox"},
             "sink": {"kind": "jsonl", "path": "results.jsonl"},
         },

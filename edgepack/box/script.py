@@ -23,6 +23,7 @@ PARTS = (
     "secrets",
     "release",
     "make",
+    "hook",
     "program",
     "switch",
     "boot",

@@ -9,7 +9,7 @@ from edgepack.catalog.architectures import architecture
 from edgepack.catalog.ncnn_build import NcnnSpec
 from edgepack.catalog.packaged_runtimes import PACKAGED, PackagedSpec
 from edgepack.catalog.runtimes import DEFAULT_GLIBC, linkage
-from edgepack.catalog.toolchains import label
+from edgepack.catalog.toolchains import OWN_GLIBC, label
 from edgepack.catalog.vendor_runtimes import VENDORS
 from edgepack.errors import InputError
 from edgepack.manifest.project import Manifest, Project
@@ -101,6 +101,10 @@ def program_steps(
             golden or "golden vectors": snapshot.files[golden] if golden else "none",
             "health": digest_of(manifest.health.model_dump(mode="json")),
             "needs of the box": digest_of(needs_of(choice)),
+            **{
+                f"hook {name}": digest_of([snapshot.files[hook.file], hook.timeout])
+                for name, hook in manifest.hooks.named().items()
+            },
             "edgepack/package": snapshot.code["edgepack/package"],
         },
         (convert.id, *proven, compiled.id, verify.id),
@@ -126,21 +130,22 @@ def glibc_of(project: Project, choice: Choice) -> str:
     """The glibc that the program links to; empty for one that is static.
 
     A partner's program has a libc of its own, and a library must share it; a static program cannot load a
-    shared library. Raises InputError where the toolchain cannot.
+    shared library. What a gcc links to is held to the target's when the program is there. Raises InputError
+    for an sdk by another toolchain than zig.
     """
     sdk = project.manifest.form == "sdk"
     if not sdk and linkage(choice.runtime) == "static":
         return ""
-    if choice.toolchain != "zig":
-        what = "an sdk" if sdk else f"a program that loads {choice.runtime}"
-        place = ("form",) if sdk else ("targets", choice.target.id)
+    if choice.toolchain == "zig":
+        return architecture(choice.target.arch).glibc
+    if sdk:
         raise InputError(
-            f"{what} is not made with the toolchain {choice.toolchain}",
-            where=f"edgepack.yaml:{project.document.line(place)}",
+            f"an sdk is not made with the toolchain {choice.toolchain}",
+            where=f"edgepack.yaml:{project.document.line(('form',))}",
             why="it must load on systems older than this host's, and only zig can link to their glibc",
             fix="leave out `toolchain`, or take zig",
         )
-    return architecture(choice.target.arch).glibc
+    return OWN_GLIBC
 
 
 def _vendor_step(snapshot: Snapshot, choice: Choice) -> Step:

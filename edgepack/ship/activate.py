@@ -11,7 +11,9 @@ from typing import Any
 
 from edgepack.box.session import Box
 from edgepack.errors import EdgepackError
+from edgepack.ship import hooks
 from edgepack.ship.errors import UnhealthyError
+from edgepack.ship.hooks import Hooks
 from edgepack.ship.report import Clock
 
 GUARD_S = 45  # beyond the health time-out: then the box goes back even if nobody is there any more
@@ -24,6 +26,7 @@ class Health:
 
     timeout: int = 30  # seconds
     min_fps: float = 0.0
+    hooks: Hooks = field(default_factory=Hooks)  # what the release runs around the switch
 
     @staticmethod
     def of(release: Mapping[str, Any]) -> Health:
@@ -34,6 +37,7 @@ class Health:
         return Health(
             int(timeout) if isinstance(timeout, (int, float)) and 1 <= timeout <= 3600 else 30,
             float(fps) if isinstance(fps, (int, float)) and math.isfinite(fps) else 0.0,
+            Hooks.of(release),
         )
 
 
@@ -92,15 +96,22 @@ class Activated:
 
 
 def activate(box: Box, token: str, app: str, release: str, health: Health, clock: Clock) -> Activated:
-    """Switch to a staged and proven release, and confirm it once healthy.
+    """Switch to a staged and proven release, and confirm it once healthy; its own hooks around that.
 
     Whatever goes wrong in between, Ctrl-C too, the box goes back to what ran before: told from here
     while the link stands, by its own guard otherwise. Raises UnhealthyError, BoxError,
-    UnreachableError, each saying which release answers.
+    UnreachableError, HookError, each saying which release answers.
     """
+    if health.hooks.before:
+        with clock.stage(hooks.BEFORE):
+            hooks.run(box, token, app, release, hooks.BEFORE, health.hooks.before)
     try:
         with clock.stage("switch"):
-            switched = box.call("switch", token, app, release, str(health.timeout + GUARD_S))
+            within = health.timeout + health.hooks.after + GUARD_S
+            switched = box.call("switch", token, app, release, str(within))
+        if health.hooks.after:
+            with clock.stage(hooks.AFTER):
+                hooks.run(box, token, app, release, hooks.AFTER, health.hooks.after)
         with clock.stage("health"):
             status = _watch(box, token, app, Gate(release, health))
         with clock.stage("confirm"):

@@ -138,7 +138,7 @@ def _steps(bundle: Bundle, facts: Facts, to_send: int) -> tuple[str, ...]:
             f"stage release {_hex(bundle)[:12]}",
             _make_step(bundle),
             "run the golden vectors through the program on the box" if golden else "",
-            _switch_step(current, _hex(bundle)),
+            *_hook_steps(bundle, _switch_step(current, _hex(bundle))),
             f"watch its health for at most {Health.of(bundle.release).timeout} s",
             "confirm",
         )
@@ -154,6 +154,12 @@ def _signature_step(bundle: Bundle, facts: Facts) -> str:
 def _make_step(bundle: Bundle) -> str:
     on_box = made.OnBox.of(bundle.release)
     return f"have the box make {', '.join(on_box.files)}, in at most {on_box.seconds} s" if on_box else ""
+
+
+def _hook_steps(bundle: Bundle, switch: str) -> tuple[str, ...]:
+    hooks = Health.of(bundle.release).hooks
+    before = f"run the hook before-switch, for at most {hooks.before} s" if hooks.before else ""
+    return before, switch, f"run the hook after-switch, for at most {hooks.after} s" if hooks.after else ""
 
 
 def _switch_step(current: str | None, release: str) -> str:

@@ -37,8 +37,9 @@ class OnBox:
         files, seconds = said.get("makes"), said.get("timeout_s")
         if not isinstance(files, list) or not files or not all(isinstance(name, str) for name in files):
             return None
-        good = isinstance(seconds, int) and 1 <= seconds <= MOST_S
-        return OnBox(tuple(files), seconds if good else 3600)
+        if not isinstance(seconds, int) or not 1 <= seconds <= MOST_S:
+            seconds = 3600
+        return OnBox(tuple(files), seconds)
 
 
 def make(box: Box, token: str, app: str, release: str, about: Mapping[str, Any]) -> str:
