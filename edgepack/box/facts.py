@@ -66,7 +66,7 @@ class Facts:
 
 
 def probe(box: Box, app: str | None, digests: Sequence[str] = ()) -> Facts:
-    """Ask the box, also of one app. ``digests``: which of these files its store has. Changes nothing on it."""
+    """Ask the box, and about one app. ``digests``: which of these files its store has. Changes nothing."""
     lines = box.call("probe", *([app] if app else []), stdin=["".join(f"{d}\n" for d in digests).encode()])
     try:
         return parse(lines)
