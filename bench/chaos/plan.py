@@ -47,7 +47,8 @@ def trial(kind: str, seed: str, number: int) -> Trial:
     """The n-th of this seed's trials for a kind of box."""
     draw = random.Random(f"{kind}/{seed}/{number}")
     blows = BLOWS if kind == "sandbox" else (*BLOWS, *FULL, *FULL, *FULL)
-    places = (*STEPS, *[ANY] * _ANY_EACH)
+    places = [*STEPS, *[ANY] * _ANY_EACH]
+    random.Random(f"{kind}/{seed}").shuffle(places)  # one that is stopped has seen all of the way
     blow, step = blows[number % len(blows)], places[number // len(blows) % len(places)]
     if number % 29 == 28:
         blow, step = draw.choice(REFUSED), "sent"

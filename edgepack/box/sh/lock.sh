@@ -82,7 +82,10 @@ alone() { # APP   waits; until `together` or the end of this process
 	mine=$$-$(boot)
 	while ! ln -s "$mine" "$ROOT/apps/$1/changing" 2>/dev/null; do
 		[ -d "$ROOT/apps/$1" ] || fail missing "there is no $1 on this box"
-		other=$(readlink "$ROOT/apps/$1/changing") || continue
+		if ! other=$(readlink "$ROOT/apps/$1/changing"); then
+			nap # it has just ended, or the disk has no room for a link: whoever waits for that must not spin
+			continue
+		fi
 		[ "$other" != "$mine" ] || return 0
 		if [ "${other#*-}" = "$(boot)" ] && kill -0 "${other%%-*}" 2>/dev/null; then
 			nap

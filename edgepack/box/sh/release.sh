@@ -48,9 +48,16 @@ noun_discard() { # TOKEN APP RELEASE   a release that will not be used after all
 	for kept in current previous; do
 		[ "$(release_at "$app/$kept")" != "$3" ] || return 0
 	done
-	rm -rf "$app/releases/$3" "$app/releases/$3.tmp" "$app/releases/$3".list* "$app/releases/$3.signed"
+	drop "$app/releases/$3"
 	[ -L "$app/current" ] || rmdir "$app/releases" "$app/data" "$app" 2>/dev/null
 	sweep
+}
+
+# Renamed first: what is half gone must not lie under a release's name, nor stay when its list is gone.
+drop() { # RELEASE-FOLDER
+	rm -rf "$1.tmp"
+	mv -T "$1" "$1.tmp" 2>/dev/null
+	rm -rf "$1.tmp" "$1".list* "$1.signed"
 }
 
 # Whether every file of a release is there and right, `damaged PATH` for each that is not, and what

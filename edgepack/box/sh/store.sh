@@ -88,8 +88,7 @@ noun_collect() { # TOKEN APP KEEP
 		name=${list%.list}
 		kept=$((kept + 1))
 		if [ "$kept" -gt "$3" ] && [ "$name" != "$current" ] && [ "$name" != "$previous" ]; then
-			rm -f "$app/releases/$list" "$app/releases/$name.signed"
-			rm -rf "$app/releases/$name"
+			drop "$app/releases/$name"
 			say "dropped $name"
 		fi
 	done
