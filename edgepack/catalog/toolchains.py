@@ -64,7 +64,16 @@ _GLIBC_FLAGS = {
         link=_FLAGS["zig"].link,
         release=_FLAGS["zig"].release,
     ),
+    # Its own libstdc++ and libgcc are inside: the box's may be older, and the bundle's are a runtime's.
+    "gcc": Flags(
+        compile=tuple("-fPIC" if word == "-fPIE" else word for word in _HARDENED),
+        link=("-pie", "-static-libstdc++", "-static-libgcc", *_HARDENED_LINK),
+        release=_FLAGS["gcc"].release,
+    ),
 }
+
+OWN_GLIBC = "its own"
+"""Instead of a version: what a gcc links to is the glibc that it or its sysroot has."""
 
 
 @dataclass(frozen=True)

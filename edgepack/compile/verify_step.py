@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.catalog.packaged_runtimes import PACKAGED
+from edgepack.catalog.runtimes import ordered
 from edgepack.catalog.vendor_runtimes import VENDORS
 from edgepack.compile.errors import ParityError
 from edgepack.errors import ToolError
@@ -100,7 +101,8 @@ def _emulated(work: Work, arch: str) -> tuple[str | Path, ...]:
 
     emulator = qemu.fetch(arch, told, least=qemu.FOR_LIBRARIES)
     about = PACKAGED.get(work.choice.runtime)
-    least = about.libraries[arch].glibc if about else ""
+    asked = str(work.result("compile").report["needs"]["libc"]).removeprefix("glibc ")
+    least = max(about.libraries[arch].glibc if about else "", "" if asked == "static" else asked, key=ordered)
     return (emulator, "-L", sysroot.glibc(arch, work.progress, least))
 
 
@@ -117,7 +119,7 @@ def _lay_out(work: Work, release: Path) -> None:
     }
     # The library by its soname, which is what the program asks for.
     for name, output in work.result("compile").outputs.items():
-        if name.startswith("sdk/lib/lib"):
+        if name.startswith("sdk/lib/lib") and ".so." in name:
             file, so, version = name.removeprefix("sdk/").partition(".so.")
             outputs[f"{file}{so}{version.split('.')[0]}"] = output
     compiled = work.result("compile").outputs

@@ -53,9 +53,11 @@ def notices_layer(work: Work, layers: Mapping[str, Mapping[str, Content]]) -> di
             for name, output in compiled.items()
             if name.startswith("licences/")
         }
-        linked = with_packaged(PACKAGED[work.choice.runtime], texts, work.choice.target.arch, zig_lib())
+        linked = with_packaged(
+            PACKAGED[work.choice.runtime], texts, work.choice.target.arch, _of_compiler(work)
+        )
     elif work.choice.runtime in VENDORS:  # whose library is the box's own
-        linked = Linked(notices.beside({}, zig_lib()), sbom.linked_to_glibc(zig_lib(), _pinned("ziglang")))
+        linked = _of_compiler(work)
     elif work.choice.toolchain == "zig":
         linked = by_zig(
             sdist.unpack(SOURCE, work.progress), zig_lib(), static=not glibc_of(work.project, work.choice)
@@ -102,8 +104,27 @@ def by_zig(ncnn: Path, lib: Path, *, static: bool = True) -> Linked:
     )
 
 
-def with_packaged(about: Packaged, texts: Mapping[str, Path], arch: str, lib: Path) -> Linked:
-    """What zig links into a program that loads a runtime, and the libraries beside it with their texts."""
+def _of_compiler(work: Work) -> Linked:
+    """What the compiler itself puts into a program that loads its runtime, and links to the box's glibc."""
+    name, arch = work.choice.toolchain, work.choice.target.arch
+    if name == "zig":
+        return zig_beside()
+    given = by_path(name)
+    texts = linked_vendor.texts(given, _licences(work)) if given else _debian_texts(arch)
+    parts = linked_vendor.parts(given) if given else _debian_parts(arch)
+    # Of glibc only what starts a program is inside; libgomp is not, since nothing is OpenMP's but ncnn.
+    inside = [part for part in parts if part.name != "libgomp"]
+    texts = {file: text for file, text in texts.items() if file != "libgomp.txt"}
+    return Linked(notices.beside(texts, None), tuple(inside))
+
+
+def zig_beside() -> Linked:
+    """What zig puts into a program that links to a glibc."""
+    return Linked(notices.beside({}, zig_lib()), sbom.linked_to_glibc(zig_lib(), _pinned("ziglang")))
+
+
+def with_packaged(about: Packaged, texts: Mapping[str, Path], arch: str, compiler: Linked) -> Linked:
+    """What is in a program that loads a runtime, and the libraries beside it with their texts."""
     purl = f"pkg:pypi/{about.project}@{about.version}"
     parts = [Component(about.project, about.version, licence=about.licence, purl=purl)]
     for companion in about.libraries[arch].companions:
@@ -112,8 +133,7 @@ def with_packaged(about: Packaged, texts: Mapping[str, Path], arch: str, lib: Pa
         parts.append(
             Component(package.name, package.version, licence=GCC_LICENCE, purl=purl.replace("+", "%2B"))
         )
-    linked = sbom.linked_to_glibc(lib, _pinned("ziglang"))
-    return Linked(notices.beside(texts, lib), (*parts, *linked))
+    return Linked({**compiler.texts, **notices.texts(texts)}, (*parts, *compiler.parts))
 
 
 def by_gcc(ncnn: Path, arch: str) -> Linked:
@@ -121,23 +141,36 @@ def by_gcc(ncnn: Path, arch: str) -> Linked:
 
     glibc is under the LGPL: who ships such a program must let others link it anew with another glibc.
     """
+    own = Component("ncnn", VERSION, licence=sbom.NCNN_LICENCE, purl=f"pkg:pypi/ncnn@{VERSION}")
+    return Linked(notices.collect(ncnn, None, _debian_texts(arch)), (own, *_debian_parts(arch)))
+
+
+def _debian_packages(arch: str) -> dict[str, tuple[str, str]]:
+    """What gcc links → the package that holds it, and its licence."""
     major = run(command(gcc_program(arch), "-dumpversion")).stdout.decode().strip()
     known = architecture(arch)
     cross = "" if known.runs(platform.machine()) else f"-{known.debian}-cross"
-    packages = {
+    return {
         "glibc": (f"libc6-dev{cross}", "LGPL-2.1-or-later"),
         "libgcc": (f"libgcc-{major}-dev{cross}", GCC_LICENCE),
         "libgomp": (f"libgcc-{major}-dev{cross}", GCC_LICENCE),
         "libstdc++": (f"libstdc++-{major}-dev{cross}", GCC_LICENCE),
     }
-    texts = {f"{name}.txt": _DOC / package / "copyright" for name, (package, _) in packages.items()}
-    parts = [Component("ncnn", VERSION, licence=sbom.NCNN_LICENCE, purl=f"pkg:pypi/ncnn@{VERSION}")]
-    for name, (package, licence) in packages.items():
+
+
+def _debian_texts(arch: str) -> dict[str, Path]:
+    packages = _debian_packages(arch)
+    return {f"{name}.txt": _DOC / package / "copyright" for name, (package, _) in packages.items()}
+
+
+def _debian_parts(arch: str) -> tuple[Component, ...]:
+    parts = []
+    for name, (package, licence) in _debian_packages(arch).items():
         version = _debian_version(package)
         # One package holds two of them: the part after # tells them apart.
         purl = "pkg:deb/debian/" + f"{package}@{version}#{name}".replace("+", "%2B")
         parts.append(Component(name, version, licence=licence, purl=purl))
-    return Linked(notices.collect(ncnn, None, texts), tuple(parts))
+    return tuple(parts)
 
 
 def by_vendors_gcc(ncnn: Path, given: GccByPath, licences: Path | None) -> Linked:

@@ -40,9 +40,14 @@ def collect(ncnn_source: Path, zig_lib: Path | None, more: Mapping[str, Path] = 
     return {name: _read(name, path) for name, path in sorted(sources.items())}
 
 
-def beside(libraries: Mapping[str, Path], zig_lib: Path) -> dict[str, bytes]:
-    """The same for a program that loads shared libraries; ``libraries``: the texts that came with those."""
-    sources = {**libraries, **{name: zig_lib / path for name, path in _ZIG_GLIBC.items()}}
+def beside(libraries: Mapping[str, Path], zig_lib: Path | None) -> dict[str, bytes]:
+    """The same for a program that loads shared libraries; ``libraries``: the texts that came with those.
+
+    zig_lib: None where another compiler linked it, whose texts are among ``libraries``.
+    """
+    sources = dict(libraries)
+    if zig_lib is not None:
+        sources |= {name: zig_lib / path for name, path in _ZIG_GLIBC.items()}
     return {name: _read(name, path) for name, path in sorted(sources.items())}
 
 

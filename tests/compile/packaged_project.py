@@ -11,6 +11,7 @@ from pathlib import Path
 
 from edgepack.catalog.architectures import architecture
 from edgepack.catalog.packaged_runtimes import PackagedSpec
+from edgepack.catalog.toolchains import OWN_GLIBC
 from edgepack.compile import packaged
 from edgepack.compile.program import build_program
 from edgepack.compile.render import ProgramSpec, TensorSpec
@@ -41,9 +42,9 @@ def files(runtime: str) -> Path:
     return dest
 
 
-def build(folder: Path, runtime: Path, spec: ProgramSpec) -> Path:
-    """The program in ``folder/release/bin``."""
-    tool = toolchain("zig", spec.arch, glibc=architecture(spec.arch).glibc)
+def build(folder: Path, runtime: Path, spec: ProgramSpec, name: str = "zig") -> Path:
+    """The program in ``folder/release/bin``, by the toolchain of that name."""
+    tool = toolchain(name, spec.arch, glibc=architecture(spec.arch).glibc if name == "zig" else OWN_GLIBC)
     prepare(tool, lambda _line: None)
     made = build_program(
         spec,
@@ -57,10 +58,10 @@ def build(folder: Path, runtime: Path, spec: ProgramSpec) -> Path:
     return made.program
 
 
-def release(folder: Path, runtime: str, *, channels_last: bool = False) -> Path:
+def release(folder: Path, runtime: str, *, channels_last: bool = False, name: str = "zig") -> Path:
     """A release without its model: program, libraries, five golden vectors."""
     there = files(runtime)
-    place = build(folder, there, spec(runtime, channels_last=channels_last)).parent.parent
+    place = build(folder, there, spec(runtime, channels_last=channels_last), name).parent.parent
     shutil.copytree(there / "lib", place / "lib")
     (place / "model").mkdir()
     tiny.write_golden(place / "golden", tiny.computed(tiny.images(5), tiny.weights()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edgepack.catalog.onnxruntime_build import ONNX_RUNTIME
-from edgepack.compile import loads
+from edgepack.compile import elf, loads
 from edgepack.compile.elf import inspect
 from edgepack.compile.errors import LoadError
 from edgepack.tools.qemu import host_arch
@@ -67,6 +68,22 @@ def copy(release: Path, tmp_path: Path) -> Path:
     place = tmp_path / "release"
     shutil.copytree(release, place, copy_function=shutil.copy2)
     return place
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="there is no g++ on this host")
+def test_gcc_makes_it_too_with_its_own_libstdcpp_inside(tmp_path: Path) -> None:
+    """Linked to gcc's own glibc, which is held to the target's."""
+    place = packaged_project.release(tmp_path, "onnxruntime", name="gcc")
+    onnx.save(model(), place / "model" / "model.onnx")
+    code, report = verified(place)
+    assert (code, report["ok"]) == (0, True), report
+    program = place / "bin" / "tiny"
+    libraries = sorted((place / "lib").iterdir())
+    assert not [name for name in inspect(program).needed if "stdc++" in name or "gcc_s" in name]
+    assert not elf.exports(program) & elf.exports(place / "lib" / "libstdc++.so.6")
+    loads.check(program, libraries, host_arch(), platform.libc_ver()[1])
+    with pytest.raises(LoadError, match=r"tiny needs GLIBC_2\.\d+, the target has 2\.2"):
+        loads.check(program, libraries, host_arch(), "2.2")
 
 
 def test_it_computes_what_numpy_does_and_asks_for_an_old_glibc_only(release: Path) -> None:

@@ -33,7 +33,7 @@ def test_with_a_runtime_beside_it_every_library_has_its_licence_and_ncnn_is_not_
 ) -> None:
     (tmp_path / f"{runtime}-LICENSE.txt").write_text("theirs\n")
     texts = {path.name: path for path in tmp_path.iterdir()}
-    found = linked.with_packaged(PACKAGED[runtime], texts, arch, linked.zig_lib())
+    found = linked.with_packaged(PACKAGED[runtime], texts, arch, linked.zig_beside())
     assert found.texts[f"{runtime}-LICENSE.txt"] == b"theirs\n"
     assert "University of California" in found.texts["glibc.txt"].decode()
     parts = {part.name: part for part in found.parts}

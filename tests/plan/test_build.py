@@ -11,9 +11,11 @@ import onnx
 import pytest
 
 from edgepack.catalog import recipes
+from edgepack.catalog.toolchains import OWN_GLIBC
 from edgepack.errors import InputError, UsageError
 from edgepack.manifest import project as manifest
 from edgepack.plan.build import check_targets, plan_build
+from edgepack.plan.program_steps import glibc_of
 from edgepack.plan.snapshot import Here, Snapshot, take
 from edgepack.plan.step import Plan
 from edgepack.store import Store
@@ -234,11 +236,14 @@ def test_a_runtime_beside_the_program_is_a_step_and_the_plan_says_for_which_libc
     assert plan.step("x86_64", "compile").inputs["glibc of the target"] == "glibc 2.31"
 
 
+def test_a_gcc_links_to_its_own_glibc_where_a_runtime_lies_beside(changed: Path) -> None:
+    asked = {"x86_64: {runtime: onnxruntime}": "x86_64: {runtime: onnxruntime, toolchain: gcc}"}
+    plan = plan_build(with_onnxruntime(changed, asked))
+    assert plan.choices["x86_64"].toolchain == "gcc"
+    assert glibc_of(plan.project, plan.choices["x86_64"]) == OWN_GLIBC
+
+
 NO_PROGRAM = {
-    "another toolchain": (
-        {"x86_64: {runtime: onnxruntime}": "x86_64: {runtime: onnxruntime, toolchain: gcc}"},
-        "a program that loads onnxruntime is not made with the toolchain gcc",
-    ),
     "an sdk": ({"form: app": "form: sdk"}, "the form `sdk` is made with ncnn only"),
     "an architecture that it is not for": (
         {
