@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from edgepack.manifest.words import (
     AbsolutePath,
@@ -172,6 +173,15 @@ class GccByPath(Model):
     )
 
 
+def _plain(options: dict[str, Any]) -> dict[str, Any]:
+    """What a recipe gets as JSON."""
+    try:
+        json.dumps(options, allow_nan=False)
+    except (TypeError, ValueError):
+        raise ValueError("options have text, finite numbers, true and false, lists and mappings") from None
+    return options
+
+
 class TargetOptions(Model):
     """What this project wants on one target; empty means the target's own preference."""
 
@@ -182,7 +192,7 @@ class TargetOptions(Model):
     parity: Parity | None = Field(
         default=None, description="gates for this target; left out: those of the whole project"
     )
-    options: dict[str, Any] = Field(
+    options: Annotated[dict[str, Any], AfterValidator(_plain)] = Field(
         default={}, description="what the converter takes besides, as `edgepack recipes ID` names it"
     )
     runtime: Name | None = Field(

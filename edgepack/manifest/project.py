@@ -22,7 +22,7 @@ from edgepack.manifest.rules import Word
 from edgepack.manifest.service import Service
 from edgepack.manifest.sinks import JsonlSink, Sink, Sinks
 from edgepack.manifest.sources import CodeSource, FilesSource, HttpSource, Source
-from edgepack.manifest.words import Model, Name, TargetId, Version
+from edgepack.manifest.words import AnyPath, Model, Name, TargetId, Version
 
 FILE = "edgepack.yaml"
 
@@ -92,7 +92,7 @@ class Manifest(Model):
     parity: Parity = Parity()
     health: Health = Health()
     hooks: Hooks = Hooks()
-    sdk: dict[Name, str] = Field(
+    sdk: dict[Name, AnyPath] = Field(
         default={}, description="where a vendor's toolkit lies on this host: `cann: /opt/Ascend/latest`"
     )
 

@@ -21,6 +21,20 @@ def _inside(value: str) -> str:
         raise ValueError("this is not a path")
     if path.is_absolute() or ".." in path.parts:
         raise ValueError("a path must be relative and stay inside the project")
+    return _short(value)
+
+
+def _somewhere(value: str) -> str:
+    if not value.strip() or "\0" in value or "\n" in value:
+        raise ValueError("this is not a path")
+    return _short(value)
+
+
+def _short(value: str) -> str:
+    """Linux's own limits, from limits.h: NAME_MAX, and room for the project's folder in PATH_MAX."""
+    names = value.encode("utf-8", "surrogatepass").split(b"/")
+    if max(map(len, names)) > 255 or sum(map(len, names)) + len(names) > 2048:
+        raise ValueError("this is too long for a path: 255 bytes for each name in it, 2048 in all")
     return value
 
 
@@ -62,6 +76,9 @@ Entry = Annotated[
 
 InsidePath = Annotated[str, AfterValidator(_inside)]
 """Relative, with forward slashes, never leading out of the folder it is relative to."""
+
+AnyPath = Annotated[str, AfterValidator(_somewhere)]
+"""Anywhere on this machine, relative to the project or not."""
 
 AbsolutePath = Annotated[
     str,
