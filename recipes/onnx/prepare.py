@@ -55,7 +55,7 @@ def prepare(request: Request) -> dict[str, Any]:
         raise Refused("converter-failed", what, fix="its options: " + ", ".join(sorted(OPTIONS)))
     work = read(request)
     inputs = [signature.describe_input(value) for value in work.model.graph.input]
-    check_whole(work.model)
+    check_with(work.model, dict(request.options.get("shapes") or {}))
     change(work, request.options)
     work.model = signature.infer_shapes(work.model)
     work.warnings += signature.complete_shapes(work.model)
@@ -81,6 +81,20 @@ def prepare(request: Request) -> dict[str, Any]:
     data = work.model.SerializeToString(deterministic=True)
     (request.out / "model.onnx").write_bytes(data)
     return report
+
+
+def check_with(model: onnx.ModelProto, shapes: dict[str, list[int]]) -> None:
+    """``check_whole``; where the user has said shapes, they are the likelier fault. Raises Refused."""
+    try:
+        check_whole(model)
+    except Refused as refused:
+        if not shapes:
+            raise
+        said = ", ".join(f"{name}: {list(shape)}" for name, shape in shapes.items())
+        what = f"the model cannot be computed with the shape that model.shapes says ({said})"
+        why = "a layer inside gets a size that it does not fit: detectors want multiples of their largest stride"
+        fix = "say another in edgepack.yaml, most take multiples of 32"
+        raise Refused("unsupported-input", what, why, fix, refused.detail[:600]) from None
 
 
 def read(request: Request) -> Prepared:

@@ -20,7 +20,7 @@ from edgepack.tools.runner import command, run
 from . import asked
 from .asked import RECIPES, Report, compute, convert
 from .files import FILES, LENET
-from .nets import branches, digits
+from .nets import DIGITS, branches, digits
 
 RECIPE = RECIPES / "onnx"
 pytestmark = pytest.mark.slow
@@ -144,6 +144,17 @@ def test_an_open_batch_becomes_one_and_other_sizes_are_the_users_to_give(tmp_pat
     assert given["tensors"] == {"x": [1, 3, 16, 8], "c": [1, 4, 16, 8], "y": [1, 4, 16, 8]}
     wrong = convert("onnx", height, options={"shapes": {"x": [1, 5, 16, 8]}})
     assert wrong["error"]["what"] == "the input x cannot have the shape [1, 5, 16, 8]"
+
+
+def test_a_size_that_the_layers_do_not_fit_is_the_shapes_fault_and_not_the_models(tmp_path: Path) -> None:
+    model = onnx.load(str(DIGITS.parent / "shapes/model/shapes.onnx"))
+    for axis, name in ((2, "h"), (3, "w")):
+        model.graph.input[0].type.tensor_type.shape.dim[axis].dim_param = name
+    onnx.save(model, tmp_path / "open.onnx")
+    wrong = convert("onnx", tmp_path / "open.onnx", options={"shapes": {"image": [1, 3, 150, 160]}})
+    assert "that model.shapes says (image: [1, 3, 150, 160])" in wrong["error"]["what"]
+    assert "multiples of 32" in wrong["error"]["fix"]
+    assert convert("onnx", tmp_path / "open.onnx", options={"shapes": {"image": [1, 3, 160, 160]}})["ok"]
 
 
 def test_integers_are_allowed_and_told(tmp_path: Path) -> None:
