@@ -92,7 +92,7 @@ def check_with(model: onnx.ModelProto, shapes: dict[str, list[int]]) -> None:
             raise
         said = ", ".join(f"{name}: {list(shape)}" for name, shape in shapes.items())
         what = f"the model cannot be computed with the shape that model.shapes says ({said})"
-        why = "a layer inside gets a size that it does not fit: detectors want multiples of their largest stride"
+        why = "a layer inside gets a size that it does not fit: detectors take multiples of a stride"
         fix = "say another in edgepack.yaml, most take multiples of 32"
         raise Refused("unsupported-input", what, why, fix, refused.detail[:600]) from None
 
