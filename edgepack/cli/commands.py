@@ -18,7 +18,7 @@ COMMANDS = {
     "targets": "the chips and boards that are known, with sources",
     "recipes": "the conversions that are known, and their state here",
     "sysroot": "headers and libraries of a Debian for a vendor's compiler, pinned, without root",
-    "export": "what serves the model on a GPU server: a Triton model repository, a DeepStream configuration",
+    "export": "what a model server on a GPU loads, as Triton does; or a release in one file, for a USB stick",
     "clean": "remove what builds left behind in this project",
     "schema": "JSON Schema of edgepack.yaml and fleet.yaml, for editors",
     "completion": "a completion script for bash, zsh, fish or tcsh",

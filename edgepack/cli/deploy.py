@@ -43,9 +43,9 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
         raise UsageError("--keep takes 0 or more")
     folder = Path(args.folder).absolute()
     found = nodes.find(folder, args.node)
-    bundle, warnings = _bundle(folder, found, args.bundle)
-    _warn(warnings, found, screen)
-    tools = None if args.whole_files else _tools(bundle, screen)
+    bundle, warnings = bundle_of(folder, found, args.bundle)
+    warn(warnings, found, screen)
+    tools = None if args.whole_files else tools_of(bundle, screen)
     told: list[str] = []
 
     def tell(sentence: str) -> None:
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     return 0
 
 
-def _tools(bundle: Bundle, screen: Screen) -> Tools:
+def tools_of(bundle: Bundle, screen: Screen) -> Tools:
     """What makes parcels; compiled when the first one is wanted."""
     from edgepack.catalog.native_build import HelperSpec
     from edgepack.compile.native import build_helper
@@ -101,7 +101,7 @@ def _what(found: Found) -> str:
     return f", {found.endpoint.description}" if found.endpoint.description else ""
 
 
-def _bundle(folder: Path, found: Found, named: str | None) -> tuple[Bundle, list[str]]:
+def bundle_of(folder: Path, found: Found, named: str | None) -> tuple[Bundle, list[str]]:
     """The bundle to ship, every byte of it compared with its digest; and what is to be said of it."""
     from edgepack.bundle import open_bundle
     from edgepack.cli import deploy_drift
@@ -122,7 +122,7 @@ def _bundle(folder: Path, found: Found, named: str | None) -> tuple[Bundle, list
     return bundle, deploy_drift.warnings(project, bundle, found.target)
 
 
-def _warn(warnings: Sequence[str], found: Found, screen: Screen) -> None:
+def warn(warnings: Sequence[str], found: Found, screen: Screen) -> None:
     for warning in warnings:
         screen.remark(f"{screen.paint('warning:', 'yellow')} {warning}")
         screen.remark(f"  what was built is deployed; to bring the change: edgepack build --for {found.name}")

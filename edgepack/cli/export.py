@@ -14,20 +14,34 @@ if TYPE_CHECKING:
     from edgepack.cli.screen import Screen
     from edgepack.manifest.project import Project
 
-KINDS = ("triton", "tensorflow-serving", "paddle-serving", "deepstream")
+STICK = "stick"
+KINDS = ("triton", "tensorflow-serving", "paddle-serving", "deepstream", STICK)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its own flags."""
     parser.add_argument("kind", metavar="KIND", choices=KINDS, help=", ".join(KINDS))
-    parser.add_argument("--into", metavar="FOLDER", help="left out: dist/KIND in the project")
+    parser.add_argument(
+        "node", nargs="?", metavar="NODE", help="stick: the box that the file for a USB stick is for"
+    )
+    parser.add_argument("--into", metavar="FOLDER", help="left out: dist/KIND in the project; stick: dist")
+    parser.add_argument(
+        "--since",
+        metavar="RELEASE",
+        help="stick: only what differs from a release that was shipped from here, and that the box has",
+    )
 
 
 def run(args: argparse.Namespace, screen: Screen) -> int:
     """Write the folder anew, and say where."""
-    from edgepack.errors import InputError
+    from edgepack.cli import export_stick
+    from edgepack.errors import InputError, UsageError
     from edgepack.manifest import project as manifests
 
+    if args.kind == STICK:
+        return export_stick.run(args, screen)
+    if args.node or args.since:
+        raise UsageError(f"a node and --since go with `stick`, not with {args.kind}")
     project = manifests.load(Path(args.folder).absolute())
     model = project.file(project.manifest.model.file)
     if model.suffix != ".onnx":

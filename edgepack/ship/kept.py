@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from edgepack.bundle import Bundle, BundleFile
+from edgepack.bundle import Bundle, BundleFile, listing
 from edgepack.tools import cache
 
 LEAST = 4 << 10  # bytes: what is smaller is sent as it is
@@ -33,6 +33,32 @@ def keep(bundle: Bundle, file: BundleFile) -> None:
             shutil.copyfileobj(source, to)
         part.rename(place)
         prune(place.parent)
+
+
+def keep_list(bundle: Bundle) -> None:
+    """Keep which files a release has, by which a stick is made for a box that has it. Raises OSError."""
+    place = _lists(bundle.name) / bundle.digest.removeprefix("sha256:")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    part = place.with_name(f".{place.name}.{os.getpid()}")
+    part.write_bytes(listing(bundle.files))
+    part.rename(place)
+
+
+def releases(app: str) -> list[str]:
+    """Releases of an app that were shipped from this host, 64 hexadecimal digits each, the newest first."""
+    folder = _lists(app)
+    found = [place for place in folder.iterdir() if len(place.name) == 64] if folder.is_dir() else []
+    return [place.name for place in sorted(found, key=lambda place: -place.stat().st_mtime)]
+
+
+def files_of(app: str, release: str) -> dict[str, str]:
+    """What such a release is made of: path → sha256."""
+    lines = (_lists(app) / release).read_text().splitlines()
+    return {path: sha for sha, _, path in (line.split(" ", 2) for line in lines)}
+
+
+def _lists(app: str) -> Path:
+    return cache.root() / "shipped-releases" / app
 
 
 def prune(folder: Path, most: int = MOST) -> None:

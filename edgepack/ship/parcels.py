@@ -31,7 +31,7 @@ LEAST_ALONE = (
 )  # bytes: the same where the box has nothing to start from, and only a cut link is feared
 _HEAD, _BLOCK_HEAD = 104, 32
 _FROM_AT = 88  # where in a head stands from which byte on its blocks are
-_END = b"EKE1"
+END = b"EKE1"
 _CHUNK = 128 << 10
 _THOROUGH, _QUICK, _SMALL = 19, 12, 16 << 20  # zstd's levels, and up to which size the first is taken
 _SILENCE_S = 300.0  # a box reads back what it wrote before it says that it is right
@@ -117,7 +117,7 @@ def _parcel(
 
 def size(parcels: Iterable[Parcel], parts: Mapping[str, int]) -> int:
     """Bytes that will go over the link for them, in a stream of its own."""
-    total = len(_END)
+    total = len(END)
     for parcel in parcels:
         _, length = _rest(parcel.place, parts.get(parcel.file.sha256, 0))
         total += _HEAD + length
@@ -163,8 +163,8 @@ class _Stream:
                 self.bytes += len(data)
                 yield data
                 self._progress("send", self.bytes, self._total)
-        self.bytes += len(_END)
-        yield _END
+        self.bytes += len(END)
+        yield END
 
 
 def _rest(place: Path, there: int) -> tuple[int, int]:
@@ -202,3 +202,4 @@ def keep(bundle: Bundle) -> None:
     with contextlib.suppress(OSError):
         for file in bundle.files:
             kept.keep(bundle, file)
+        kept.keep_list(bundle)

@@ -60,7 +60,7 @@ def send(box: Box, token: str, bundle: Bundle, files: Sequence[BundleFile], gzip
     """
     total = sum(file.size for file in files)
     counter = _Counter(total, way)
-    stream: Iterable[bytes] = counter.raw(_tar(bundle, files))
+    stream: Iterable[bytes] = counter.raw(tar(bundle, files))
     if gzip:
         stream = _gzip(stream)
     kind = "gzip" if gzip else "plain"
@@ -100,7 +100,7 @@ class _Counter:
             yield data
 
 
-def _tar(bundle: Bundle, files: Sequence[BundleFile]) -> Iterator[tuple[bytes, int]]:
+def tar(bundle: Bundle, files: Sequence[BundleFile]) -> Iterator[tuple[bytes, int]]:
     """Pieces of the tar, and how many bytes of content are in each."""
     for file in files:
         info = tarfile.TarInfo(file.sha256)

@@ -60,6 +60,7 @@ def digest(of: Bundle) -> str:
     return of.digest.removeprefix("sha256:")
 
 
+@pytest.mark.parametrize("endpoint", ["paramiko", "ssh"], indirect=True)
 def test_a_first_deploy_then_nothing_to_do_then_only_what_changed(endpoint: Endpoint, tmp_path: Path) -> None:
     one = bundle(tmp_path / "one")
     told: list[tuple[str, int, int]] = []
@@ -175,6 +176,7 @@ def test_ctrl_c_leaves_the_old_release(
     assert deploy(endpoint, two).outcome == "deployed"
 
 
+@pytest.mark.parametrize("endpoint", ["paramiko", "ssh"], indirect=True)
 def test_a_link_that_is_cut_while_sending_need_not_send_it_all_again(
     endpoint: Endpoint, running: Bundle, tmp_path: Path
 ) -> None:
@@ -190,6 +192,7 @@ def test_a_link_that_is_cut_while_sending_need_not_send_it_all_again(
     assert left_behind(endpoint, digest(running), digest(two)) == []
 
 
+@pytest.mark.parametrize("endpoint", ["paramiko", "ssh"], indirect=True)
 def test_a_link_that_is_cut_after_the_switch_is_undone(
     endpoint: Endpoint, running: Bundle, tmp_path: Path
 ) -> None:
@@ -215,13 +218,13 @@ def test_what_is_changed_on_the_way_is_refused(
     endpoint: Endpoint, running: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A byte flipped after the bundle was read: only the box can see it."""
-    tar = transfer._tar
+    tar = transfer.tar
 
     def flipped(*arguments: Any) -> Any:
         for data, size in tar(*arguments):
             yield (bytes([data[0] ^ 1]) + data[1:], size) if size else (data, size)
 
-    monkeypatch.setattr(transfer, "_tar", flipped)
+    monkeypatch.setattr(transfer, "tar", flipped)
     with pytest.raises(BoxError) as caught:
         deploy(endpoint, bundle(tmp_path / "two", Program(version="2.0.0")))
     assert caught.value.kind == "bad-digest"
