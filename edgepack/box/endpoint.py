@@ -19,6 +19,7 @@ class Endpoint:
     jump: str | None = None  # [user@]host[:port], several with commas between, as `ssh -J`
     root: str = "edgepack"  # absolute, or below the account's home
     description: str = ""
+    transport: str = "paramiko"  # or "ssh", this host's own
     at_boot: bool = False  # whether what starts things on the box may be told to start the programs
 
     @property

@@ -10,19 +10,16 @@ from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 
-import paramiko
-
 from edgepack.box import script
-from edgepack.box.connection import CONNECT_S, connect, hang_up
 from edgepack.box.endpoint import Endpoint
 from edgepack.box.errors import BoxError, PreflightError, UnreachableError, from_box
+from edgepack.box.link import Stream, connect
 
 SILENCE_S = 60.0  # the script gives a sign of life each second in whatever takes long
 MAX_LINE = 1 << 20  # bytes
 MAX_OUTPUT = 16 << 20  # bytes of one call that is not a stream
 MAX_NOISE = 64  # lines that a login script may say before ours
 _MAX_SAID = 64 << 10  # bytes of stderr
-_CHUNK = 32 << 10
 _FAILED = "edgepack-error "
 
 
@@ -41,7 +38,7 @@ class Box:
     def __init__(self, endpoint: Endpoint) -> None:
         """Connect. Raises UnreachableError or HostKeyError."""
         self.endpoint = endpoint
-        self._connection = connect(endpoint)
+        self._link = connect(endpoint)
         self._stored: bool | None = None  # whether the script is on the box; the first call finds out
 
     def __enter__(self) -> Box:
@@ -54,12 +51,12 @@ class Box:
 
     def close(self) -> None:
         """End the connection, and those to the hosts it goes through."""
-        hang_up(self._connection)
+        self._link.close()
 
     @property
     def alive(self) -> bool:
         """Whether the connection still stands, as far as is known here."""
-        return bool(self._connection.transport.is_active())
+        return self._link.alive
 
     def exec(self, command: str, stdin: Iterable[bytes] = (), silence_s: float = SILENCE_S) -> Result:
         """Run a command line to its end. Raises UnreachableError where the link breaks or is silent."""
@@ -163,38 +160,28 @@ class Box:
         self._stored = True
 
     @contextlib.contextmanager
-    def _channel(self, command: str, silence_s: float) -> Iterator[paramiko.Channel]:
+    def _channel(self, command: str, silence_s: float) -> Iterator[Stream]:
         try:
-            channel = self._connection.transport.open_session(timeout=CONNECT_S)
-            try:
-                channel.settimeout(silence_s)
-                channel.exec_command(command)
-                yield channel
-            finally:
-                channel.close()
+            with self._link.run(command, silence_s) as stream:
+                yield stream
         except TimeoutError as error:
             raise self._broken(f"it has been silent for {silence_s:.0f} s") from error
-        except (paramiko.SSHException, EOFError, OSError) as error:
+        except OSError as error:
             raise self._broken(str(error) or type(error).__name__) from error
 
-    def _send(self, channel: paramiko.Channel, stdin: Iterable[bytes]) -> None:
-        try:
+    def _send(self, channel: Stream, stdin: Iterable[bytes]) -> None:
+        # Where the command ended without reading it all, what it said tells why.
+        with contextlib.suppress(BrokenPipeError):
             for data in stdin:
-                channel.sendall(data)
-            channel.shutdown_write()
-        except TimeoutError:
-            raise
-        except OSError:
-            return  # the command ended without reading it all: what it said tells why
+                channel.send(data)
+            channel.end()
 
-    def _chunks(self, channel: paramiko.Channel, err: bytearray) -> Iterator[bytes]:
+    def _chunks(self, channel: Stream, err: bytearray) -> Iterator[bytes]:
         """stdout as it comes; what is said on stderr meanwhile, or its beginning, goes to ``err``."""
-        while chunk := channel.recv(_CHUNK):
-            while channel.recv_stderr_ready():
-                _keep(err, channel.recv_stderr(_CHUNK))
+        while chunk := channel.read(err):
+            del err[_MAX_SAID:]
             yield chunk
-        while chunk := channel.recv_stderr(_CHUNK):
-            _keep(err, chunk)
+        del err[_MAX_SAID:]
 
     def _lines(self, chunks: Iterable[bytes]) -> Iterator[str]:
         rest = b""
@@ -207,10 +194,11 @@ class Box:
         if rest:
             yield rest.decode("utf-8", "replace")
 
-    def _status(self, channel: paramiko.Channel) -> int:
-        if not channel.status_event.wait(CONNECT_S) or channel.exit_status == -1:
+    def _status(self, channel: Stream) -> int:
+        status = channel.status()
+        if status is None:
             raise self._broken("the connection ended before the command did")
-        return int(channel.exit_status)
+        return status
 
     def _broken(self, why: str) -> UnreachableError:
         return UnreachableError(
@@ -227,7 +215,3 @@ class Box:
             why=why,
             fix="give edgepack an account with a POSIX shell (busybox's is enough) and no forced command",
         )
-
-
-def _keep(buffer: bytearray, data: bytes) -> None:
-    buffer += data[: max(0, _MAX_SAID - len(buffer))]

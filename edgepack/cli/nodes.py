@@ -119,6 +119,7 @@ def _real(folder: Path, name: str, node: Node) -> Endpoint:
         identity=identity,
         host_key=node.host_key,
         jump=node.jump,
+        transport=node.transport,
         root=node.root,
         at_boot=node.boot == "auto",
     )

@@ -57,6 +57,11 @@ class Node(Model):
         default=None, description="the box's public key, pinned: `ssh-ed25519 AAAA…`"
     )
     jump: Jump | None = Field(default=None, description="a jump host: user@host:port")
+    transport: Literal["paramiko", "ssh"] = Field(
+        default="paramiko",
+        description="what makes the connection. paramiko: edgepack itself; ssh: this machine's own, for what "
+        "only that can do, as hardware keys, GSSAPI or `Match exec`",
+    )
     root: Root = Field(
         default="edgepack", description="the folder on the box; relative to the account's home"
     )

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from edgepack.errors import ToolError
 
@@ -119,6 +119,56 @@ def run_lines(cmd: Command, on_line: Callable[[str], None], *, log: Path | None 
     return Completed(cmd.argv, process.returncode, b"".join(taken), b"", late.is_set())
 
 
+class Piped:
+    """A program that is talked to while it runs. Its three pipes are file descriptors."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        self._process, self._stdin = process, process.stdin
+        self.stdin, self.stdout, self.stderr = (
+            pipe.fileno() for pipe in (process.stdin, process.stdout, process.stderr)
+        )
+
+    def close_stdin(self) -> None:
+        """Nothing more comes."""
+        with contextlib.suppress(BrokenPipeError):
+            self._stdin.close()
+
+    def poll(self) -> int | None:
+        """Its exit status; None while it runs."""
+        return self._process.poll()
+
+    def wait(self, timeout_s: float) -> int | None:
+        """Its exit status; None where it runs on after that time."""
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return None
+
+
+@contextlib.contextmanager
+def piped(cmd: Command) -> Iterator[Piped]:
+    """Start a program to talk to; it is ended, with all that it started, when the context ends.
+
+    Raises as ``run`` does.
+    """
+    if _stopping.is_set():
+        raise KeyboardInterrupt
+    with _spawn(cmd, stdin=subprocess.PIPE) as process, contextlib.ExitStack() as pipes:
+        for pipe in (process.stdout, process.stderr, process.stdin):
+            assert pipe is not None
+            pipes.callback(_close, pipe)
+        pipes.callback(_end, process)
+        yield Piped(process)
+
+
+def _close(pipe: IO[bytes]) -> None:
+    with contextlib.suppress(BrokenPipeError):
+        pipe.close()
+
+
 def _timer(
     process: subprocess.Popen[bytes], timeout_s: float | None, late: threading.Event
 ) -> threading.Timer:
@@ -147,7 +197,9 @@ def _feed(process: subprocess.Popen[bytes], stdin: bytes | None) -> None:
 
 
 @contextlib.contextmanager
-def _spawn(cmd: Command, *, merged: bool = False) -> Iterator[subprocess.Popen[bytes]]:
+def _spawn(
+    cmd: Command, *, merged: bool = False, stdin: int = subprocess.DEVNULL
+) -> Iterator[subprocess.Popen[bytes]]:
     env = dict(cmd.env) if cmd.only_env else {**os.environ, **cmd.env}
     argv = list(cmd.argv)
     if cmd.memory_mb is not None:
@@ -158,7 +210,7 @@ def _spawn(cmd: Command, *, merged: bool = False) -> Iterator[subprocess.Popen[b
             argv,
             cwd=cmd.cwd,
             env=env,
-            stdin=subprocess.PIPE if cmd.stdin is not None else subprocess.DEVNULL,
+            stdin=subprocess.PIPE if cmd.stdin is not None else stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT if merged else subprocess.PIPE,
             start_new_session=True,

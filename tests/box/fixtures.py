@@ -30,8 +30,8 @@ def box_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxState
 
 
 @pytest.fixture
-def endpoint(box_state: SandboxState, tmp_path: Path) -> Iterator[Endpoint]:
-    """The sandbox with an empty root; what a test started there is ended with it."""
+def endpoint(box_state: SandboxState, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Endpoint]:
+    """The sandbox with an empty root; what a test started there ends with it. Its parameter: the transport."""
     where = Endpoint(
         node=NODE,
         host="127.0.0.1",
@@ -40,6 +40,7 @@ def endpoint(box_state: SandboxState, tmp_path: Path) -> Iterator[Endpoint]:
         identity=Path(box_state.identity),
         host_key=box_state.host_key,
         root=str(tmp_path / "root"),
+        transport=getattr(request, "param", "paramiko"),
     )
     yield where
     if (tmp_path / "root" / "apps").is_dir():

@@ -8,7 +8,7 @@ from pathlib import Path
 import paramiko
 import pytest
 
-from edgepack.box import connection, session
+from edgepack.box import connection, link_paramiko, session
 from edgepack.box.endpoint import Endpoint
 from edgepack.box.errors import HostKeyError, UnreachableError
 from edgepack.box.session import Box
@@ -18,7 +18,7 @@ from tests.box import servers
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (connection, session):
+    for module in (connection, link_paramiko):
         monkeypatch.setattr(module, "CONNECT_S", 1.0)
 
 
