@@ -31,7 +31,7 @@ def box_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxState
 
 @pytest.fixture
 def endpoint(box_state: SandboxState, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Endpoint]:
-    """The sandbox with an empty root; what a test started there ends with it. Its parameter: the transport."""
+    """The sandbox with an empty root; what a test starts there ends with it. Its parameter: the transport."""
     where = Endpoint(
         node=NODE,
         host="127.0.0.1",

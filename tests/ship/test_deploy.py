@@ -61,7 +61,6 @@ def digest(of: Bundle) -> str:
 
 
 @pytest.mark.parametrize("endpoint", ["paramiko", "ssh"], indirect=True)
-@pytest.mark.parametrize("endpoint", ["paramiko", "ssh"], indirect=True)
 def test_a_first_deploy_then_nothing_to_do_then_only_what_changed(endpoint: Endpoint, tmp_path: Path) -> None:
     one = bundle(tmp_path / "one")
     told: list[tuple[str, int, int]] = []
@@ -178,7 +177,6 @@ def test_ctrl_c_leaves_the_old_release(
 
 
 @pytest.mark.parametrize("endpoint", ["paramiko", "ssh"], indirect=True)
-@pytest.mark.parametrize("endpoint", ["paramiko", "ssh"], indirect=True)
 def test_a_link_that_is_cut_while_sending_need_not_send_it_all_again(
     endpoint: Endpoint, running: Bundle, tmp_path: Path
 ) -> None:
@@ -194,7 +192,6 @@ def test_a_link_that_is_cut_while_sending_need_not_send_it_all_again(
     assert left_behind(endpoint, digest(running), digest(two)) == []
 
 
-@pytest.mark.parametrize("endpoint", ["paramiko", "ssh"], indirect=True)
 @pytest.mark.parametrize("endpoint", ["paramiko", "ssh"], indirect=True)
 def test_a_link_that_is_cut_after_the_switch_is_undone(
     endpoint: Endpoint, running: Bundle, tmp_path: Path
