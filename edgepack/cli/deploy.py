@@ -25,6 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--limit", metavar="RATE", help="send at most so much a second: 200k, 2M (bytes)")
     parser.add_argument(
+        "--window",
+        metavar="HOURS",
+        help="only in these hours, like 01:00-05:00, in the node's `zone:`; before them it waits",
+    )
+    parser.add_argument(
         "--whole-files", action="store_true", help="no helper on the box, no differences: plain files by tar"
     )
 
@@ -38,6 +43,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     from edgepack.errors import UsageError
     from edgepack.ship import secrets
     from edgepack.ship.deploy import DeployOptions, deploy, plan_deploy
+    from edgepack.ship.window import Window
 
     if args.keep < 0:
         raise UsageError("--keep takes 0 or more")
@@ -45,6 +51,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     found = nodes.find(folder, args.node)
     bundle, warnings = bundle_of(folder, found, args.bundle)
     warn(warnings, found, screen)
+    window = Window.of(args.window, found.zone) if args.window else None
     tools = None if args.whole_files else tools_of(bundle, screen)
     told: list[str] = []
 
@@ -52,7 +59,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
         told.append(sentence)
         screen.remark(f"{screen.paint('beforehand:', 'yellow')} {sentence}")
 
-    options = DeployOptions(keep=args.keep, limit=_rate(args.limit), tools=tools, tell=tell)
+    options = DeployOptions(keep=args.keep, limit=_rate(args.limit), tools=tools, window=window, tell=tell)
     if args.dry_run:
         with found.blamed(), StageScreen(screen) as stages:
             plan = plan_deploy(found.endpoint, bundle, options, stages.progress)

@@ -24,6 +24,7 @@ class Found:
     endpoint: Endpoint
     secrets: Mapping[str, SecretSource] | None = None  # where they come from; None: they are left alone
     line: str = ""  # `fleet.yaml:3`: what to correct where it is not reached, or is another box
+    zone: str | None = None  # the site's time zone; None: this host's
 
     @contextlib.contextmanager
     def blamed(self) -> Iterator[None]:
@@ -62,7 +63,9 @@ def find(folder: Path, name: str) -> Found:
     if node is not None:
         _check_target(folder, name, node)
     if node is not None and node.address != fleet.SANDBOX:
-        return Found(name, node.target, _real(folder, name, node), node.secrets, _line(folder, name))
+        return Found(
+            name, node.target, _real(folder, name, node), node.secrets, _line(folder, name), node.zone
+        )
     if node is None and not _sandbox_exists(folder, name):
         raise _unknown(folder, name, known)
     return _sandbox(folder, name, node)
@@ -163,4 +166,6 @@ def _sandbox(folder: Path, name: str, node: Node | None) -> Found:
         root=Path(state.root).name,
         description=f"sandbox, {runs}",
     )
-    return Found(name, state.target, endpoint, node.secrets if node else None, line)
+    return Found(
+        name, state.target, endpoint, node.secrets if node else None, line, node.zone if node else None
+    )

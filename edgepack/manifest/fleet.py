@@ -62,6 +62,9 @@ class Node(Model):
         description="what makes the connection. paramiko: edgepack itself; ssh: this machine's own, for what "
         "only that can do, as hardware keys, GSSAPI or `Match exec`",
     )
+    zone: str | None = Field(
+        default=None, description="the site's time zone, like `Europe/Zurich`; left out: this host's"
+    )
     root: Root = Field(
         default="edgepack", description="the folder on the box; relative to the account's home"
     )

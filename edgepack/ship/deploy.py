@@ -34,6 +34,7 @@ from edgepack.ship.report import (
     quiet,
 )
 from edgepack.ship.secrets import Secret
+from edgepack.ship.window import Window
 
 FRESH_S = 10  # a status older than this is not of a program that works
 
@@ -52,6 +53,7 @@ class DeployOptions:
     gzip: bool = True
     limit: int = 0
     tools: parcels.Tools | None = None
+    window: Window | None = None
     tell: Callable[[str], None] = lambda _: None
     secrets: Mapping[str, Secret] | None = None
 
@@ -69,6 +71,8 @@ def deploy(
     the last step was reached, the new release.
     """
     clock = Clock(progress)
+    if options.window is not None:
+        options.window.wait(clock)
     with clock.stage("connect"):
         box = Box(endpoint)
     with box:
@@ -118,7 +122,9 @@ def plan_deploy(
         bytes_on_link=cargo.bytes(facts),
         bytes_total=sum(file.size for file in bundle.files),
         files_total=len(bundle.files),
-        steps=() if idle or refusals else (*_steps(bundle, facts, len(files)), *boot.step(endpoint, facts)),
+        steps=()
+        if idle or refusals
+        else (*_window_step(options), *_steps(bundle, facts, len(files)), *boot.step(endpoint, facts)),
         refusals=tuple(refusals),
         notes=(*notes.told(bundle, facts), *notes.beside(bundle, facts)),
     )
@@ -149,6 +155,11 @@ def _steps(bundle: Bundle, facts: Facts, to_send: int) -> tuple[str, ...]:
 def _signature_step(bundle: Bundle, facts: Facts) -> str:
     signature = trust.choose(bundle, facts).signature
     return f"have the box check that {facts.keys[signature.key]} signed it" if signature else ""
+
+
+def _window_step(options: DeployOptions) -> tuple[str, ...]:
+    window = options.window
+    return (f"wait for the hours {window.words()}, which it keeps to",) if window else ()
 
 
 def _make_step(bundle: Bundle) -> str:
@@ -183,10 +194,13 @@ class _Deploy:
         self.release = _hex(bundle)
 
     def run(self, facts: Facts, cargo: Cargo) -> DeployReport:
-        way = transfer.Way(transfer.Pace(self.options.limit), self.clock.progress)
+        pace = transfer.Pace(self.options.limit, self.options.window)
+        way = transfer.Way(pace, self.clock.progress)
         with self.clock.stage("send"):
             signed_by = trust.authorise(self.box, self.token, self.bundle, facts)
             sent = cargo.send(self.box, self.token, facts, way, gzip=self.options.gzip)
+        if self.options.window is not None:  # what was sent stays: it is discarded only once it is staged
+            self.options.window.hold("and all of it was sent, but not switched to")
         with self._or_discard():
             with self.clock.stage("stage"):
                 self._stage()

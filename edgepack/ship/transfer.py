@@ -12,6 +12,7 @@ from edgepack.box.errors import BoxError
 from edgepack.box.session import Box
 from edgepack.bundle import Bundle, BundleFile
 from edgepack.ship.report import Progress
+from edgepack.ship.window import Window
 
 _CHUNK = 128 << 10
 _BLOCK = 512
@@ -30,11 +31,14 @@ class Sent:
 class Pace:
     """At most so many bytes a second, over the whole time that it is used; 0: as many as go."""
 
-    def __init__(self, limit: int = 0) -> None:
+    def __init__(self, limit: int = 0, window: Window | None = None) -> None:
         self._limit, self._sent, self._began = limit, 0, time.monotonic()
+        self._window = window
 
     def wait(self, count: int) -> None:
-        """Before ``count`` bytes more are sent."""
+        """Before ``count`` bytes more are sent. Raises WindowClosedError."""
+        if self._window is not None:
+            self._window.hold("and not all of it was sent")
         if not self._limit:
             return
         if not self._sent:
