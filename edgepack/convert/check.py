@@ -126,7 +126,7 @@ def _convert(recipe: Recipe, case: Case, bench: Bench, folder: Path) -> Converte
         weights=weights[0] if weights else None,
         chip=case.chip,
         target="check",
-        options={"arch": "x86_64"},
+        options={"arch": "x86_64"} if recipe.about.per_arch else {},
         calibration=bench.calibration if declared and declared.calibration else None,
     )
     if recipe.about.run == "sdk":
