@@ -80,3 +80,22 @@ def verified(release: Path) -> tuple[int, dict[str, object]]:
     """Exit code and report of the program's own `verify`."""
     done = run(command(release / "bin" / "tiny", "verify", cwd=Path("/")))
     return done.returncode, json.loads(done.stdout)
+
+
+def expect_refusal(release: Path, says: str) -> None:
+    """Nothing is computed, `verify` says what is wrong, and no pass is in its report."""
+    code, report = verified(release)
+    assert (code, report["ok"]) == (4, False)
+    assert says in str(report["error"])
+
+
+def expect_one_image_lost(release: Path, tmp_path: Path) -> None:
+    """Of three images the one with other channels than the model's has an error, and no other."""
+    good, bad = tmp_path / "good.ppm", tmp_path / "bad.pgm"
+    good.write_bytes(tiny.ppm(tiny.images(1)[0]))
+    bad.write_bytes(tiny.ppm(tiny.images(1)[0, :, :, 0]))
+    done = run(command(release / "bin" / "tiny", "infer", "--outputs", good, bad, good))
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 1
+    assert ["error" in line for line in lines] == [False, True, False]
+    assert lines[0]["outputs"] == lines[2]["outputs"]

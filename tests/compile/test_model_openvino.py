@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +13,7 @@ from edgepack.compile import loads
 from edgepack.compile.elf import inspect
 from edgepack.compile.errors import LoadError
 from edgepack.tools.qemu import host_arch
-from edgepack.tools.runner import command, run
 from tests.compile import openvino_ir, packaged_project
-from tests.compile import program_project as tiny
 from tests.compile.packaged_project import loaded, verified
 
 pytestmark = [
@@ -115,17 +112,8 @@ def test_what_is_wrong_is_said_and_is_never_a_pass(
     copy: Path, breaks: Callable[[Path], object], says: str
 ) -> None:
     breaks(copy)
-    code, report = verified(copy)
-    assert (code, report["ok"]) == (4, False)
-    assert says in str(report["error"])
+    packaged_project.expect_refusal(copy, says)
 
 
 def test_an_image_that_does_not_fit_costs_one_image(release: Path, tmp_path: Path) -> None:
-    good, bad = tmp_path / "good.ppm", tmp_path / "bad.pgm"
-    good.write_bytes(tiny.ppm(tiny.images(1)[0]))
-    bad.write_bytes(tiny.ppm(tiny.images(1)[0, :, :, 0]))
-    done = run(command(release / "bin" / "tiny", "infer", "--outputs", good, bad, good))
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert done.returncode == 1
-    assert ["error" in line for line in lines] == [False, True, False]
-    assert lines[0]["outputs"] == lines[2]["outputs"]
+    packaged_project.expect_one_image_lost(release, tmp_path)
