@@ -24,7 +24,8 @@ def program_with(runtime: str, target: Target) -> str:
             return f"the converted model alone: {why}"
         keys = [vendor.key, *([vendor.beside.key] if vendor.beside else [])]
         headers = f"{vendor.name}'s headers ({' and '.join(f'sdk.{key}' for key in keys)})"
-        return f"by contract only, with {headers} and the box's own {vendor.sonames[0]}"
+        by = ", by gcc" if vendor.links else ""
+        return f"by contract only, with {headers} and the box's own {vendor.sonames[0]}{by}"
     if LINKED.get(runtime) == "static":
         return "static, needs nothing of the box"
     return "the converted model alone"

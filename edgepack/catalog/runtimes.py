@@ -12,7 +12,8 @@ Linkage = Literal["static", "shared", "box"]
 LINKED: Mapping[str, Linkage] = {
     "ncnn": "static",
     **dict.fromkeys(("onnxruntime", "openvino", "litert"), "shared"),
-    **dict.fromkeys(("rknn", "sophon", "bmruntime", "acl", "tensorrt", "viplite", "nncase-v2"), "box"),
+    **dict.fromkeys(("rknn", "sophon", "bmruntime", "acl", "tensorrt", "viplite"), "box"),
+    **dict.fromkeys(("nncase-v2", "magicmind"), "box"),
 }
 
 DEFAULT_GLIBC = "2.28"

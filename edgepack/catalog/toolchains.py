@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from edgepack.catalog.architectures import architecture
@@ -75,6 +75,9 @@ _GLIBC_FLAGS = {
 OWN_GLIBC = "its own"
 """Instead of a version: what a gcc links to is the glibc that it or its sysroot has."""
 
+OWN_CPP = "its own, and its libstdc++"
+"""The same, and the C++ library is the box's: a library that is linked passes its types."""
+
 
 @dataclass(frozen=True)
 class GccByPath:
@@ -126,6 +129,8 @@ def flags(toolchain: str, glibc: str = "") -> Flags:
             why=f"edgepack knows {', '.join(known)}",
             fix="use one of these",
         )
+    if glibc == OWN_CPP:
+        return replace(found, link=tuple(word for word in found.link if not word.startswith("-static-")))
     return found
 
 

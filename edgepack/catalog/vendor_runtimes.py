@@ -27,7 +27,9 @@ class Vendor:
 
     backend: which ``model_<backend>.cpp`` drives it. key: under `sdk:`, the folder with the headers. headers:
     what must be there, below one of ``places`` of that folder. chips: those whose library is another one,
-    and why. from_: where people get it; source: the document that the caller was written from.
+    and why. links: what a program is linked to, in ``lib64`` or ``lib`` beside the headers, since the
+    interface is C++ with types of gcc's library. from_: where people get it; source: the document that the
+    caller was written from.
     """
 
     id: str
@@ -40,6 +42,7 @@ class Vendor:
     source: str
     places: tuple[str, ...] = ("include", "")
     beside: Beside | None = None
+    links: tuple[str, ...] = ()
     others: Mapping[str, str] | None = None
 
     def why_not(self, chip: str | None, libc: str | None) -> str | None:
@@ -49,6 +52,15 @@ class Vendor:
             return other
         if glibc_floor(libc) is None:
             return f"it is loaded with glibc's loader, and the target's libc is {libc}"
+        return None
+
+    def why_not_by(self, toolchain: str) -> str | None:
+        """Why a toolchain cannot compile its caller, in words."""
+        if self.links and toolchain == "zig":
+            return (
+                f"{self.name}'s interface passes types of gcc's C++ library: `toolchain: gcc`, "
+                "or `{gcc: PATH, sysroot: PATH}`"
+            )
         return None
 
     def way_to(self) -> str:
@@ -136,6 +148,17 @@ _ALL = (
         "`include` folder, and gsl-lite's headers, which they include (https://github.com/gsl-lite/gsl-lite)",
         source="Canaan, nncase 2: src/Native/include/nncase/api.h, src/Native/src/api.cpp (there)",
         beside=Beside("gsl-lite", "gsl/gsl-lite.hpp"),
+    ),
+    Vendor(
+        id="magicmind",
+        backend="magicmind",
+        name="Cambricon MagicMind",
+        key="neuware",
+        headers=("mm_runtime.h", "cnrt.h"),
+        sonames=("libmagicmind_runtime.so", "libcnrt.so"),
+        from_="neuware with MagicMind of the box's release (https://developer.cambricon.com), as a whole",
+        source="Cambricon, MagicMind User Guide (C++ API) and CNRT User Guide; Cambricon/magicmind_cloud",
+        links=("libmagicmind_runtime.so", "libcnrt.so"),
     ),
 )
 

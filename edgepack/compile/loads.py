@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,12 +22,18 @@ class Needs:
 
 
 def check(
-    program: Path, libraries: Sequence[Path], arch: str, glibc: str, objects: Iterable[Path] = ()
+    program: Path,
+    libraries: Sequence[Path],
+    arch: str,
+    glibc: str,
+    objects: Iterable[Path] = (),
+    of_box: Collection[str] = (),
 ) -> Needs:
     """Hold each file to the target's floor and to the libraries that the bundle brings.
 
     glibc: the oldest to expect on the target. objects: what the program was linked from, to say which of
-    them asks for a symbol. Raises LoadError naming file, symbol and what to do.
+    them asks for a symbol. of_box: sonames of what the box's vendor put there. Raises
+    LoadError naming file, symbol and what to do.
     """
     # What is loaded by its file's name alone, as a plugin is, has no soname.
     brought = {info.soname or info.path.name: info for info in map(elf.inspect, libraries)}
@@ -35,7 +41,7 @@ def check(
     for info in (own, *brought.values()):
         floors = {"GLIBC": glibc, **_given(info, brought)}
         try:
-            elf.check_loads(info, arch, floors, brought)
+            elf.check_loads(info, arch, floors, {*brought, *of_box})
         except LoadError as error:
             _name_object(error, info, floors, objects)
             raise

@@ -107,7 +107,7 @@ def build_program(
     dest.mkdir(parents=True, exist_ok=True)
     program, debug = dest / spec.name, dest / f"{spec.name}.debug"
     elf.split_debug(places.build / "bin" / spec.name, program, debug)
-    needs = (sdk.library(spec).soname,) if is_sdk else ()
+    needs = (sdk.library(spec).soname,) if is_sdk else of_box(runtime)
     floors = {"GLIBC": toolchain.arch.glibc} if is_sdk else {}
     elf.check_loads(elf.inspect(program), spec.arch, floors, needs)
     made = tuple(_objects(places))
@@ -117,6 +117,12 @@ def build_program(
         archives = _archives((runtime, *libraries))
         files |= sdk_static.archive(spec, toolchain, made, archives, dest / "sdk", places.log)
     return ProgramBuild(program, debug, build_id, compiled, len(made), files, made)
+
+
+def of_box(runtime: Path) -> tuple[str, ...]:
+    """What a program is linked to that the box has: the vendor's, and gcc's C++ library, whose types pass."""
+    linked = tuple(path.name for path in sorted((runtime / "link").glob("*.so")))
+    return (*linked, "libstdc++.so.6", "libgcc_s.so.1") if linked else ()
 
 
 def build_blocks(

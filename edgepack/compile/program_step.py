@@ -14,7 +14,7 @@ from edgepack.compile import hardening, library_step, loads, runtime_step
 from edgepack.compile.blocks import Block
 from edgepack.compile.errors import CompileError
 from edgepack.compile.flow import flow_of
-from edgepack.compile.program import ProgramBuild, build_program
+from edgepack.compile.program import ProgramBuild, build_program, of_box
 from edgepack.compile.render import MemberSpec, ProgramSpec, ServiceSpec, TensorSpec
 from edgepack.compile.toolchains.select import prepare, toolchain
 from edgepack.errors import InputError
@@ -66,7 +66,8 @@ def _check_loads(work: Work, made: ProgramBuild) -> loads.Needs:
     floor = glibc_floor(choice.target.libc)
     assert floor is not None  # refused at plan
     libraries = runtime_step.libraries(work.step("runtime"))
-    return loads.check(made.program, libraries, choice.target.arch, floor, made.objects)
+    vendors = of_box(runtime_step.folder(work.step("runtime")))
+    return loads.check(made.program, libraries, choice.target.arch, floor, made.objects, vendors)
 
 
 def _check_static(choice: Choice, made: ProgramBuild) -> loads.Needs:

@@ -16,15 +16,20 @@ from edgepack.manifest.project import Project
 from edgepack.tools import cache
 
 MARKER = "vendor.json"
+_LIBRARIES = ("lib64", "lib")  # beside the headers' folder
 
 
 @dataclass(frozen=True)
 class Headers:
-    """Where a vendor's headers are. folder, beside: what `#include <…>` looks in; said: who named it."""
+    """Where a vendor's headers are. folder, beside: what `#include <…>` looks in; said: who named it.
+
+    libraries: what a program is linked to.
+    """
 
     folder: Path
     said: str
     beside: Path | None = None
+    libraries: tuple[Path, ...] = ()
 
     def digest(self, vendor: Vendor) -> str:
         """Of the headers that a caller includes and of those beside them, by content."""
@@ -32,12 +37,17 @@ class Headers:
         beside = {(self.folder / header).parent for header in vendor.headers}
         for file in sorted(file for place in beside for file in place.glob("*.h")):
             whole.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+        for file in self.libraries:
+            about = file.stat()
+            whole.update(f"{file} {about.st_size} {about.st_mtime_ns}".encode())
         return whole.hexdigest()
 
 
 def find(vendor: Vendor, keys: Mapping[str, str], project: Path) -> Headers:
     """keys: the manifest's `sdk:`. Raises InputError that says what is missing and what points to it."""
     folder, said = _folder(vendor, vendor.key, vendor.headers, vendor.places, (keys, project))
+    if vendor.links:
+        return Headers(folder, said, libraries=_libraries(vendor, folder, said))
     if vendor.beside is None:
         return Headers(folder, said)
     second = vendor.beside
@@ -73,6 +83,16 @@ def _folder(
     raise _missing(vendor, f"{said} says {folder}, and there is no {absent} in {looked} of it")
 
 
+def _libraries(vendor: Vendor, headers: Path, said: str) -> tuple[Path, ...]:
+    """What is linked, in ``lib64`` or ``lib`` beside the headers. Raises InputError."""
+    places = [headers.parent / name for name in _LIBRARIES]
+    for place in places:
+        if all((place / name).is_file() for name in vendor.links):
+            return tuple((place / name).resolve() for name in vendor.links)
+    absent = next(name for name in vendor.links if not any((place / name).is_file() for place in places))
+    raise _missing(vendor, f"{said}: there is no {absent} in {' or '.join(map(str, places))}")
+
+
 def here(project: Project) -> tuple[dict[str, str], dict[str, str]]:
     """Of all vendors' runtimes: those whose headers are here with their digest, and what the others lack."""
     found, lacking = {}, {}
@@ -91,8 +111,10 @@ def place(vendor: Vendor, project: Project, dest: Path) -> Headers:
         if not (dest / MARKER).is_file():
             part = dest.with_name(f".{dest.name}.part")
             shutil.rmtree(part, ignore_errors=True)
-            for name in ("include", "lib", "licences"):
+            for name in ("include", "lib", "licences", "link"):
                 (part / name).mkdir(parents=True)
+            for name, library in zip(vendor.links, headers.libraries, strict=True):
+                (part / "link" / name).symlink_to(library)
             (part / "include" / vendor.backend).symlink_to(headers.folder)
             if headers.beside is not None:
                 (part / "include" / f"{vendor.backend}-beside").symlink_to(headers.beside)

@@ -15,7 +15,7 @@ from edgepack.catalog.ncnn_build import SOURCE, VERSION
 from edgepack.catalog.packaged import Packaged
 from edgepack.catalog.packaged_runtimes import PACKAGED
 from edgepack.catalog.paths import data
-from edgepack.catalog.toolchains import LOCK, GccByPath, by_path, gcc_program
+from edgepack.catalog.toolchains import LOCK, OWN_CPP, GccByPath, by_path, gcc_program
 from edgepack.catalog.vendor_runtimes import VENDORS
 from edgepack.package import linked_vendor, notices, sbom
 from edgepack.package.bundle import Content
@@ -113,8 +113,9 @@ def _of_compiler(work: Work) -> Linked:
     texts = linked_vendor.texts(given, _licences(work)) if given else _debian_texts(arch)
     parts = linked_vendor.parts(given) if given else _debian_parts(arch)
     # Of glibc only what starts a program is inside; libgomp is not, since nothing is OpenMP's but ncnn.
-    inside = [part for part in parts if part.name != "libgomp"]
-    texts = {file: text for file, text in texts.items() if file != "libgomp.txt"}
+    away = {"libgomp"} | ({"libstdc++"} if glibc_of(work.project, work.choice) == OWN_CPP else set())
+    inside = [part for part in parts if part.name not in away]
+    texts = {file: text for file, text in texts.items() if file.removesuffix(".txt") not in away}
     return Linked(notices.beside(texts, None), tuple(inside))
 
 

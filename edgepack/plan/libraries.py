@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from edgepack.catalog.architectures import architecture
 from edgepack.catalog.libraries import LibrarySpec, with_needs
 from edgepack.catalog.targets import Target
-from edgepack.catalog.toolchains import OWN_GLIBC, label
+from edgepack.catalog.toolchains import OWN_CPP, OWN_GLIBC, label
 from edgepack.manifest.project import Manifest
 from edgepack.plan.step import Choice, Step
 from edgepack.plan.toolchain import known
@@ -44,7 +44,8 @@ def specs(manifest: Manifest, chosen: Iterable[Target]) -> Iterator[LibrarySpec]
             for toolchain in known(manifest, target):
                 yield LibrarySpec(name, target.arch, target.cpu, toolchain)
                 if toolchain != "zig":
-                    yield LibrarySpec(name, target.arch, target.cpu, toolchain, OWN_GLIBC)
+                    for glibc in (OWN_GLIBC, OWN_CPP):
+                        yield LibrarySpec(name, target.arch, target.cpu, toolchain, glibc)
             yield LibrarySpec(name, target.arch, target.cpu, "zig", architecture(target.arch).glibc)
 
 

@@ -9,7 +9,7 @@ from edgepack.catalog.architectures import architecture
 from edgepack.catalog.ncnn_build import NcnnSpec
 from edgepack.catalog.packaged_runtimes import PACKAGED, PackagedSpec
 from edgepack.catalog.runtimes import DEFAULT_GLIBC, linkage
-from edgepack.catalog.toolchains import OWN_GLIBC, label
+from edgepack.catalog.toolchains import OWN_CPP, OWN_GLIBC, label
 from edgepack.catalog.vendor_runtimes import VENDORS
 from edgepack.errors import InputError
 from edgepack.manifest.project import Manifest, Project
@@ -36,7 +36,12 @@ def no_program(snapshot: Snapshot, choice: Choice) -> str:
         return ""
     if snapshot.project.manifest.form != "app":
         return f"the form `{snapshot.project.manifest.form}` is not made with {vendor.name}"
-    return vendor.why_not(choice.target.chip, choice.target.libc) or snapshot.here.lacking.get(vendor.id, "")
+    return (
+        vendor.why_not(choice.target.chip, choice.target.libc)
+        or snapshot.here.lacking.get(vendor.id, "")
+        or vendor.why_not_by(choice.toolchain)
+        or ""
+    )
 
 
 def model_step(snapshot: Snapshot, choice: Choice, before: Mapping[str, Step]) -> Step:
@@ -145,7 +150,8 @@ def glibc_of(project: Project, choice: Choice) -> str:
             why="it must load on systems older than this host's, and only zig can link to their glibc",
             fix="leave out `toolchain`, or take zig",
         )
-    return OWN_GLIBC
+    vendor = VENDORS.get(choice.runtime)
+    return OWN_CPP if vendor and vendor.links else OWN_GLIBC
 
 
 def _vendor_step(snapshot: Snapshot, choice: Choice) -> Step:

@@ -72,6 +72,22 @@ def test_headers_that_the_first_ones_include_have_a_key_of_their_own(tmp_path: P
     assert found.beside == tmp_path / "cuda" / "include"
 
 
+def test_what_is_linked_lies_beside_the_headers(tmp_path: Path) -> None:
+    about, keys = VENDORS["magicmind"], {"neuware": "neuware"}
+    for name in about.headers:
+        header(tmp_path / "neuware" / "include", name)
+    with pytest.raises(InputError) as refused:
+        vendor.find(about, keys, tmp_path)
+    assert "there is no libmagicmind_runtime.so in" in refused.value.why
+    for name in about.links:
+        header(tmp_path / "neuware" / "lib64", name, "a library")
+    found = vendor.find(about, keys, tmp_path)
+    assert [path.name for path in found.libraries] == list(about.links)
+    before = found.digest(about)
+    header(tmp_path / "neuware" / "lib64", "libcnrt.so", "of another release")
+    assert vendor.find(about, keys, tmp_path).digest(about) != before
+
+
 def test_other_headers_are_another_runtime(tmp_path: Path) -> None:
     header(tmp_path, "rknn_api.h")
     before = vendor.find(RKNN, {"rknn": "."}, tmp_path).digest(RKNN)

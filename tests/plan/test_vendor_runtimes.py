@@ -51,6 +51,12 @@ def test_with_headers_there_is_a_program_and_the_model_is_still_proven_here(fold
     assert plan.step("rk3588", "parity").id in plan.step("rk3588", "package").needs
 
 
+def test_an_interface_with_gccs_types_wants_gcc() -> None:
+    assert "`toolchain: gcc`" in str(VENDORS["magicmind"].why_not_by("zig"))
+    assert VENDORS["magicmind"].why_not_by("gcc:/opt/v/bin/x-gcc") is None
+    assert not [name for name, about in VENDORS.items() if about.why_not_by("zig") and not about.links]
+
+
 @pytest.mark.parametrize(
     ("runtime", "chip", "libc", "why"),
     [
