@@ -20,7 +20,7 @@ from edgepack.manifest.sinks import (
     Spool,
     target_of,
 )
-from edgepack.manifest.sources import CodeSource, FilesSource, HttpSource
+from edgepack.manifest.sources import CodeSource, FfmpegSource, FilesSource, HttpSource
 
 _RESERVED = ("status.json", "status.json.tmp", ".lock")  # what the program itself keeps in its data folder
 _SERVER = ("event_loop.cpp", "http_parser.cpp", "http_server.cpp")
@@ -92,7 +92,8 @@ def flow_of(manifest: Manifest) -> FlowSpec:
         entry=code.entry if code else "",
         depth=queue.depth,
         drop_oldest=queue.when_full == "drop_oldest",
-        fps=source.fps or 0,
+        # ffmpeg leaves out what nobody wants before it is copied.
+        fps=0 if isinstance(source, FfmpegSource) else source.fps or 0,
         stuck_s=manifest.watchdog.seconds,
         metrics_address=metrics.address if metrics else "",
         metrics_port=metrics.port if metrics else 0,
@@ -120,7 +121,21 @@ def _source(manifest: Manifest) -> str | Made:
         }
         files = (*_SERVER, "sources/http_source.cpp")
         return Made("http_source", "sources/http_source.hpp", tuple(says.items()), files)
-    return ""
+    return _ffmpeg(source) if isinstance(source, FfmpegSource) else ""
+
+
+def _ffmpeg(source: FfmpegSource) -> Made:
+    says: Mapping[str, Literal] = {
+        "program": source.program,
+        "input": source.input or "",
+        "input_file": source.input_file or "",
+        "transport": source.transport,
+        "fps": float(source.fps or 0),
+        "silent_s": float(source.silent_s),
+        "again": source.again,
+    }
+    files = ("sources/child.cpp", "sources/ffmpeg_source.cpp")
+    return Made("ffmpeg_source", "sources/ffmpeg_source.hpp", tuple(says.items()), files)
 
 
 def _sink(sink: Sink, name: str) -> str | Made:

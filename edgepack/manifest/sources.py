@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from edgepack.manifest.words import Entry, InsidePath, Model
+
+_BOX_FILE = re.compile(r"[A-Za-z0-9 /._+@%=,~-]{1,512}", re.ASCII)
+_INPUT = re.compile(r"[ -~]{1,1024}", re.ASCII)
 
 ImageFormat = Literal["pnm", "jpeg", "png"]
 
@@ -22,6 +26,26 @@ def _numeric(value: str) -> str:
     return str(found)
 
 
+def _box_file(value: str) -> str:
+    if not _BOX_FILE.fullmatch(value) or ".." in value.split("/") or value.endswith("/"):
+        raise ValueError(
+            "a file on the box: a whole path like /etc/reader/token, or one below the app's data folder"
+        )
+    return value
+
+
+def _stream(value: str) -> str:
+    if not _INPUT.fullmatch(value) or value.startswith("-"):
+        raise ValueError("this must be a URL, a whole path, or a path below the app's data folder")
+    if "://" in value and "@" in value.partition("://")[2].partition("/")[0]:
+        raise ValueError(
+            "a password in a URL would be in git and in every bundle: put the URL into a file on the box, "
+            "and name that with `input_file`"
+        )
+    return value
+
+
+BoxFile = Annotated[str, AfterValidator(_box_file)]
 Address = Annotated[str, AfterValidator(_numeric)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -77,6 +101,38 @@ class HttpSource(_Pictures):
     )
 
 
+class FfmpegSource(_Pictures):
+    """Video files, streams and RTSP, through the ffmpeg that the box has."""
+
+    kind: Literal["ffmpeg"] = Field(description="what the box's ffmpeg can read")
+    input: Annotated[str, AfterValidator(_stream)] | None = Field(
+        default=None,
+        description="a URL like rtsp://192.0.2.7/live, or a file of the box, below the app's data folder "
+        "unless its path is whole",
+    )
+    input_file: BoxFile | None = Field(
+        default=None,
+        description="instead of it, a file on the box whose first line is the input: for one with a "
+        "password, which stands in no log then. A whole path, or one below the app's data folder",
+    )
+    transport: Literal["tcp", "udp"] = Field(default="tcp", description="of RTSP")
+    silent_s: Annotated[float, Field(ge=0.5, le=3600)] = Field(
+        default=10, description="ffmpeg is started again where no picture has come for so long"
+    )
+    again: bool = Field(
+        default=True, description="begin again after the end, as of a camera; false: once is enough"
+    )
+    program: Annotated[str, AfterValidator(_box_file)] = Field(
+        default="ffmpeg", description="its name, or where it lies on the box"
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> FfmpegSource:
+        if (self.input is None) == (self.input_file is None):
+            raise ValueError("`kind: ffmpeg` needs `input`, or `input_file`")
+        return self
+
+
 def kind_of(value: Any) -> str:
     """The `kind` of a mapping, where left out the first one there is."""
     kind = value.get("kind", "") if isinstance(value, dict) else getattr(value, "kind", "")
@@ -91,10 +147,11 @@ def _source_kind(value: object) -> str:
 Source = Annotated[
     Annotated[FilesSource, Tag("files")]
     | Annotated[CodeSource, Tag("code")]
-    | Annotated[HttpSource, Tag("http")],
+    | Annotated[HttpSource, Tag("http")]
+    | Annotated[FfmpegSource, Tag("ffmpeg")],
     Discriminator(
         _source_kind,
         custom_error_type="kind",
-        custom_error_message="`kind` of a source is one of: files, code, http",
+        custom_error_message="`kind` of a source is one of: files, code, http, ffmpeg",
     ),
 ]
