@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from edgepack.convert.errors import ConvertError
@@ -50,6 +51,15 @@ def test_branches(trial: Trial, tmp_path: Path, precision: str, arch: str, least
     assert set(found) == {"near", "far"}
     assert least <= min(found.values())
     assert bool(result.report["warnings"]) == (arch != "x86_64")
+
+
+def test_an_alpha_that_is_not_said_is_onnx_s_default(trial: Trial, tmp_path: Path) -> None:
+    """x2paddle ends in a KeyError where there is none; the recipe holds what came of it to ONNX Runtime."""
+    file = tmp_path / "leaky.onnx"
+    onnx.save(conv(node("LeakyRelu", "c")), file)
+    report = trial.convert(file, target="x86_64").report
+    assert report["operators"] == {"Conv": 1, "LeakyRelu": 1}
+    assert report["parity"]["y"]["max_abs"] < 1e-4
 
 
 TOLD = {
