@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.chaos import judge, mutant, page, plan, rows, steps
+from bench.chaos import judge, mutant, page, plan, releases, rows, steps
 from bench.chaos.judge import Lives, Promise, Seen
 from bench.chaos.link import Link
 from bench.chaos.releases import APP
-from bench.chaos.trial import Row
+from bench.chaos.site import site_of
+from bench.chaos.trial import Row, run
 from edgepack.box import script
 
 OLD, NEW, THIRD = "a" * 64, "b" * 64, "c" * 64
@@ -180,6 +181,17 @@ def test_a_link_falls_silent_and_nobody_is_told(link: tuple[Link, socket.socket]
     connection.settimeout(0.5)
     with pytest.raises(TimeoutError):
         connection.recv(1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spoiled", ["", "no-verify"])
+def test_a_box_that_verifies_nothing_is_called_wrong(tmp_path: Path, spoiled: str) -> None:
+    """The same trial on a box with the script as it is, and with one that asks nobody for a proof."""
+    wrong = plan.Trial(0, plan.WRONG, "sent", 0.0, (), first=False, waits=False)
+    with site_of(tmp_path / "box", "box", releases.built(), "sandbox", spoiled) as site:
+        row = run(site, wrong)
+    assert bool(row.faults) == bool(spoiled), row
+    assert not spoiled or "the release is the new" in row.faults
 
 
 ROW = Row(7, "sandbox", plan.DEPLOYER, "switched", "started", False, "", "the new", -9, 0.5, 0.4, 9.0, ())

@@ -14,14 +14,13 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench.chaos import boxes, plan, releases, rows
-from bench.chaos.link import Link
+from bench.chaos import plan, releases, rows
 from bench.chaos.plan import Trial
-from bench.chaos.trial import Row, Site, run
+from bench.chaos.site import site_of
+from bench.chaos.trial import Row, run
 
 
 def main(words: Sequence[str]) -> int:
@@ -63,7 +62,7 @@ def _campaign(
     def work(name: str, folder: Path) -> None:
         nonlocal wrong
         try:
-            with _site(folder, name, built, asked) as site:
+            with site_of(folder, name, built, asked.kind, asked.mutant) as site:
                 while not failed:
                     with lock:
                         trial = next(left, None)
@@ -82,7 +81,7 @@ def _campaign(
     with tempfile.TemporaryDirectory(prefix="edgepack-chaos-") as scratch:
         threads = []
         for number in range(asked.boxes):
-            folder = releases.copied(Path(scratch) / f"box-{number}")
+            folder = Path(scratch) / f"box-{number}"
             threads.append(threading.Thread(target=work, args=(f"box-{number}", folder)))
         for thread in threads:
             thread.start()
@@ -91,27 +90,6 @@ def _campaign(
     if failed:
         raise failed[0]
     return wrong
-
-
-@contextmanager
-def _site(
-    folder: Path, name: str, built: Sequence[releases.Release], asked: argparse.Namespace
-) -> Iterator[Site]:
-    box = boxes.Sandbox(folder, name) if asked.kind == "sandbox" else _rooted(folder, asked.kind)
-    link = Link(box.reach.port)
-    try:
-        site = Site(box, link, folder, "box", built, asked.mutant)
-        site.enter_fleet()
-        yield site
-    finally:
-        link.close()
-        box.down()
-
-
-def _rooted(folder: Path, kind: str) -> boxes.Box:
-    from bench.chaos.rooted import Rooted  # the lab's packages are wanted here alone
-
-    return Rooted(folder, kind)
 
 
 def _line(row: Row) -> str:

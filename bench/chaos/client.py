@@ -34,7 +34,7 @@ class Client:
 
     def __init__(self, data: Path) -> None:
         self._data = data
-        rows = list(csv.DictReader((EXAMPLE / "data" / "val" / "labels.csv").open()))[:20]
+        rows = list(csv.DictReader((EXAMPLE / "data" / "val" / "labels.csv").read_text().splitlines()))[:20]
         self._images = [
             ((EXAMPLE / "data/val" / row["file"]).read_bytes(), int(row["reference"])) for row in rows
         ]

@@ -17,7 +17,7 @@ from pathlib import Path
 from bench.chaos import boxes, releases, rows
 from bench.chaos.link import Link
 from bench.chaos.recorded import RecordedDisk
-from bench.chaos.trial import Site, ended
+from bench.chaos.site import Site, ended
 from tests.lab import disk_log, power_cut
 from tests.lab.power_cut import NONE, Cut, Recording, Step
 

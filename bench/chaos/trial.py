@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from bench.chaos import boxes, judge, plan, steps
 from bench.chaos.boxes import GUARD, SESSION
 from bench.chaos.client import Answers, Client
-from bench.chaos.link import Link
 from bench.chaos.plan import Trial
-from bench.chaos.releases import APP, ROOT, Release
+from bench.chaos.releases import APP, Release
+from bench.chaos.site import DEPLOY_S, Site, ended, tail
 
 RECOVERY_S = 110.0  # the guard acts 50 s after the switch; the rest is for a loaded machine
-DEPLOY_S = 240.0
 
 
 @dataclass(frozen=True)
@@ -43,83 +37,9 @@ class Row:
     faults: tuple[str, ...]
 
 
-@dataclass
-class Site:
-    """A box, the link to it, and what it runs. ``mutant``: what is taken out of its script."""
-
-    box: boxes.Box
-    link: Link
-    project: Path
-    node: str
-    releases: Sequence[Release]
-    mutant: str = ""
-    current: Release | None = None
-    usual_s: dict[tuple[str, ...], float] = field(default_factory=dict)
-
-    def enter_fleet(self) -> None:
-        named = {"nodes": {self.node: self.box.reach.node(self.link.port)}}
-        (self.project / "fleet.yaml").write_text(json.dumps(named))
-
-    def next(self) -> Release:
-        if self.current is None:
-            return self.releases[0]
-        return self.releases[(self.releases.index(self.current) + 1) % 3]
-
-    def begin(self, release: Release, *words: str) -> subprocess.Popen[bytes]:
-        """A deploy, in a process of its own, as a user types it."""
-        return self._command("deploy", self.node, "--bundle", str(release.folder), "--keep", "0", *words)
-
-    def rollback(self) -> subprocess.Popen[bytes]:
-        return self._command("rollback", self.node)
-
-    def _command(self, *words: str) -> subprocess.Popen[bytes]:
-        start = ("-m", "bench.chaos.mutant", self.mutant) if self.mutant else ("-m", "edgepack")
-        argv = [sys.executable, *start, "-C", str(self.project), *words, "-q"]
-        env = {**os.environ, "PYTHONPATH": str(ROOT)}
-        log = (self.project / "deploy.log").open("ab")
-        with log:
-            return subprocess.Popen(
-                argv, env=env, cwd=self.project, stdout=log, stderr=log, start_new_session=True
-            )
-
-    def deploy(self, release: Release, *words: str) -> int:
-        """An undisturbed one."""
-        began = time.monotonic()
-        process = self.begin(release, *words)
-        code = ended(process)
-        if code == 0:
-            self.current = release
-            self.usual_s[words] = time.monotonic() - began
-        return code
-
-    def ready(self, trial: Trial) -> None:
-        """The box runs a release, or nothing, as the trial wants it."""
-        if trial.first:
-            boxes.emptied(self.box)
-            self.current = None
-        elif self.current is None:
-            boxes.emptied(self.box)
-            if code := self.deploy(self.releases[0]):
-                raise RuntimeError(f"a first deploy ended with {code}: {_tail(self.project / 'deploy.log')}")
-
-    def promise(self, after: Release, said: int, trial: Trial) -> judge.Promise:
-        known = {release.digest: release.sums for release in self.releases}
-        before = self.current.digest if self.current else ""
-        refused = trial.blow in plan.REFUSED
-        return judge.Promise(before, after.digest, known, said if said >= 0 else None, refused)
-
-    @contextlib.contextmanager
-    def asked(self) -> Iterator[Client]:
-        client = Client(self.box.root / "apps" / APP / "data")
-        try:
-            yield client
-        finally:
-            client.stop()
-
-
 def run(site: Site, trial: Trial) -> Row:
     """The trial; afterwards the site's box runs the new release, or is to be made anew."""
-    site.ready(trial)
+    site.ready(trial.first)
     began = time.monotonic()
     new = site.releases[-1] if trial.blow == plan.WRONG else site.next()
     before = site.current.digest if site.current else ""
@@ -136,7 +56,7 @@ def run(site: Site, trial: Trial) -> Row:
             ended(process, 0.1)
         if trial.blow == plan.BOX:
             boxes.rebooted(site.box)
-        promise = site.promise(new, code, trial)
+        promise = site.promise(new, code if code >= 0 else None, trial.blow in plan.REFUSED)
         faults = judge.struck(promise, _quiet_look(site, 3.0 if trial.blow == plan.FROZEN else 30.0))
         if trial.blow in plan.FULL:
             site.box.empty()
@@ -267,11 +187,10 @@ def _again(site: Site, trial: Trial, broken: Release, found: judge.Seen) -> list
 
 
 def _deployed(site: Site, new: Release, name: str) -> list[str]:
-    known = {release.digest: release.sums for release in site.releases[:3]}
-    promise = judge.Promise(site.current.digest if site.current else "", new.digest, known)
+    promise = site.promise(new)
     code = site.deploy(new)
     if code != 0:
-        return [f"{name} ended with {code}: {_tail(site.project / 'deploy.log')}"]
+        return [f"{name} ended with {code}: {tail(site.project / 'deploy.log')}"]
     with site.asked() as client:
         found, lives, _ = _recovered(site, client, time.monotonic())
         answers = client.stop()
@@ -284,16 +203,6 @@ def _client_faults(answers: Answers) -> list[str]:
     return [f"{answers.wrong} wrong answers"] if answers.wrong else []
 
 
-def ended(process: subprocess.Popen[bytes], seconds: float = DEPLOY_S) -> int:
-    """Its exit status; it is ended where it will not end."""
-    try:
-        return process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-        return 124
-
-
 def _until(holds: Callable[[], bool], seconds: float) -> bool:
     end = time.monotonic() + seconds
     while not holds():
@@ -301,7 +210,3 @@ def _until(holds: Callable[[], bool], seconds: float) -> bool:
             return False
         time.sleep(0.1)
     return True
-
-
-def _tail(log: Path) -> str:
-    return " ".join(log.read_text(errors="replace")[-600:].split()) if log.exists() else ""

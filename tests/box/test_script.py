@@ -117,6 +117,18 @@ def test_of_a_stream_that_was_cut_the_whole_files_stay(box: BoxSh) -> None:
     assert os.listdir(box.root / "incoming") == []
 
 
+def test_a_switch_that_a_power_cut_left_empty_changes_nothing(box: BoxSh) -> None:
+    """A file's new name may be on the disk before its content is: then nothing was switched yet."""
+    token = box.lock()
+    first = box.install(token, RUNS)
+    box("switch", token, APP, first, "60")
+    box("confirm", token, APP, first)
+    (box.root / "apps" / APP / "unconfirmed").touch()
+    assert f"undone {APP}" in box("lock", "next", "tester@here:next", token)
+    assert (box.current(), box.facts("status", APP)["current"]) == (first, [first])
+    assert until(lambda: box.program_pid() is not None)
+
+
 HALFWAY = """#!/bin/sh
 for path; do
     [ ! -d "$path" ] || case $path in

@@ -14,11 +14,13 @@ noun_switch() { # TOKEN APP RELEASE SECONDS   SECONDS: to confirm within
 	! enrolled || allowed "$2" "$3"
 	alone "$2"
 	before=$(release_at "$app/current")
-	say "$1 $3 ${before:--} $(($(seconds) + $4)) $(boot)" | put "$app/unconfirmed" || exit 20
+	say "$1 $3 ${before:--} $(($(seconds) + $4)) $(boot)" >"$app/unconfirmed.new.$$" || fail_writing "$app/unconfirmed"
 	# Both ways are made now: once the old program has ended, no full disk may stand in between.
 	rm -f "$app/current.new" "$app/current.back"
 	ln -s "releases/$3" "$app/current.new" || fail_writing "$app/current"
 	[ -z "$before" ] || ln -s "releases/$before" "$app/current.back" || fail_writing "$app/current"
+	flush # whole on the disk before it has its name: a power cut may keep a new name and lose what it names
+	mv -f "$app/unconfirmed.new.$$" "$app/unconfirmed" || fail_writing "$app/unconfirmed"
 	flush
 	detach sh "$SELF" "$ROOT" guard "$2" "$1"
 	stop "$2"
@@ -57,9 +59,13 @@ go_back() { # APP REASON   (alone)
 
 finish_going_back() { # APP REASON
 	app=$ROOT/apps/$1
-	read -r _ failed before _ <"$app/going-back" || before=-
+	read -r _ failed before _ <"$app/going-back" || before=
 	stop "$1"
-	if [ "$before" != - ] && [ -d "$app/releases/$before" ]; then
+	if [ -z "$before" ]; then # a power cut emptied it before anything was switched: `current` is as it was
+		failed=nothing
+		before=$(release_at "$app/current")
+		[ -z "$before" ] || start "$1"
+	elif [ "$before" != - ] && [ -d "$app/releases/$before" ]; then
 		if [ "$(release_at "$app/current.back")" = "$before" ]; then
 			mv -T "$app/current.back" "$app/current" || fail_writing "$app/current"
 		else
