@@ -7,13 +7,16 @@ flush followed can be dropped, in any order, and the file system replays its jou
 
 from __future__ import annotations
 
+import os
 import subprocess
+import threading
 import time
 from pathlib import Path
 
 from edgepack.tools.runner import command, run
 
 _SIZE = "48M"
+_NEIGHBOUR_S = 0.1
 
 
 class RecordedDisk:
@@ -38,12 +41,27 @@ class RecordedDisk:
                 raise RuntimeError("qemu-storage-daemon offers no disk: apt-get install qemu-system-common")
             time.sleep(0.05)
         _must("mount", "-t", "ext4", "-o", "loop,commit=1", seen, at)
+        self._ends = threading.Event()
+        self._neighbour = threading.Thread(target=self._sync_something, daemon=True)
+        self._neighbour.start()
 
     def size(self) -> int:
         """Of the log by now."""
         return self.log.stat().st_size
 
+    def _sync_something(self) -> None:
+        """Another program on the box, which syncs a file of its own now and then: so ext4 commits what names
+        there are at moments that are not edgepack's, without what they name.
+        """
+        with (self._at / "neighbour").open("wb") as file:
+            while not self._ends.wait(_NEIGHBOUR_S):
+                file.write(b".")
+                file.flush()
+                os.fsync(file.fileno())
+
     def stop(self) -> None:
+        self._ends.set()
+        self._neighbour.join()
         end = time.monotonic() + 20
         while not run(command("umount", self._at)).ok and time.monotonic() < end:
             time.sleep(0.2)  # the SSH server's last process stands there
