@@ -20,6 +20,9 @@ class Endpoint:
     root: str = "edgepack"  # absolute, or below the account's home
     description: str = ""
     transport: str = "paramiko"  # or "ssh", this host's own
+    runs: str = "process"  # or "systemd"
+    memory_mb: int = 0  # the most that systemd gives an app; 0: no limit
+    cpu_percent: int = 0  # 100 is one core
     at_boot: bool = False  # whether what starts things on the box may be told to start the programs
 
     @property

@@ -51,6 +51,7 @@ _FIXES = {
     "bad-signature": "sign the bundle with a key of this box: edgepack sign --key KEY",
     "downgrade": "where the older one is meant, sign it again: edgepack sign --key KEY",
     "not-checked": "look at the box's storage and at its mounts: it must be allowed to run programs",
+    "no-systemd": "set `runs: process` for the node in fleet.yaml, or use an account that may write units",
     "not-running": "deploy first, or look at the program's log on the box",
 }
 _PREFLIGHT = ("permission", "disk-full")

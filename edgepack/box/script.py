@@ -25,6 +25,7 @@ PARTS = (
     "make",
     "hook",
     "program",
+    "systemd",
     "switch",
     "boot",
     "show",

@@ -124,6 +124,9 @@ def _real(folder: Path, name: str, node: Node) -> Endpoint:
         jump=node.jump,
         transport=node.transport,
         root=node.root,
+        runs=node.runs,
+        memory_mb=node.limits.memory_mb,
+        cpu_percent=node.limits.cpu_percent,
         at_boot=node.boot == "auto",
     )
 

@@ -38,6 +38,15 @@ Root = Annotated[
 ]
 
 
+class Limits(Model):
+    """What systemd lets an app have."""
+
+    memory_mb: Annotated[int, Field(ge=0, le=1 << 20)] = Field(default=0, description="MiB; 0: no limit")
+    cpu_percent: Annotated[int, Field(ge=0, le=100_000)] = Field(
+        default=0, description="100 is one core; 0: no limit"
+    )
+
+
 class Node(Model):
     """One box."""
 
@@ -68,9 +77,12 @@ class Node(Model):
     root: Root = Field(
         default="edgepack", description="the folder on the box; relative to the account's home"
     )
-    runs: Literal["process"] = Field(
-        default="process", description="process: a plain process, which the box's own script watches over"
+    runs: Literal["process", "systemd"] = Field(
+        default="process",
+        description="process: a plain process, which the box's own script watches over; systemd: a unit, "
+        "hardened, with a watchdog and `limits` (by contract only)",
     )
+    limits: Limits = Field(default_factory=Limits, description="runs: systemd: the most that an app gets")
     boot: Literal["auto", "never"] = Field(
         default="auto",
         description="auto: the programs start with the box, by systemd, OpenRC, sysvinit, busybox or cron, "

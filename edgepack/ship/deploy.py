@@ -211,6 +211,7 @@ class _Deploy:
                 proven = self._prove()
             self.bring_secrets()
             active = activate(
+            boot.looked_after(self.box, self.token, self.app, facts.runs.get(self.app, ""))
                 self.box, self.token, self.app, self.release, Health.of(self.bundle.release), self.clock
             )
         starts = boot.enable(self.box, self.token)

@@ -101,6 +101,7 @@ noun_probe() { # [APP]   (digests on stdin)
 	tools
 	stored
 	for app in "$ROOT"/apps/*; do
+		[ ! -f "$app/runs" ] || say "runs ${app##*/} $(cat "$app/runs")"
 		[ ! -L "$app/current" ] || say "current ${app##*/} $(release_at "$app/current")"
 	done
 	if [ $# -gt 0 ]; then

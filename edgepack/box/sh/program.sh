@@ -72,7 +72,7 @@ supervisor() { # APP   its pid while it lives, else nothing
 	[ "$booted" = "$(boot)" ] && kill -0 "$pid" 2>/dev/null || return 0
 	if [ -r "/proc/$pid/cmdline" ]; then
 		case "$(tr '\0' ' ' <"/proc/$pid/cmdline")" in
-		*" supervise $1 ") ;;
+		*" supervise $1 " | *" attend $1 ") ;;
 		*) return 0 ;;
 		esac
 	fi
@@ -80,6 +80,11 @@ supervisor() { # APP   its pid while it lives, else nothing
 }
 
 start() { # APP
+	if by_systemd "$1"; then
+		rm -f "$ROOT/apps/$1/run/program" "$ROOT/apps/$1/run/ended" # it has not been started again
+		systemctl start "$(unit_of "$1")" >/dev/null 2>&1 || fail start "systemd did not start $(unit_of "$1")"
+		return 0
+	fi
 	detach sh "$SELF" "$ROOT" supervise "$1"
 	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
 		[ -z "$(supervisor "$1")" ] || return 0
@@ -90,6 +95,12 @@ start() { # APP
 
 stop() { # APP   returns when nothing of it runs; after 10 s it is not asked any more
 	watcher=$(supervisor "$1")
+	# Also where it is to run as a plain process from now on: systemd would start it again.
+	if [ -f "$UNITS/$(unit_of "$1")" ]; then
+		systemctl stop "$(unit_of "$1")" >/dev/null 2>&1
+		rm -f "$ROOT/apps/$1/run/ended"
+		by_systemd "$1" || { rm -f "$UNITS/$(unit_of "$1")" && systemctl daemon-reload >/dev/null 2>&1; }
+	fi
 	[ -n "$watcher" ] || return 0
 	read -r runs _ 2>/dev/null <"$ROOT/apps/$1/run/program" || runs=
 	kill -TERM "$watcher" 2>/dev/null

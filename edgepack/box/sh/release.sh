@@ -49,6 +49,7 @@ noun_discard() { # TOKEN APP RELEASE   a release that will not be used after all
 		[ "$(release_at "$app/$kept")" != "$3" ] || return 0
 	done
 	drop "$app/releases/$3"
+	[ -L "$app/current" ] || rm -f "$app/runs"
 	[ -L "$app/current" ] || rmdir "$app/releases" "$app/data" "$app" 2>/dev/null
 	sweep
 }
