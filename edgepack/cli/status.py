@@ -91,6 +91,8 @@ def _row(status: NodeStatus, built: str | None) -> list[str]:
         notes.append(f"{slow.stage} takes most: {slow.ms:.1f} ms a picture, busy {slow.busy:.0%}")
     if status.dropped:
         notes.append(f"{status.dropped} dropped")
+    if status.running and status.undelivered:
+        notes.append(status.undelivered)
     if status.locked_by:
         notes.append(f"locked by {status.locked_by}")
     return [

@@ -61,6 +61,7 @@ class NodeStatus:
     locked_by: str | None = None
     slowest: Slowest | None = None
     dropped: int | None = None  # pictures, where the source is not held back
+    undelivered: str | None = None  # why a sink cannot hand its answers on, and how many wait
 
     @property
     def running(self) -> bool:
@@ -125,6 +126,7 @@ def of(node: str, app: str, lines: Iterable[str]) -> NodeStatus:
         starts_at_boot=said.get("boots", "no").partition(" ")[0] != "no",
         slowest=_slowest(told.get("stages")),
         dropped=_int(told.get("dropped")),
+        undelivered=_undelivered(told.get("sinks")),
         locked_by=lock[3] if len(lock) > 3 and (_int(lock[1]) or 0) > 0 else None,
     )
 
@@ -157,6 +159,17 @@ def _slowest(stages: object) -> Slowest | None:
             if stage and ms and busy is not None and waiting is not None:
                 found.append(Slowest(stage[:32], ms, busy, waiting))
     return max(found, key=lambda row: row.ms, default=None)
+
+
+def _undelivered(sinks: object) -> str | None:
+    """Of the program's own rows, which nobody vouches for: the first sink that is in trouble."""
+    for row in sinks if isinstance(sinks, list) else []:
+        trouble = _text(row.get("trouble")) if isinstance(row, dict) else None
+        if trouble:
+            waiting = _int(row.get("waiting"))
+            words = "".join(c if c.isprintable() else "?" for c in trouble[:200])
+            return f"{words}; {waiting} answers wait" if waiting else words
+    return None
 
 
 def _json(text: str) -> dict[str, Any]:

@@ -24,10 +24,15 @@ SEED = np.random.default_rng(7)
 
 
 @pytest.fixture(scope="module")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
-    folder = tmp_path_factory.mktemp("decode")
+def libraries(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    log = tmp_path_factory.mktemp("libraries") / "log"
     names = with_needs(("libspng", "libjpeg-turbo"))
-    libraries = [build_library(LibrarySpec(n, host_arch()), folder / "log", lambda _l: None) for n in names]
+    return [build_library(LibrarySpec(n, host_arch()), log, lambda _l: None) for n in names]
+
+
+@pytest.fixture(scope="module")
+def driver(libraries: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
+    folder = tmp_path_factory.mktemp("decode")
     running = Driver(compiled(folder, libraries=libraries, decoders=("jpeg", "png")))
     yield running
     running.close()
@@ -182,3 +187,84 @@ def test_a_program_without_a_decoder_says_what_to_add(tmp_path: Path) -> None:
             assert f"add {word} to source.formats in edgepack.yaml" in said["error"]
     finally:
         plain.close()
+
+
+# ---- written, for the sinks `samples` and `pictures`
+
+
+@pytest.fixture(scope="module")
+def writer(libraries: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
+    folder = tmp_path_factory.mktemp("written")
+    here = Path(__file__).with_name("picture_driver.cpp")
+    running = Driver(compiled(folder, here, libraries=libraries, decoders=("jpeg", "png")))
+    yield running
+    running.close()
+
+
+ENDINGS = {"jpeg": ".jpg", "png": ".png"}
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("size", [(1, 1), (17, 31), (64, 48)])
+@pytest.mark.parametrize("kind", ["pnm", "png", "jpeg"])
+def test_what_is_written_pillow_reads_as_it_was(
+    writer: Driver, tmp_path: Path, mode: str, size: tuple[int, int], kind: str
+) -> None:
+    # JPEG is for what a camera gives; noise it does not keep.
+    image = drawn(*size, mode) if kind != "jpeg" else Image.linear_gradient("L").convert(mode).resize(size)
+    image.save(tmp_path / "in.ppm")
+    assert writer.ask("as-it-is", tmp_path / "in.ppm", tmp_path / "out", kind) is True
+    ending = ENDINGS.get(kind, ".ppm" if mode == "RGB" else ".pgm")
+    (written,) = tmp_path.glob("out*")
+    assert written.suffix == ending
+    with Image.open(written) as found:
+        assert (found.mode, found.size) == (mode, image.size)
+        far = np.abs(np.asarray(found).astype(int) - np.asarray(image).astype(int)).max()
+    assert far <= (6 if kind == "jpeg" else 0)
+
+
+BOXES = [
+    (2, 3, 9, 8, 1),
+    (9, 8, 2, 3, 2),
+    (-50, -50, 500, 500, 3),
+    (4, 4, 4, 4, 1),
+    ("nan", 0, 5, "inf", 1),
+    (-1e30, 2, 1e30, 6, 9),
+]
+
+
+@pytest.mark.parametrize("box", BOXES)
+@pytest.mark.parametrize("words", ["", "Door 0.93 #7", "x" * 300, "\u00e9\u4e2d", "~!?"])
+def test_what_is_drawn_stays_inside_the_picture(
+    writer: Driver, tmp_path: Path, box: tuple[Any, ...], words: str
+) -> None:
+    Image.new("L", (16, 12), 200).save(tmp_path / "in.pgm")
+    size = 1 if words else 0
+    asked = ("draw", tmp_path / "in.pgm", tmp_path / "out", "pnm", *box, size, words)
+    assert writer.ask(*asked) in (True, False)  # a stream of C++ reads no "nan": then nothing is drawn
+    with Image.open(tmp_path / "out.ppm") as found:
+        assert found.size == (16, 12)
+        colours = {colour for _, colour in found.getcolors() or []}
+    assert colours <= {(200, 200, 200), (1, 2, 3), (4, 5, 6), (255, 255, 255)}
+
+
+def test_a_box_is_where_it_was_said_to_be(writer: Driver, tmp_path: Path) -> None:
+    Image.new("RGB", (16, 12)).save(tmp_path / "in.ppm")
+    assert writer.ask("draw", tmp_path / "in.ppm", tmp_path / "out", "pnm", 2, 3, 9, 8, 1, 0, "") is True
+    with Image.open(tmp_path / "out.ppm") as found:
+        lit = np.argwhere(np.asarray(found).any(axis=2))
+    assert {(y, x) for y, x in lit} == {
+        (y, x) for y in range(3, 8) for x in range(2, 9) if y in (3, 7) or x in (2, 8)
+    }
+
+
+def test_words_can_be_read(writer: Driver, tmp_path: Path) -> None:
+    """Each letter is another one: what is drawn of two different ones differs."""
+    Image.new("RGB", (12, 12)).save(tmp_path / "in.ppm")
+    seen = {}
+    for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,:%-_/#()+=?":
+        asked = ("draw", tmp_path / "in.ppm", tmp_path / "out", "pnm", 0, 0, 0, 0, 1, 1, letter)
+        assert writer.ask(*asked) is True
+        seen[letter] = (tmp_path / "out.ppm").read_bytes()
+    assert len(set(seen.values())) == len(seen)
+    assert all(b"\xff\xff\xff" in pixels for pixels in seen.values())

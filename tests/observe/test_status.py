@@ -86,6 +86,21 @@ def test_the_stage_that_takes_most_is_named() -> None:
     assert now.as_dict()["slowest"]["stage"] == "model"
 
 
+@pytest.mark.parametrize(
+    ("sinks", "words"),
+    [
+        ('[{"to":"a","waiting":0},{"to":"b","waiting":3,"trouble":"b: no"}]', "b: no; 3 answers wait"),
+        ('[{"to":"b","waiting":0,"trouble":"b:\\u001b[31m"}]', "b:?[31m"),
+        ('[{"to":"b","waiting":0}]', None),
+        ('[7,{"trouble":7}]', None),
+        ('{"trouble":"x"}', None),
+    ],
+)
+def test_a_sink_that_cannot_hand_on_is_told(sinks: str, words: str | None) -> None:
+    lines = [f"current {R}", "supervisor 5", UP, "status_age 1", f'status {{"sinks":{sinks}}}']
+    assert of("box-07", APP, lines).undelivered == words
+
+
 @pytest.mark.parametrize("stages", ["7", "[]", "[3]", '[{"stage":"x"}]', '[{"stage":1,"ms":"2","busy":0}]'])
 def test_stages_that_make_no_sense_are_no_crash(stages: str) -> None:
     lines = [f"current {R}", "supervisor 5", UP, "status_age 1", f'status {{"stages":{stages}}}']
