@@ -30,8 +30,17 @@ class Hooks(Model):
     after_switch: Hook | None = Field(
         default=None, description="runs once the new release was started; where it fails, the box goes back"
     )
+    healthy: Hook | None = Field(
+        default=None,
+        description="a probe of your own, asked once the program looks healthy: it ends with 0 where it is. "
+        "It is asked again each second until `health.timeout`; then the box goes back",
+    )
 
     def named(self) -> dict[str, Hook]:
         """Those that there are, as the box calls them."""
-        both = {"before-switch": self.before_switch, "after-switch": self.after_switch}
-        return {name: hook for name, hook in both.items() if hook is not None}
+        all_of_them = {
+            "before-switch": self.before_switch,
+            "after-switch": self.after_switch,
+            "healthy": self.healthy,
+        }
+        return {name: hook for name, hook in all_of_them.items() if hook is not None}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,7 @@ from edgepack.box.session import Box
 from edgepack.errors import EdgepackError
 from edgepack.ship import hooks
 from edgepack.ship.errors import UnhealthyError
-from edgepack.ship.hooks import Hooks
+from edgepack.ship.hooks import HookError, Hooks
 from edgepack.ship.report import Clock
 
 GUARD_S = 45  # beyond the health time-out: then the box goes back even if nobody is there any more
@@ -107,13 +108,16 @@ def activate(box: Box, token: str, app: str, release: str, health: Health, clock
             hooks.run(box, token, app, release, hooks.BEFORE, health.hooks.before)
     try:
         with clock.stage("switch"):
-            within = health.timeout + health.hooks.after + GUARD_S
+            within = health.timeout + health.hooks.after + health.hooks.healthy + GUARD_S
             switched = box.call("switch", token, app, release, str(within))
         if health.hooks.after:
             with clock.stage(hooks.AFTER):
                 hooks.run(box, token, app, release, hooks.AFTER, health.hooks.after)
         with clock.stage("health"):
+            until = time.monotonic() + health.timeout
             status = _watch(box, token, app, Gate(release, health))
+            if health.hooks.healthy:
+                _ask(box, token, app, release, health, until)
         with clock.stage("confirm"):
             confirmed = box.call("confirm", token, app, release)
     except BaseException as error:
@@ -144,6 +148,23 @@ def _watch(box: Box, token: str, app: str, gate: Gate) -> Mapping[str, Any]:
         why=gate.why,
         fix="look at the program's words below, or raise `health.timeout` in edgepack.yaml",
     )
+
+
+def _ask(box: Box, token: str, app: str, release: str, health: Health, until: float) -> None:
+    """The release's own probe, again and again until it says yes. Raises UnhealthyError."""
+    while True:
+        try:
+            return hooks.run(box, token, app, release, hooks.HEALTHY, health.hooks.healthy)
+        except HookError as error:
+            if time.monotonic() >= until:
+                raise UnhealthyError(
+                    "the new release's own probe does not find it healthy",
+                    where=error.where,
+                    why=error.why,
+                    fix="look at what it printed, below, or raise `health.timeout` in edgepack.yaml",
+                    detail=error.detail,
+                ) from error
+        time.sleep(1)
 
 
 def _go_back(box: Box, token: str, app: str, release: str, error: BaseException) -> None:

@@ -146,6 +146,7 @@ def _steps(bundle: Bundle, facts: Facts, to_send: int) -> tuple[str, ...]:
             "run the golden vectors through the program on the box" if golden else "",
             *_hook_steps(bundle, _switch_step(current, _hex(bundle))),
             f"watch its health for at most {Health.of(bundle.release).timeout} s",
+            "ask the release's own probe" if Health.of(bundle.release).hooks.healthy else "",
             "confirm",
         )
         if step

@@ -10,7 +10,7 @@ from edgepack.box.errors import BoxError
 from edgepack.box.session import Box
 from edgepack.ship.errors import DeployError
 
-BEFORE, AFTER = "before-switch", "after-switch"
+BEFORE, AFTER, HEALTHY = "before-switch", "after-switch", "healthy"
 
 
 class HookError(DeployError):
@@ -23,13 +23,14 @@ class Hooks:
 
     before: int = 0
     after: int = 0
+    healthy: int = 0
 
     @staticmethod
     def of(release: Mapping[str, Any]) -> Hooks:
         """Of a ``release.json``."""
         said = release.get("hooks")
         said = said if isinstance(said, Mapping) else {}
-        seconds = [said.get(name, 0) for name in (BEFORE, AFTER)]
+        seconds = [said.get(name, 0) for name in (BEFORE, AFTER, HEALTHY)]
         return Hooks(*(each if isinstance(each, int) and 0 <= each <= 3600 else 60 for each in seconds))
 
 
@@ -45,7 +46,7 @@ def run(box: Box, token: str, app: str, release: str, which: str, seconds: int) 
     raise HookError(
         f"the release's hook `{which}` failed on the box",
         where=box.endpoint.where,
-        why=ended if which == AFTER else f"{ended}; nothing was switched",
+        why=f"{ended}; nothing was switched" if which == BEFORE else ended,
         fix="look at its words below: they are in the box's journal too (edgepack logs NODE --journal)",
         detail="\n".join(line.removeprefix("! ") for line in lines if line.startswith("! ")),
     )

@@ -165,6 +165,7 @@ def _head(endpoint: Endpoint, bundle: Bundle, cargo: _Cargo, small: int, digest:
         "MIN_FPS": health.min_fps,
         "BEFORE_S": health.hooks.before,
         "AFTER_S": health.hooks.after,
+        "HEALTHY_S": health.hooks.healthy,
         "MAKES": " ".join(on_box.files) if on_box else "",
         "MAKE_S": on_box.seconds if on_box else 0,
         "NEEDED_KB": needed // 1024,

@@ -8,6 +8,7 @@ import pytest
 from edgepack.box.endpoint import Endpoint
 from edgepack.observe.status import status
 from edgepack.ship.deploy import deploy, plan_deploy
+from edgepack.ship.errors import UnhealthyError
 from edgepack.ship.hooks import HookError, Hooks
 from edgepack.ship.rollback import rollback
 from tests.box.boxsh import until
@@ -92,3 +93,26 @@ def test_a_hook_that_fails_leaves_the_old_release(
 def test_what_a_release_says_of_them(said: object, seconds: tuple[int, int]) -> None:
     hooks = Hooks.of({"hooks": said})
     assert (hooks.before, hooks.after) == seconds
+
+
+def test_a_probe_of_ones_own_is_asked_until_it_says_yes(endpoint: Endpoint, tmp_path: Path) -> None:
+    third = '#!/bin/sh\necho x >>asked\n[ "$(wc -l <asked)" -ge 3 ]\n'
+    one = bundle(tmp_path / "1", Program(hooks={"healthy": third}))
+    assert "ask the release's own probe" in plan_deploy(endpoint, one).steps
+    deploy(endpoint, one)
+    assert [line for line in journal(endpoint, "healthy") if line != "begins"] == [
+        *("ended with 1", "ended with 1", "ended with 0")
+    ]
+
+
+def test_a_probe_that_never_says_yes_has_the_box_go_back(endpoint: Endpoint, tmp_path: Path) -> None:
+    deploy(endpoint, bundle(tmp_path / "1"))
+    never = Program(
+        "2.0.0",
+        hooks={"healthy": "#!/bin/sh\necho the camera is dark\nexit 1\n"},
+        health={"timeout": 4, "min_fps": 0},
+    )
+    with pytest.raises(UnhealthyError, match="own probe does not find it healthy") as caught:
+        deploy(endpoint, bundle(tmp_path / "2", never))
+    assert caught.value.detail == "the camera is dark"
+    assert until(lambda: status(endpoint, APP).running and status(endpoint, APP).version == "1.0.0")

@@ -62,10 +62,14 @@ def test_a_release_comes_by_a_stick(endpoint: Endpoint, install: Install, tmp_pa
     assert done.ok, done.text()
     assert "the golden vectors" in done.text()
     answers(endpoint, "1")
-    two = bundle(tmp_path / "2", Program(version="2", hooks={"after-switch": "#!/bin/sh\necho migrated\n"}))
+    two = bundle(
+        tmp_path / "2",
+        Program(version="2", hooks={"after-switch": "#!/bin/sh\necho migrated\n", "healthy": "#!/bin/sh\n"}),
+    )
     again = install(made(endpoint, two, tmp_path), shell=shell)
     assert again.ok, again.text()
     assert "  migrated" in again.text()
+    assert "- the release's own probe" in again.text()
     answers(endpoint, "2")
     assert status(endpoint, APP).previous is not None
     assert [line.split()[1] for line in (Path(endpoint.root) / "journal").read_text().splitlines()][

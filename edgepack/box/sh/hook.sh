@@ -1,13 +1,13 @@
 # The release's own scripts around a switch. What they print goes into the journal, a line each.
 
 # Says `exit STATUS`, 124 where the time was not enough, and the last lines that the script wrote after `! `.
-noun_hook() { # TOKEN APP RELEASE before-switch|after-switch SECONDS
+noun_hook() { # TOKEN APP RELEASE before-switch|after-switch|healthy SECONDS
 	hold "$1"
 	word app "$2"
 	digest "$3"
 	number seconds "$5"
 	case $4 in
-	before-switch | after-switch) ;;
+	before-switch | after-switch | healthy) ;;
 	*) fail usage "no such hook: $4" ;;
 	esac
 	token=$1 app=$2 name=$3 which=$4 last=$(($(seconds) + $5))

@@ -145,6 +145,19 @@ healthy() {
 		}'
 }
 
+# The release's own probe, again and again until it says yes.
+ask_probe() {
+	[ "$HEALTHY_S" -gt 0 ] || return 0
+	say "- the release's own probe"
+	tries=0
+	until must hook "$token" "$APP" "$RELEASE" healthy "$HEALTHY_S" && say "$heard" | grep -qx 'exit 0'; do
+		say "$heard" | sed -n 's/^! /  /p'
+		tries=$((tries + 1))
+		[ "$tries" -lt "$TIMEOUT" ] || stop "the new release's own probe does not find it healthy"
+		sleep 1
+	done
+}
+
 install() {
 	say "- $APP $VERSION, release $RELEASE"
 	mkdir -p "$ROOT/bin" && cp "$script" "$ROOT/bin/$SCRIPT.new.$$" && mv -f "$ROOT/bin/$SCRIPT.new.$$" "$ROOT/bin/$SCRIPT" ||
@@ -172,12 +185,13 @@ install() {
 	prove
 	hook before-switch "$BEFORE_S"
 	say "- switch"
-	must switch "$token" "$APP" "$RELEASE" "$((TIMEOUT + AFTER_S + 45))"
+	must switch "$token" "$APP" "$RELEASE" "$((2 * TIMEOUT + AFTER_S + HEALTHY_S + 45))"
 	stage=switched
 	hook after-switch "$AFTER_S"
 	say "- watch its health for at most $TIMEOUT s"
 	state=$(healthy)
 	[ "$state" = healthy ] || stop "the new release is not healthy: ${state:-it did not show that it works in time}"
+	ask_probe
 	must confirm "$token" "$APP" "$RELEASE"
 	stage=locked
 	if [ "$AT_BOOT" = yes ]; then
