@@ -104,17 +104,23 @@ def program_steps(
         {
             "program": compiled.key,
             golden or "golden vectors": snapshot.files[golden] if golden else "none",
-            "health": digest_of(manifest.health.model_dump(mode="json")),
-            "needs of the box": digest_of(needs_of(choice)),
-            **{
-                f"hook {name}": digest_of([snapshot.files[hook.file], hook.timeout])
-                for name, hook in manifest.hooks.named().items()
-            },
+            **_for_the_box(snapshot, choice),
             "edgepack/package": snapshot.code["edgepack/package"],
         },
         (convert.id, *proven, compiled.id, verify.id),
     )
     return {"runtime": runtime, **libraries, "compile": compiled, "verify": verify, last: package}
+
+
+def _for_the_box(snapshot: Snapshot, choice: Choice) -> dict[str, str]:
+    """What a release tells the deployer and the box, and its own scripts."""
+    manifest = snapshot.project.manifest
+    scripts = {
+        f"hook {name}": digest_of([snapshot.files[hook.file], hook.timeout])
+        for name, hook in manifest.hooks.named().items()
+    }
+    health = digest_of(manifest.health.model_dump(mode="json"))
+    return {"health": health, "needs of the box": digest_of(needs_of(choice)), **scripts}
 
 
 def _others(
