@@ -297,7 +297,7 @@ def _runs_well(box: Box, bundle: Bundle, facts: Facts) -> Mapping[str, str] | No
     program = said.get("program", "").split()
     age = said.get("status_age", "")
     fresh = age.lstrip("-").isdigit() and int(age) <= FRESH_S
-    if "unconfirmed" in said or program[:1] != ["yes"] or program[2:3] != [release] or not fresh:
+    if {"unconfirmed", "unfinished"} & said.keys() or program[:1] != ["yes"] or program[2:3] != [release] or not fresh:
         return None
     if parse_status(said.get("status", "")) is None:
         return None

@@ -165,6 +165,20 @@ def test_a_deployer_that_dies_leaves_old_or_new_and_the_next_deploy_cleans_up(
     assert left_behind(endpoint, digest(running), digest(two)) == []
 
 
+def test_a_confirmation_that_was_cut_short_is_finished(
+    endpoint: Endpoint, running: Bundle, tmp_path: Path
+) -> None:
+    """The box's side was killed between two renames: what a rollback goes back to was not noted yet."""
+    two = bundle(tmp_path / "two", Program(version="2.0.0"))
+    deploy(endpoint, two)
+    app = Path(endpoint.root) / "apps" / APP
+    (app / "previous").unlink()
+    (app / "confirmed").write_text(f"token {digest(two)} {digest(running)} 1 boot\n")
+    deploy(endpoint, two)
+    assert not (app / "confirmed").exists()
+    assert answers(endpoint, "2.0.0").previous == digest(running)
+
+
 @pytest.mark.parametrize("stage", ["prove", "health"])
 def test_ctrl_c_leaves_the_old_release(
     endpoint: Endpoint, running: Bundle, tmp_path: Path, stage: str

@@ -12,6 +12,8 @@ noun_status() { # APP
 	if read -r _ release before until booted 2>/dev/null <"$app/unconfirmed"; then
 		say "unconfirmed $release $before $((until - $(seconds)))"
 	fi
+	# A switch or a way back that was cut short near its end: the next lock finishes it.
+	if [ -f "$app/confirmed" ] || [ -f "$app/going-back" ]; then say "unfinished"; fi
 	show_program "$1"
 	[ ! -f "$app/current/release.json" ] || show_file release "$app/current/release.json"
 	show_lock
