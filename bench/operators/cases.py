@@ -64,8 +64,10 @@ def _elementwise() -> Iterator[Case]:
     more = "Sign Sin Softplus Softsign Tanh Celu ThresholdedRelu Atan Dropout"
     for operator in f"{plain} {more}".split():
         yield _one(operator, MAP)
-    for operator in ("Log", "Reciprocal", "Sqrt"):
+    for operator in ("Log", "Sqrt"):
         yield _one(operator, In(MAP.shape, "positive"))
+    yield _one("Reciprocal", In(MAP.shape, "positive"), when={"rank": 4})
+    yield _one("Reciprocal", In(ROW.shape, "positive"), variant="of a row", when={"rank": 2})
     for operator in ("Acos", "Asin", "Tan"):
         yield _one(operator, In(MAP.shape, "unit"))
     for given, dimensions in ((ROW, 2), (SEQUENCE, 3), (BLOCK, 5)):
@@ -107,8 +109,10 @@ def _reductions() -> Iterator[Case]:
     yield _one("ReduceProd", In((1, 4, 3, 3)), axes=[3], keepdims=1)
     yield _one("ReduceLogSumExp", MAP, axes=[1], keepdims=1)
     yield _one("ArgMax", MAP, axis=1)
-    yield _one("ArgMin", MAP, axis=1)
-    yield _one("CumSum", SEQUENCE, _ints(1).reshape(()))
+    yield _one("ArgMin", MAP, when={"keepdims": 1}, axis=1)
+    yield _one("ArgMin", MAP, variant="without keepdims", when={"keepdims": 0}, axis=1, keepdims=0)
+    yield _one("CumSum", SEQUENCE, _ints(1).reshape(()), when={"rank": 3})
+    yield _one("CumSum", ROW, _ints(1).reshape(()), variant="of a row", when={"rank": 2})
     yield _one("TopK", ROW, _ints(5), axis=1, gives=2)
 
 
@@ -218,7 +222,9 @@ def _moving() -> Iterator[Case]:
     yield _one("Flatten", MAP)
     yield _one("Transpose", MAP, perm=[0, 2, 3, 1])
     yield _one("Squeeze", In((1, 8, 1, 12)), _ints(2))
-    yield _one("Unsqueeze", SEQUENCE, _ints(1))
+    yield _one("Unsqueeze", SEQUENCE, _ints(1), when={"rank": 3})
+    yield _one("Unsqueeze", MAP, _ints(1), variant="of a map", when={"rank": 4})
+    yield _one("Unsqueeze", ROW, _ints(2, 3), variant="of a row", when={"rank": 2})
     yield _one("Concat", MAP, MAP, axis=1)
     yield _one("Split", MAP, _ints(2, 6), axis=1, gives=2, used=(0, 1))
     yield _one("Slice", MAP, _ints(1, 2), _ints(9, 10), _ints(2, 3))

@@ -37,9 +37,14 @@ FIXES = {
     "ReduceL1": "write it as Abs and ReduceSum",
     "ReduceL2": "write it as Mul, ReduceSum and Sqrt",
     "ReduceSumSquare": "write it as Mul and ReduceSum",
+    "Reciprocal": "write it as Div: 1 / x",
+    "CumSum": "write it as MatMul by a triangle of ones",
+    "Trilu": "write it as Mul by a triangle of ones",
+    "Unsqueeze": "write it as Reshape",
     "Mod": "write it as a - b * floor(a / b)",
     "Mean": "write it as Add and Mul",
 }
+NOT_FLAT = {"Mul", "CumSum", "Unsqueeze"}
 OTHER_MODE = {
     "Resize": "use mode linear with half_pixel, or nearest with asymmetric and floor",
     "GridSample": "use another mode",
@@ -121,7 +126,7 @@ def judged(way: Way, cases: Sequence[Case], found: Mapping[str, Found]) -> Verdi
 
 def _fix(case: Case) -> str:
     """For one use of an operator whose others are had."""
-    if case.when.get("rank") == 3 and case.operator != "Mul":
+    if case.when.get("rank") == 3 and case.operator not in NOT_FLAT:
         return FLAT
     if "mode" in case.when:
         return OTHER_MODE.get(case.operator, ELSE)
