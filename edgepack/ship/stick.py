@@ -26,6 +26,7 @@ from edgepack.store import digest_file
 
 _OFFSET = 1_000_000_000  # added to numbers of bytes, so that each has as many digits, whatever it is
 _CHUNK = 1 << 20
+_MEANT = "# shellcheck disable=SC2015  # `a && b || stop` is meant: stop when either did\n"
 
 
 @dataclass(frozen=True)
@@ -178,6 +179,6 @@ def _head(endpoint: Endpoint, bundle: Bundle, cargo: _Cargo, small: int, digest:
 
     def text(at: int) -> bytes:
         places = f"SMALL={_OFFSET + at}\nCARGO={_OFFSET + at + small}\n"
-        return f"#!/bin/sh\n{lines}{places}{body}".encode()
+        return f"#!/bin/sh\n{_MEANT}{lines}{places}{body}".encode()
 
     return text(len(text(0)))

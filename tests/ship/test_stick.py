@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -141,3 +142,13 @@ def test_since_a_release_only_the_differences_are_in_the_file(
     refused = run(command("sh", file, elsewhere.root))
     assert (refused.returncode, "was made for a box that has release" in refused.text()) == (1, True)
     assert not Path(elsewhere.root).exists()
+
+
+def test_its_script_passes_shellcheck(endpoint: Endpoint, tmp_path: Path) -> None:
+    if not shutil.which("shellcheck"):
+        pytest.skip("no shellcheck here")
+    text = made(endpoint, bundle(tmp_path / "1"), tmp_path).read_bytes().partition(b'\nmain "$@"\nexit\n')[0]
+    place = tmp_path / "stick.sh"
+    place.write_bytes(text + b'\nmain "$@"\n')
+    done = run(command("shellcheck", "-s", "sh", place))
+    assert done.ok, done.text()

@@ -55,7 +55,7 @@ of_probe() { say "$probe" | sed -n "s/^$1 //p"; }
 
 look() { # everything that can be said before anything is changed
 	script=$work/$SCRIPT
-	probe=$(cat "$work/digests" | sh "$script" "$ROOT" probe "$APP") || stop "the box's script does not run here"
+	probe=$(sh "$script" "$ROOT" probe "$APP" <"$work/digests") || stop "the box's script does not run here"
 	arch=$(of_probe arch)
 	[ "$arch" = "$ARCH" ] || stop "the release is for $ARCH, this box is $arch"
 	[ "$(of_probe writable)" = yes ] || stop "$(of_probe user) may not write in $(of_probe folder)"
@@ -113,7 +113,7 @@ prove() {
 	}
 	must verify "$token" "$APP" "$RELEASE" 900
 	report=$(say "$heard" | sed -n 's/^=//p' | tr -d '\n')
-	say "$heard" | grep -qx 'exit 0' && say "$report" | grep -q "\"samples\": *$SAMPLES[,}]" &&
+	say "$heard" | grep -qx 'exit 0' && say "$report" | grep -q "\"samples\": *${SAMPLES}[,}]" &&
 		say "$report" | grep -q '"ok": *true' && ! say "$report" | grep -q '"ok": *false' || {
 		say "$heard" | sed -n 's/^! //p' >&2
 		stop "the program does not compute on this box what was trained: $(say "$heard" | grep '^exit ')"
