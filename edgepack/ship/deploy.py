@@ -211,8 +211,8 @@ class _Deploy:
             with self.clock.stage("prove"):
                 proven = self._prove()
             self.bring_secrets()
-            active = activate(
             boot.looked_after(self.box, self.token, self.app, facts.runs.get(self.app, ""))
+            active = activate(
                 self.box, self.token, self.app, self.release, Health.of(self.bundle.release), self.clock
             )
         starts = boot.enable(self.box, self.token)
