@@ -207,10 +207,13 @@ def test_rows_come_back_and_the_page_counts_them(tmp_path: Path) -> None:
     assert [one.row for one in kept][:2] == [ROW, wrong]
     cut = rows.CutRow("update", "in order", "staging", "1.0.0", "1.0.0", ())
     rows.keep_cuts(file, "x", [cut, replace(cut, faults=("wrong",))])
-    said = page.page(kept, rows.load_cuts(file), [("no-sync", 3, 2, "x | y")])
-    assert "**2 trials, 1 wrong.**" in said
+    version = page.Version("fff", kept, rows.load_cuts(file))
+    said = page.page([version], [("no-sync", 3, 2, "x | y")])
+    assert "**2 trials on x86 boxes, 0 on the board, 2 cuts of the power; 2 wrong.**" in said
+    assert "| `fff` |" in said
     assert f"| {plan.DEPLOYER} | sandbox | 2 | 1 | 1 | 0 | 1 | 0.5 / 0.5 | 0.4 / 0.4 |" in said
     assert "| started | 2 | 1 | 1 | 0 | 1 |" in said
-    assert "- sandbox 8 of `x`, the deployer is killed at started: nobody is answered" in said
+    assert "- `fff`, sandbox 8 of `x`, the deployer is killed at started: nobody is answered" in said
+    assert "- `fff`, 1 cuts, update, staging: wrong" in said
     assert "**2 cuts, 1 wrong**" in said
     assert "| nothing is synced | 3 | 2 | x / y |" in said

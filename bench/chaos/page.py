@@ -6,6 +6,7 @@ import statistics
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bench.chaos import mutant, plan, rows
@@ -15,8 +16,8 @@ from bench.chaos.rows import CutRow, Kept
 PAGE = ROOT / "docs" / "proof" / "chaos.md"
 HEAD = """# Deploys that are struck down
 
-Written by `make chaos`, {day}, from what is kept of it by the box's script and edgepack's version
-(`{key}`); a campaign that is stopped goes on. Commits: {commits}. Seeds: {seeds}.
+Written by `make chaos`, {day}, from what is kept of it by the box's script and edgepack's version; a campaign
+that is stopped goes on. Seeds: {seeds}.
 
 A box runs one release of `examples/digits`, and a client asks it all the while. A deploy of the next release
 begins, and something strikes it: at the beginning of a step, as the box's own disk shows it, or at any
@@ -33,6 +34,9 @@ instant. Then the box has time to recover. A trial is right where
 own: OpenSSH with Debian's userland, dropbear with busybox's alone; their disk is a tmpfs that can be made
 full at once. *Verified on hardware (this machine, x86_64).*
 """
+UNDER_VERSIONS = """The oldest first. What was wrong is named below, and mended in a later one: see
+[the plan](../design/ship-plan.md#5-the-campaign). The tables that follow are of all of them.
+"""
 UNDER_BLOWS = """Seconds are median / largest. `s to recover`: from the blow until the program of one release
 answered. `s without`: the longest time without an answer that the client saw until then (a quiet switch has
 one too). While a disk is full no question can be put on it either: those seconds are in it.
@@ -46,20 +50,53 @@ of what no flush followed (*cache lost*). Judged as [the board's](plug-pulling.m
 """
 
 
-def page(kept: Sequence[Kept], cuts: rows.Cuts | None, spoiled: Sequence[tuple[str, int, int, str]]) -> str:
-    """``spoiled``: what was taken out, trials, those that were wrong, the first fault."""
-    real = [one for one in kept if one.row.release != "void"]
-    commits = sorted({one.commit for one in kept} | ({cuts.commit} if cuts else set()))
+@dataclass(frozen=True)
+class Version:
+    """What is kept of one version of the box's script. ``key``: as rows.key has it."""
+
+    key: str
+    kept: Sequence[Kept]
+    cuts: rows.Cuts | None
+
+    @property
+    def wrong(self) -> int:
+        faulty = sum(bool(one.row.faults) for one in self.kept)
+        return faulty + sum(bool(row.faults) for row in (self.cuts.rows if self.cuts else ()))
+
+
+def page(versions: Sequence[Version], spoiled: Sequence[tuple[str, int, int, str]]) -> str:
+    """``versions``: the oldest first. ``spoiled``: what was taken out, trials, how many were wrong, a fault."""
+    kept = [one for version in versions for one in version.kept if one.row.release != "void"]
     head = HEAD.format(
         day=datetime.now(UTC).date().isoformat(),
-        key=rows.key(),
-        commits=", ".join(f"`{commit}`" for commit in commits),
         seeds=", ".join(sorted({one.seed for one in kept})),
     )
-    lines = [head, f"**{len(real)} trials, {sum(bool(one.row.faults) for one in real)} wrong.**\n"]
-    return "\n".join(
-        [*lines, *_blows(real), *_steps(real), *_faults(real), *_cuts(cuts), *_spoiled(spoiled), ""]
+    cuts = next((version.cuts for version in reversed(versions) if version.cuts), None)
+    parts = (
+        _versions(versions),
+        _blows(kept),
+        _steps(kept),
+        _faults(versions),
+        _cuts(cuts),
+        _spoiled(spoiled),
     )
+    return "\n".join([head, *(line for part in parts for line in part), ""])
+
+
+def _versions(versions: Sequence[Version]) -> Iterable[str]:
+    told = []
+    for version in versions:
+        real = [one for one in version.kept if one.row.release != "void"]
+        cuts = version.cuts.rows if version.cuts else ()
+        commits = {one.commit for one in real} | ({version.cuts.commit} if version.cuts else set())
+        boards = sum(one.row.box == "board" for one in real)
+        named = ", ".join(f"`{commit}`" for commit in sorted(commits))
+        told.append((f"`{version.key}`", named, len(real) - boards, boards, len(cuts), version.wrong))
+    sums = [sum(int(row[column]) for row in told) for column in (2, 3, 4, 5)]
+    trials = f"{sums[0]} trials on x86 boxes, {sums[1]} on the board, {sums[2]} cuts of the power"
+    yield f"**{trials}; {sums[3]} wrong.**\n"
+    yield from table(("script", "commits", "x86 boxes", "board", "cuts", "wrong"), told)
+    yield UNDER_VERSIONS
 
 
 def _blows(kept: Sequence[Kept]) -> Iterable[str]:
@@ -105,13 +142,21 @@ def _steps(kept: Sequence[Kept]) -> Iterable[str]:
     yield from table(("the deploy was", "trials", "the old", "the new", "none", "wrong"), told)
 
 
-def _faults(kept: Sequence[Kept]) -> Iterable[str]:
+def _faults(versions: Sequence[Version]) -> Iterable[str]:
     yield "## Faults\n"
-    wrong = [one for one in kept if one.row.faults]
-    for one in wrong:
-        row = one.row
-        yield f"- {row.box} {row.number} of `{one.seed}`, {row.blow} at {row.reached}: {row.faults[0]}"
-    yield "" if wrong else "None.\n"
+    for version in versions:
+        for one in version.kept:
+            row = one.row
+            if row.faults:
+                where = (
+                    f"`{version.key}`, {row.box} {row.number} of `{one.seed}`, {row.blow} at {row.reached}"
+                )
+                yield f"- {where}: {row.faults[0]}"
+        cuts = [row for row in (version.cuts.rows if version.cuts else ()) if row.faults]
+        if cuts:
+            first = cuts[0]
+            yield f"- `{version.key}`, {len(cuts)} cuts, {first.step}, {first.half_way}: {first.faults[0]}"
+    yield "" if any(version.wrong for version in versions) else "None.\n"
 
 
 def _cuts(cuts: rows.Cuts | None) -> Iterable[str]:
@@ -147,10 +192,11 @@ def _spoiled(spoiled: Sequence[tuple[str, int, int, str]]) -> Iterable[str]:
 
 
 def spoiled() -> list[tuple[str, int, int, str]]:
-    """From what is kept of each mutant: kills and cuts together."""
+    """From what is kept of each mutant, of the newest script that it was taken out of: kills and cuts."""
     told = []
     for name in mutant.MUTANTS:
-        file = rows.file(name)
+        files = sorted(rows.file().parent.glob(f"*-{name}.*"), key=lambda path: path.stat().st_mtime)
+        file = files[-1].with_name(files[-1].name.partition(".")[0] + ".jsonl") if files else rows.file(name)
         cuts = rows.load_cuts(file)
         faults = [one.row.faults for one in rows.load(file)] + [
             row.faults for row in (cuts.rows if cuts else ())
@@ -171,12 +217,10 @@ def _spread(seconds: Sequence[float]) -> str:
 
 
 def main() -> int:
-    file = rows.file()
-    kept, cuts, red = rows.load(file), rows.load_cuts(file), spoiled()
-    PAGE.write_text(page(kept, cuts, red).rstrip() + "\n")
-    wrong = sum(bool(one.row.faults) for one in kept) + sum(
-        bool(row.faults) for row in (cuts.rows if cuts else ())
-    )
+    versions = [Version(file.stem, rows.load(file), rows.load_cuts(file)) for file in rows.versions()]
+    red = spoiled()
+    PAGE.write_text(page(versions, red).rstrip() + "\n")
+    wrong = sum(version.wrong for version in versions if version.key == rows.key())
     blind = [name for name, _, found, _ in red if not found]
     print(f"{PAGE}: {wrong} wrong; of what was taken out, not found: {', '.join(blind) or 'nothing'}")
     return 1 if wrong or blind else 0

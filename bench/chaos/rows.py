@@ -38,6 +38,12 @@ def file(mutant: str = "") -> Path:
     return cache.root() / "bench" / "chaos-rows" / f"{key(mutant)}.jsonl"
 
 
+def versions() -> list[Path]:
+    """What is kept of each version of the script, the oldest first; nothing of what was spoiled."""
+    found = (path for path in file().parent.glob("*.jsonl") if "-" not in path.stem)
+    return sorted(found, key=lambda path: path.stat().st_mtime)
+
+
 def load(of: Path) -> list[Kept]:
     if not of.exists():
         return []
