@@ -23,6 +23,7 @@ class Endpoint:
     runs: str = "process"  # or "systemd"
     memory_mb: int = 0  # the most that systemd gives an app; 0: no limit
     cpu_percent: int = 0  # 100 is one core
+    pause: str = "auto"  # what runs, for the golden vectors: auto, always, never
     at_boot: bool = False  # whether what starts things on the box may be told to start the programs
 
     @property

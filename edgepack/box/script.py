@@ -24,6 +24,7 @@ PARTS = (
     "release",
     "make",
     "hook",
+    "pause",
     "program",
     "systemd",
     "switch",

@@ -156,6 +156,8 @@ def _show(report: DeployReport, screen: Screen) -> None:
         screen.text(f"  signed by {report.signed_by}, checked on the box before it was staged")
     if report.proof_summary:
         screen.text(f"  proven on the box before the switch: {report.proof_summary}")
+    if report.paused_s:
+        screen.text(f"  what ran before was paused for {report.paused_s} s for that")
     if report.boot_line:
         screen.text(f"  it will not start with the box; add to the box's start-up: {report.boot_line}")
     seconds = ", ".join(f"{stage} {taken:.1f}" for stage, taken in report.seconds.items() if taken >= 0.05)

@@ -123,6 +123,7 @@ def _real(folder: Path, name: str, node: Node) -> Endpoint:
         host_key=node.host_key,
         jump=node.jump,
         transport=node.transport,
+        pause=node.pause,
         root=node.root,
         runs=node.runs,
         memory_mb=node.limits.memory_mb,

@@ -82,6 +82,11 @@ class Node(Model):
         description="process: a plain process, which the box's own script watches over; systemd: a unit, "
         "hardened, with a watchdog and `limits` (by contract only)",
     )
+    pause: Literal["auto", "always", "never"] = Field(
+        default="auto",
+        description="whether what runs is paused while a new release computes its golden vectors. auto: where "
+        "the two do not fit on the box together, which is found by trying",
+    )
     limits: Limits = Field(default_factory=Limits, description="runs: systemd: the most that an app gets")
     boot: Literal["auto", "never"] = Field(
         default="auto",

@@ -18,7 +18,7 @@ from edgepack.box.facts import Facts, probe
 from edgepack.box.session import Box
 from edgepack.bundle import Bundle, listing
 from edgepack.errors import EdgepackError
-from edgepack.ship import boot, made, notes, parcels, preflight, proof, secrets, transfer, trust
+from edgepack.ship import boot, made, notes, parcels, paused, preflight, proof, secrets, transfer, trust
 from edgepack.ship.activate import Health, activate, parse_status
 from edgepack.ship.cargo import Cargo
 from edgepack.ship.errors import NotProvenError
@@ -124,13 +124,13 @@ def plan_deploy(
         files_total=len(bundle.files),
         steps=()
         if idle or refusals
-        else (*_window_step(options), *_steps(bundle, facts, len(files)), *boot.step(endpoint, facts)),
+        else (*_window_step(options), *_steps(endpoint, bundle, facts, len(files)), *boot.step(endpoint, facts)),
         refusals=tuple(refusals),
         notes=(*notes.told(bundle, facts), *notes.beside(bundle, facts)),
     )
 
 
-def _steps(bundle: Bundle, facts: Facts, to_send: int) -> tuple[str, ...]:
+def _steps(endpoint: Endpoint, bundle: Bundle, facts: Facts, to_send: int) -> tuple[str, ...]:
     size = preflight.mib(sum(file.size for file in preflight.missing(bundle, facts)))
     current = facts.current.get(bundle.name)
     golden = any(file.layer == "golden" for file in bundle.files)
@@ -143,7 +143,7 @@ def _steps(bundle: Bundle, facts: Facts, to_send: int) -> tuple[str, ...]:
             _signature_step(bundle, facts),
             f"stage release {_hex(bundle)[:12]}",
             _make_step(bundle),
-            "run the golden vectors through the program on the box" if golden else "",
+            _golden_step(endpoint, current) if golden else "",
             *_hook_steps(bundle, _switch_step(current, _hex(bundle))),
             f"watch its health for at most {Health.of(bundle.release).timeout} s",
             "ask the release's own probe" if Health.of(bundle.release).hooks.healthy else "",
@@ -161,6 +161,15 @@ def _signature_step(bundle: Bundle, facts: Facts) -> str:
 def _window_step(options: DeployOptions) -> tuple[str, ...]:
     window = options.window
     return (f"wait for the hours {window.words()}, which it keeps to",) if window else ()
+
+
+def _golden_step(endpoint: Endpoint, current: str | None) -> str:
+    step = "run the golden vectors through the program on the box"
+    if current is None or endpoint.pause == "never":
+        return step
+    if endpoint.pause == "always":
+        return f"pause the program that runs, for at most {proof.LIMIT_S} s, and {step}"
+    return f"{step}; where it does not fit beside the one that runs, that is paused for it"
 
 
 def _make_step(bundle: Bundle) -> str:
@@ -231,6 +240,7 @@ class _Deploy:
                 "starts_at_boot": starts.way,
                 "boot_line": starts.line,
                 "proof": proven.report if proven else None,
+                "paused_s": proven.paused_s if proven else 0,
                 "proof_summary": proven.summary
                 if proven
                 else "no golden vectors in the bundle: nothing is proven",
@@ -266,7 +276,10 @@ class _Deploy:
                 where=str(self.bundle.folder),
                 fix="build it again: edgepack build",
             )
-        return proof.prove(self.box, self.token, self.app, self.release, demands, gates)
+        lines = paused.verify(
+            self.box, self.token, self.app, self.release, proof.LIMIT_S, self.options.tell
+        )
+        return proof.held_to(lines, demands, gates, self.box.endpoint.where)
 
     @contextlib.contextmanager
     def _or_discard(self) -> Iterator[None]:

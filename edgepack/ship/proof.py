@@ -19,7 +19,7 @@ from edgepack.box.session import Box
 from edgepack.bundle import Bundle, BundleFile
 from edgepack.model.golden import Names
 from edgepack.model.parity import judge
-from edgepack.ship import machine
+from edgepack.ship import machine, paused
 from edgepack.ship.errors import NotProvenError
 
 GOLDEN = "golden/"
@@ -55,6 +55,7 @@ class Proof:
 
     report: Mapping[str, Any]
     summary: str
+    paused_s: int = 0  # for so long what ran before was paused for it
 
 
 def vectors(bundle: Bundle) -> Vectors | None:
@@ -78,12 +79,6 @@ def vectors(bundle: Bundle) -> Vectors | None:
     )
 
 
-def prove(box: Box, token: str, app: str, release: str, demands: Vectors, gates: Mapping[str, Any]) -> Proof:
-    """Run ``verify`` in a staged release. Raises NotProvenError with what is off and by how much."""
-    lines = box.call("verify", token, app, release, str(LIMIT_S))
-    return held_to(lines, demands, gates, box.endpoint.where)
-
-
 def held_to(lines: Sequence[str], demands: Vectors, gates: Mapping[str, Any], where: str) -> Proof:
     """The proof in what the box's script said of a run of ``verify``. Raises NotProvenError."""
     report = _report(lines, where, demands.foreign)
@@ -100,7 +95,7 @@ def held_to(lines: Sequence[str], demands: Vectors, gates: Mapping[str, Any], wh
             fix="compare with the build's own proof (edgepack build); the numbers of each output are below",
             detail=verdict.table,
         )
-    return Proof(report, verdict.summary)
+    return Proof(report, verdict.summary, paused.seconds(lines))
 
 
 def prove_again(box: Box, token: str, app: str, release: str) -> Proof:
@@ -108,7 +103,8 @@ def prove_again(box: Box, token: str, app: str, release: str) -> Proof:
 
     Its own report must hold to its own gates; its files were compared with their digests before.
     """
-    report = _report(box.call("verify", token, app, release, str(LIMIT_S)), box.endpoint.where)
+    lines = paused.verify(box, token, app, release, LIMIT_S)
+    report = _report(lines, box.endpoint.where)
     outputs, records, samples = report.get("outputs"), report.get("records"), report.get("samples")
     names = Names(
         samples if isinstance(samples, int) else 0,
@@ -124,7 +120,7 @@ def prove_again(box: Box, token: str, app: str, release: str) -> Proof:
             fix="deploy a bundle instead: edgepack deploy",
             detail=verdict.table,
         )
-    return Proof(report, verdict.summary)
+    return Proof(report, verdict.summary, paused.seconds(lines))
 
 
 def _report(lines: Sequence[str], where: str, foreign: str = "") -> dict[str, Any]:

@@ -37,6 +37,9 @@ class DeployReport:
     seconds: Mapping[str, float] = field(default_factory=dict)  # stage → s, in order
     proof: Mapping[str, Any] | None = None  # the program's own report on its golden vectors
     proof_summary: str = ""
+    paused_s: int = (
+        0  # for so long what ran before was paused for that, where the box cannot hold two programs
+    )
     status: Mapping[str, Any] | None = None  # what the program said of itself when it was confirmed
 
     def as_dict(self) -> dict[str, Any]:

@@ -78,7 +78,7 @@ noun_check() { # APP RELEASE
 }
 
 # The golden vectors through the shipped program: its exit status, and every line it wrote.
-noun_verify() { # TOKEN APP RELEASE SECONDS
+noun_verify() { # TOKEN APP RELEASE SECONDS [pause]   pause: what runs meanwhile, and say for how many seconds
 	hold "$1"
 	word app "$2"
 	digest "$3"
@@ -89,8 +89,18 @@ noun_verify() { # TOKEN APP RELEASE SECONDS
 	mkdir -p "$ROOT/incoming" || fail_writing "$out"
 	keeping "$1" &
 	keeper=$!
+	since=
+	if [ "${5:-}" = pause ] && [ -n "$(supervisor "$2")" ]; then
+		since=$(seconds)
+		pause "$1" "$2"
+	fi
 	limited "$4" program "$release" "$2" verify 3>&1 >"$out" 2>"$out.err"
-	say "exit $?"
+	status=$?
+	if [ -n "$since" ]; then
+		resume "$2"
+		say "paused $(($(seconds) - since))"
+	fi
+	say "exit $status"
 	kill "$keeper" 2>/dev/null
 	head -c 1048576 "$out" | sed 's/^/=/'
 	say

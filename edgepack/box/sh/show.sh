@@ -14,6 +14,7 @@ noun_status() { # APP
 	fi
 	# A switch or a way back that was cut short near its end: the next lock finishes it.
 	if [ -f "$app/confirmed" ] || [ -f "$app/going-back" ]; then say "unfinished"; fi
+	[ ! -f "$app/paused" ] || say "paused"
 	show_program "$1"
 	[ ! -f "$app/current/release.json" ] || show_file release "$app/current/release.json"
 	show_lock

@@ -130,6 +130,7 @@ repair() { # APP
 	elif [ -f "$app/going-back" ]; then
 		finish_going_back "$1" "finished after an interruption"
 	fi
+	[ ! -f "$app/paused" ] || resume "$1"
 	rm -f "$app/current.back"
 	together
 }
