@@ -65,7 +65,7 @@ class Version:
 
 
 def page(versions: Sequence[Version], spoiled: Sequence[tuple[str, int, int, str]]) -> str:
-    """``versions``: the oldest first. ``spoiled``: what was taken out, trials, how many were wrong, a fault."""
+    """``versions``: the oldest first. ``spoiled``: what was taken out, trials, wrong ones, a fault."""
     kept = [one for version in versions for one in version.kept if one.row.release != "void"]
     head = HEAD.format(
         day=datetime.now(UTC).date().isoformat(),
