@@ -84,8 +84,8 @@ class Node(Model):
     )
     pause: Literal["auto", "always", "never"] = Field(
         default="auto",
-        description="whether what runs is paused while a new release computes its golden vectors. auto: where "
-        "the two do not fit on the box together, which is found by trying",
+        description="whether what runs is paused while a new release computes its golden vectors. auto: "
+        "where the two do not fit on the box together, which is found by trying",
     )
     limits: Limits = Field(default_factory=Limits, description="runs: systemd: the most that an app gets")
     boot: Literal["auto", "never"] = Field(

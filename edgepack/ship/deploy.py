@@ -124,7 +124,11 @@ def plan_deploy(
         files_total=len(bundle.files),
         steps=()
         if idle or refusals
-        else (*_window_step(options), *_steps(endpoint, bundle, facts, len(files)), *boot.step(endpoint, facts)),
+        else (
+            *_window_step(options),
+            *_steps(endpoint, bundle, facts, len(files)),
+            *boot.step(endpoint, facts),
+        ),
         refusals=tuple(refusals),
         notes=(*notes.told(bundle, facts), *notes.beside(bundle, facts)),
     )
@@ -276,9 +280,7 @@ class _Deploy:
                 where=str(self.bundle.folder),
                 fix="build it again: edgepack build",
             )
-        lines = paused.verify(
-            self.box, self.token, self.app, self.release, proof.LIMIT_S, self.options.tell
-        )
+        lines = paused.verify(self.box, self.token, self.app, self.release, proof.LIMIT_S, self.options.tell)
         return proof.held_to(lines, demands, gates, self.box.endpoint.where)
 
     @contextlib.contextmanager
@@ -310,7 +312,12 @@ def _runs_well(box: Box, bundle: Bundle, facts: Facts) -> Mapping[str, str] | No
     program = said.get("program", "").split()
     age = said.get("status_age", "")
     fresh = age.lstrip("-").isdigit() and int(age) <= FRESH_S
-    if {"unconfirmed", "unfinished"} & said.keys() or program[:1] != ["yes"] or program[2:3] != [release] or not fresh:
+    if (
+        {"unconfirmed", "unfinished"} & said.keys()
+        or program[:1] != ["yes"]
+        or program[2:3] != [release]
+        or not fresh
+    ):
         return None
     if parse_status(said.get("status", "")) is None:
         return None
