@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgepack.compile import elf
-from edgepack.compile.elf_local import localise
 from edgepack.compile.errors import CompileError, LoadError
 from edgepack.compile.quoting import c_name
 from edgepack.compile.render import ProgramSpec
@@ -36,6 +35,8 @@ def archive(
     objects: of the build, of which those of the library are taken. Raises CompileError where a tool fails,
     LoadError where it would ask its user for a C++ library after all.
     """
+    from edgepack.compile.elf_local import localise  # NumPy, which a build with nothing to do has no use for
+
     own = [path for path in objects if any(f"{part}.dir" in path.parts for part in PARTS)]
     with tempfile.TemporaryDirectory(prefix="edgepack-static-") as temporary:
         work = Path(temporary)
