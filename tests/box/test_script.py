@@ -12,6 +12,7 @@ import pytest
 from edgepack.box import script
 from edgepack.tools.runner import command, run
 from tests.box.boxsh import SHELLS, BoxSh, Failed, sha, shells, tar, until
+from tests.digits import processes
 from tests.releases import APP
 
 RUNS = """#!/bin/sh
@@ -127,6 +128,19 @@ def test_a_switch_that_a_power_cut_left_empty_changes_nothing(box: BoxSh) -> Non
     assert f"undone {APP}" in box("lock", "next", "tester@here:next", token)
     assert (box.current(), box.facts("status", APP)["current"]) == (first, [first])
     assert until(lambda: box.program_pid() is not None)
+
+
+def test_a_supervisor_that_cannot_say_that_it_is_there_starts_nothing(box: BoxSh) -> None:
+    """As on a full disk: the program would run on, and nobody could stop it."""
+    token = box.lock()
+    release = box.install(token, RUNS)
+    app = box.root / "apps" / APP
+    (app / "current").symlink_to(f"releases/{release}")
+    (app / "run").symlink_to("/nonexistent/folder")
+    with pytest.raises(Failed, match="did not start"):
+        box("start", token, APP)
+    (app / "run").unlink()
+    assert processes(f"{box.root}/apps") == {}
 
 
 HALFWAY = """#!/bin/sh

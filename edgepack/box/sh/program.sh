@@ -7,7 +7,7 @@ noun_supervise() { # APP   (never called by the deployer: `start` detaches it)
 	app=$1
 	home=$ROOT/apps/$1
 	mkdir -p "$home/run" "$home/data"
-	say "$$ $(boot)" | put "$home/run/supervisor"
+	say "$$ $(boot)" | put "$home/run/supervisor" || exit 20 # on a full disk: what nobody finds, nobody could stop
 	child=
 	stopping=
 	trap 'stopping=yes; [ -z "$child" ] || kill -TERM "$child" 2>/dev/null' TERM INT
