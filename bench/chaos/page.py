@@ -164,8 +164,7 @@ def _cuts(cuts: rows.Cuts | None) -> Iterable[str]:
         return
     wrong = sum(bool(row.faults) for row in cuts.rows)
     yield CUTS
-    how = f"python -m bench.chaos.cuts --seed {cuts.seed} --keep"
-    yield f"**{len(cuts.rows)} cuts, {wrong} wrong** (`{how}`).\n"
+    yield f"The newest: **{len(cuts.rows)} cuts, {wrong} wrong**, drawn by `{cuts.seed}` (`bench/chaos/cuts.py`).\n"
     yield from table(
         ("step", "half-way on the disk", "release there", "after the next lock", "cuts", "wrong"),
         _by(cuts.rows),
