@@ -164,7 +164,8 @@ def _cuts(cuts: rows.Cuts | None) -> Iterable[str]:
         return
     wrong = sum(bool(row.faults) for row in cuts.rows)
     yield CUTS
-    yield f"The newest: **{len(cuts.rows)} cuts, {wrong} wrong**, drawn by `{cuts.seed}` (`bench/chaos/cuts.py`).\n"
+    drawn = f"drawn by `{cuts.seed}` (`bench/chaos/cuts.py`)"
+    yield f"The newest: **{len(cuts.rows)} cuts, {wrong} wrong**, {drawn}.\n"
     yield from table(
         ("step", "half-way on the disk", "release there", "after the next lock", "cuts", "wrong"),
         _by(cuts.rows),
