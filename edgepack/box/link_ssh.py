@@ -25,6 +25,7 @@ _CHUNK = 64 << 10
 _MOST_SAID = 64 << 10  # bytes of the master's own words that are kept
 _NO_STATUS = 255  # ssh's own exit status where it failed, ssh(1)
 _PATIENCE_S = 90.0  # until the connection stands: hops, a key that wants to be touched
+_LONGEST = 60  # bytes of the path of a folder for temporary files
 _ALIAS = "edgepack-box"  # the pinned key's name
 
 
@@ -72,8 +73,7 @@ class SshLink:
         self._endpoint = endpoint
         self._said = bytearray()
         self._stack = contextlib.ExitStack()
-        # A socket's path has 107 bytes at the most (unix(7)), so it is not below the project.
-        self._folder = Path(tempfile.mkdtemp(prefix="edgepack-ssh-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="edgepack-ssh-", dir=_short()))
         self._stack.callback(shutil.rmtree, self._folder, ignore_errors=True)
         try:
             if endpoint.host_key:
@@ -150,6 +150,12 @@ class SshLink:
             else "check that the box is on, `address:` and `port:` in fleet.yaml, and your ~/.ssh/config",
             detail=said.strip(),
         )
+
+
+def _short() -> str:
+    """A folder for a socket, whose path has 107 bytes at the most (unix(7)), of which ssh adds 17 itself."""
+    folder = tempfile.gettempdir()
+    return folder if len(os.fsencode(folder)) <= _LONGEST else "/tmp"  # noqa: S108 - mkdtemp makes a folder of 0700 in it
 
 
 class SshStream:

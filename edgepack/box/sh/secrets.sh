@@ -11,12 +11,13 @@ noun_secrets() { # TOKEN APP COUNT   (a tar on stdin)   says whether they are ot
 		fail usage "$data/secrets is there already, and edgepack did not make it: move it away"
 	had=$(readlink "$data/secrets" 2>/dev/null)
 	fresh=.secrets-$1-$$
-	rm -rf "$data/$fresh"
+	rm -rf "${data:?}/$fresh"
 	(umask 077 && mkdir "$data/$fresh" && cd "$data/$fresh" && tar -xf -) 2>/dev/null || {
 		rm -rf "${data:?}/$fresh"
 		fail_writing "$data/$fresh"
 	}
-	came=$(cd "$data/$fresh" && ls | wc -l)
+	came=0
+	for value in "$data/$fresh"/*; do [ ! -f "$value" ] || came=$((came + 1)); done
 	if [ "$came" -ne "$3" ]; then
 		rm -rf "${data:?}/$fresh"
 		fail cut-off "the secrets did not come whole"
@@ -38,4 +39,4 @@ noun_secrets() { # TOKEN APP COUNT   (a tar on stdin)   says whether they are ot
 	say "secrets changed"
 }
 
-secret_sums() { (cd "$1" 2>/dev/null && ls | hashes); }
+secret_sums() { (cd "$1" 2>/dev/null && for value in *; do say "$value"; done | hashes); }
