@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 
 from edgepack.box.session import Box
 
-# What a program ends with that found no room: it could not load its model, or was killed for want of memory. One
-# that crashes is not given a second try: an outage of the old one would be its price.
+# What a program ends with that found no room: it could not load its model, or was killed for want of memory.
+# One that crashes is not given a second try: an outage of the old one would be its price.
 _NO_ROOM = ("4", "137")
 
 

@@ -97,7 +97,9 @@ count_serial() { # APP RELEASE
 	[ -f "$signed" ] || return 0
 	serial=$(told "$signed" serial)
 	[ "${serial:-0}" -gt "$(newest_serial "$1")" ] || return 0
-	mkdir -p "$ROOT/serials" && say "$serial" | put "$ROOT/serials/$1"
+	# On the disk before it has its name: a power cut must not leave an empty one, which would be no number at all.
+	mkdir -p "$ROOT/serials" && say "$serial" >"$ROOT/serials/.$1.new" && flush &&
+		mv -f "$ROOT/serials/.$1.new" "$ROOT/serials/$1" || fail_writing "$ROOT/serials/$1"
 }
 
 # Keys for this box: the first ones as whoever has the account says, others as one of these keys does. No key at all
