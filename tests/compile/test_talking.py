@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import random
 import socket
 import threading
@@ -190,7 +189,7 @@ RUDE: dict[str, tuple[Peer, str]] = {
     "closes": (lambda connection: connection.close(), "closed the connection"),
     "is silent": (lambda connection: time.sleep(30), "did not answer in time"),
     "dribbles": (dribble, "did not answer in time"),
-    "junk": (saying(os.urandom(64).replace(b"\n", b"") + b"\n"), ": not a"),
+    "junk": (saying(bytes(range(0x80, 0xC0)) + b"\n"), ": not a"),
     "endless": (saying(b"x" * 300_000), ": "),
 }
 
