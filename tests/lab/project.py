@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +33,14 @@ class Node:
     root: str = "edgepack"
     host_key: str | None = None  # another one than the box's own
     pinned: bool = True
+    more: dict[str, object] = field(default_factory=dict)  # any other key of fleet.yaml
 
     def as_dict(self) -> dict[str, object]:
         at = self.endpoint
         known = {"host_key": self.host_key or at.host_key} if self.pinned else {}
         return {
             "target": self.target, "address": at.host, "port": at.port, "user": at.user,
-            "identity": str(at.identity), "root": self.root, **known,
+            "identity": str(at.identity), "root": self.root, **known, **self.more,
         }  # fmt: skip
 
 
