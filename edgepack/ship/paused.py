@@ -5,13 +5,16 @@ Whether it can is found by trying, unless ``pause:`` of the node says it. On the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from edgepack.box.session import Box
 
-# What a program ends with that found no room: it could not load its model, or was killed for want of memory.
-# One that crashes is not given a second try: an outage of the old one would be its price.
-_NO_ROOM = ("4", "137")
+# What a program ends with that found no room: it was killed for want of memory, or could not load its model and
+# said a word of this kind. One that crashes, or whose model is broken, gets no second try: an outage of the old
+# one would be its price.
+_KILLED, _NO_MODEL = "exit 137", "exit 4"
+_NO_ROOM = re.compile(r"memory|alloc|busy|in use|resource|exhausted", re.IGNORECASE)
 
 
 def verify(
@@ -35,7 +38,8 @@ def seconds(lines: Sequence[str]) -> int:
 
 
 def _had_no_room(lines: Sequence[str]) -> bool:
-    return any(line == f"exit {status}" for line in lines for status in _NO_ROOM)
+    said = "\n".join(line for line in lines if line.startswith(("=", "! ")))
+    return _KILLED in lines or (_NO_MODEL in lines and _NO_ROOM.search(said) is not None)
 
 
 def _runs(box: Box, app: str) -> bool:
