@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 
 from edgepack.box.session import Box
 
-# What a program ends with that found no room: it was killed for want of memory, or could not load its model
-# and said a word of this kind. One that crashes, or whose model is broken, gets no second try: an outage of the
-# old one would be its price.
+# What a program ends with that found no room: it was killed for want of memory, or could not load its
+# model and said a word of this kind. One that crashes, or whose model is broken, gets no second try: an
+# outage of the old one would be its price.
 _KILLED, _NO_MODEL = "exit 137", "exit 4"
 _NO_ROOM = re.compile(r"memory|alloc|busy|in use|resource|exhausted", re.IGNORECASE)
 
