@@ -92,18 +92,20 @@ def main(words: Sequence[str]) -> int:
         inside = ("unshare", "--mount", "--propagation=private", sys.executable, "-m", "bench.chaos.cuts")
         os.execvpe(inside[0], [*inside, *words], {**os.environ, _INSIDE: "1"})
     asks = argparse.ArgumentParser(prog="python -m bench.chaos.cuts")
-    asks.add_argument("--seed", default="none")
+    asks.add_argument("--seed", default="", help="what draws them; else the commit")
     asks.add_argument("--each", type=int, default=0, metavar="N", help="points of each step and disk (all)")
     asks.add_argument("--mutant", default="")
     asks.add_argument("--keep", action="store_true", help="for the table")
     asked = asks.parse_args(words)
+    # A campaign goes on with what it began; a slice is another one with each commit.
+    seed = asked.seed or (rows.commit() if asked.each and not asked.keep else "none")
     with tempfile.TemporaryDirectory(prefix="edgepack-chaos-cuts-") as scratch:
         recording = recorded(Path(scratch) / "box", asked.mutant, (_WAY,) if asked.mutant else ())
-        cuts = judged(recording, asked.seed, asked.each)
+        cuts = judged(recording, seed, asked.each)
     wrong = [cut for cut in cuts if cut.faults]
-    print(f"{len(cuts)} cuts, drawn by {asked.seed}, {len(wrong)} wrong", flush=True)
+    print(f"{len(cuts)} cuts, drawn by {seed}, {len(wrong)} wrong", flush=True)
     if asked.keep:
-        rows.keep_cuts(rows.file(asked.mutant), asked.seed, [_row(cut) for cut in cuts])
+        rows.keep_cuts(rows.file(asked.mutant), seed, [_row(cut) for cut in cuts])
     return 1 if wrong else 0
 
 

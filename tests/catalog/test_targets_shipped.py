@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -113,3 +114,10 @@ def test_what_stands_in_no_source_is_unknown() -> None:
         facts = target.about.facts
         assert facts.unknown().keys() | facts.known().keys() >= targets.WANTED.keys()
         assert not facts.unknown().keys() & facts.known().keys()
+
+
+def test_every_chip_of_a_recipe_has_a_file_but_those_that_the_page_names() -> None:
+    written = {chip for recipe in RECIPES.values() for chip in recipe.about.chips}
+    page = (Path(__file__).parents[2] / "docs/how-to/chips.md").read_text()
+    (sentence,) = re.findall(r"no file in `targets/`: (.*?)\. A file needs", page, re.DOTALL)
+    assert written - {target.chip for target in ALL} == set(re.findall(r"`(\w+)`", sentence))
