@@ -4,29 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.box.boxsh import SHELLS, BoxSh, Failed, shells, until
-from tests.box.test_script import RUNS, finish
+from tests.box.boxsh import BoxSh, Failed, until
+from tests.box.test_script import RUNS, box, one
 from tests.digits import processes
 from tests.releases import APP
 
-
-@pytest.fixture(params=shells())
-def box(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BoxSh]:
-    made = BoxSh(tmp_path / "root", SHELLS[request.param])
-    yield made
-    finish(made)
-
-
-@pytest.fixture
-def one(tmp_path: Path) -> Iterator[BoxSh]:
-    made = BoxSh(tmp_path / "root")
-    yield made
-    finish(made)
+__all__ = ["box", "one"]
 
 
 def test_a_switch_that_a_power_cut_left_empty_changes_nothing(box: BoxSh) -> None:
