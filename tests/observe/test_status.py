@@ -111,7 +111,8 @@ def test_stages_that_make_no_sense_are_no_crash(stages: str) -> None:
     "line", ["status [1]", "release null", "program", "unconfirmed", "lock", "status_age x"]
 )
 def test_garbage_from_a_box_is_no_crash(line: str) -> None:
-    of("box-07", APP, [f"current {R}", "supervisor 1", line])
+    now = of("box-07", APP, [f"current {R}", "supervisor 1", line])
+    assert (now.release, now.running) == (R, False)
 
 
 def test_a_box_that_is_off_is_a_state() -> None:
