@@ -121,6 +121,23 @@ def test_the_status_is_told_while_nothing_happens(box: Box) -> None:
     assert box.stop(signal.SIGINT) == 0
 
 
+def test_health_is_told_by_the_age_of_the_status(box: Box) -> None:
+    def health() -> subprocess.CompletedProcess[str]:
+        argv = [box.program.program, "health", "--data", box.data]
+        return subprocess.run(argv, capture_output=True, text=True, check=False)
+
+    before = health()
+    assert before.returncode == 1
+    assert "status.json: No such file" in before.stderr
+    box.start()
+    box.until(box.status, "a status")
+    assert health().returncode == 0
+    assert box.stop() == 0
+    for age in (60, -3600):  # nothing since; the clock was set back
+        os.utime(box.data / "status.json", (time.time() - age,) * 2)
+        assert health().returncode == 1
+
+
 def test_what_is_no_image_is_put_aside_and_the_rest_goes_on(box: Box) -> None:
     box.start()
     box.until(box.inbox.is_dir, "an inbox")

@@ -133,7 +133,9 @@ int dispatch(Words words, const char* called_as) {
   if (!words.problem.empty()) return usage(words.problem);
   if (words.release.empty()) words.release = own_release(called_as);
   if (words.with_outputs && words.command != "infer") return usage("--outputs goes with infer");
-  if (!words.data.empty() && words.command != "run") return usage("--data goes with run");
+  if (!words.data.empty() && words.command != "run" && words.command != "health") {
+    return usage("--data goes with run and health");
+  }
   if (words.command == "about") return words.files.empty() ? about() : usage("about takes no file");
   if (words.command == "verify") {
     if (words.files.size() > 1) return usage("verify takes one folder");
@@ -143,6 +145,10 @@ int dispatch(Words words, const char* called_as) {
   if (words.command == "infer") {
     if (words.files.empty()) return usage("infer needs a file");
     return with_models(words.release, [&] { return infer(words.release, words.files, words.with_outputs); });
+  }
+  if (words.command == "health") {
+    if (words.data.empty() || !words.files.empty()) return usage("health takes --data DIR");
+    return health(words.data);
   }
   if (words.command == "run") {
     if (words.data.empty() || !words.files.empty()) return usage("run takes --data DIR");
