@@ -56,6 +56,8 @@ class Facts:
     keys: dict[str, str] = field(default_factory=dict)  # its keys, 64 hexadecimal digits → name
     checker: str = ""  # sha256 of the helper that checks signatures
     serials: dict[str, int] = field(default_factory=dict)  # app → of the newest release that was confirmed
+    devices: tuple[tuple[str, str], ...] = ()  # source and fingerprint, for the app asked for, the best first
+    licence: str = ""  # the text of its licence, for the app asked for
 
     @property
     def missing_tools(self) -> tuple[str, ...]:
@@ -134,4 +136,6 @@ def parse(lines: Iterable[str]) -> Facts:
         keys={key: name for key, _, name in (line.partition(" ") for line in said.get("key", []))},
         checker=said.get("enrolled", [""])[0].partition(" ")[2],
         serials={app: int(n) for app, _, n in (line.partition(" ") for line in said.get("serial", []))},
+        devices=tuple((name, value) for name, value in map(str.split, said.get("device", []))),
+        licence="".join(f"{line}\n" for line in said.get("licence", [])),
     )

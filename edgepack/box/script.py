@@ -16,6 +16,7 @@ PARTS = (
     "core",
     "probe",
     "versions",
+    "device",
     "lock",
     "store",
     "parcels",

@@ -113,6 +113,8 @@ noun_probe() { # [APP]   (digests on stdin)
 			esac
 		done
 		bases "$1"
+		show_device "$1"
+		show_licence "$1"
 	fi
 	for helper in "$ROOT"/bin/helper-*; do
 		[ ! -f "$helper" ] || say "helper ${helper##*/helper-}"

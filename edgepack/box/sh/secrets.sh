@@ -1,9 +1,13 @@
 # What belongs to this box and not to a release: passwords, licences. One folder below the app's data, of mode 0700 with
 # files of 0600, exchanged as a whole by renaming the link data/secrets.
 
-noun_secrets() { # TOKEN APP COUNT   (a tar on stdin)   says whether they are others than before
+noun_secrets() { # TOKEN APP COUNT   (a tar on stdin)   or TOKEN APP licence DIGEST; says whether they are others than before
 	hold "$1"
 	word app "$2"
+	if [ "$3" = licence ]; then
+		take_licence "$2" "$4"
+		return 0
+	fi
 	number count "$3"
 	data=$ROOT/apps/$2/data
 	mkdir -p "$data" 2>/dev/null || fail_writing "$data"
@@ -40,3 +44,33 @@ noun_secrets() { # TOKEN APP COUNT   (a tar on stdin)   says whether they are ot
 }
 
 secret_sums() { (cd "$1" 2>/dev/null && for value in *; do say "$value"; done | hashes); }
+
+# A file of its own, data/licence: to renew it, nothing else is sent, and the program that runs reads it anew.
+take_licence() { # APP DIGEST   (the file on stdin)
+	digest "$2"
+	data=$ROOT/apps/$1/data
+	mkdir -p "$data" 2>/dev/null || fail_writing "$data"
+	rm -f "$data"/.licence.*
+	(umask 077 && head -c 8192 >"$data/.licence.$$") 2>/dev/null || {
+		rm -f "$data/.licence.$$"
+		fail_writing "$data/licence"
+	}
+	if [ "$(sum <"$data/.licence.$$")" != "$2" ]; then
+		rm -f "$data/.licence.$$"
+		fail cut-off "the licence did not come whole"
+	fi
+	if [ -f "$data/licence" ] && [ "$(sum <"$data/licence")" = "$2" ]; then
+		rm -f "$data/.licence.$$"
+		say "licence same"
+		return 0
+	fi
+	flush
+	mv -f "$data/.licence.$$" "$data/licence" || fail_writing "$data/licence"
+	flush
+	journal licence "$1" - changed
+	say "licence changed"
+}
+
+show_licence() { # APP
+	[ ! -f "$ROOT/apps/$1/data/licence" ] || head -c 8192 "$ROOT/apps/$1/data/licence" | tr -c '\n -~' '?' | sed 's/^/licence /'
+}
