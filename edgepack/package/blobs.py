@@ -7,6 +7,7 @@ import hashlib
 import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from edgepack.oci import blob
 from edgepack.package.errors import PackageError
@@ -39,14 +40,21 @@ def _checked(parts: Iterator[bytes], hexdigest: str) -> Iterator[bytes]:
 def write(path: Path, parts: Iterable[bytes]) -> None:
     """Write beside ``path`` and rename over it, so that what has the name is always whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    with beside(path) as stream:
+        stream.writelines(parts)
+
+
+@contextlib.contextmanager
+def beside(path: Path) -> Iterator[BinaryIO]:
+    """A new file that gets the name ``path`` when all is written, and goes again where it is not."""
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with beside.open("xb") as stream:
-            stream.writelines(parts)
-        beside.replace(path)
+        with part.open("xb") as stream:
+            yield stream
+        part.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
-            beside.unlink()
+            part.unlink()
         raise
 
 

@@ -1,0 +1,222 @@
+"""``edgepack image [TARGET…]``: a container image from built bundles, without daemon, root or emulation."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from edgepack.bundle import Bundle
+    from edgepack.cli.screen import Screen
+    from edgepack.manifest.project import Project
+    from edgepack.package.image import Image, ImageSpec, TargetImage
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Its own flags."""
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help="only these; all that are built else")
+    parser.add_argument("-o", "--into", metavar="FOLDER", help="where images go; left out: dist")
+    parser.add_argument(
+        "--base",
+        metavar="BASE",
+        help="what lies below: none, libc, or oci:FOLDER; left out: none where the program is static",
+    )
+    parser.add_argument(
+        "--archive",
+        action="store_true",
+        help="also files for docker load, podman load and skopeo: one a target, and one with the whole index",
+    )
+    parser.add_argument(
+        "--name",
+        metavar="REPOSITORY",
+        help="what engines call it: registry.example/team/app; left out: the project's name",
+    )
+    parser.add_argument("--gzip", action="store_true", help="compressed layers; left out: as in the bundle")
+    parser.add_argument(
+        "--annotation",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="one more for index and manifests, and a label: org.opencontainers.image.revision=…",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what would be written, and write nothing")
+
+
+def run(args: argparse.Namespace, screen: Screen) -> int:
+    """Write the image, and say what is in it."""
+    from edgepack.manifest import project as manifests
+    from edgepack.package import image
+
+    folder = Path(args.folder).absolute()
+    project = manifests.load(folder)
+    spec = _spec(project, args)
+    image.check(spec)
+    place = (Path(args.into).absolute() if args.into else folder / "dist") / f"{spec.name}.oci"
+    _remarks(spec, screen)
+    if args.dry_run:
+        _planned(spec, place, screen)
+        return 0
+    made = image.write_image(spec, place)
+    files = _archives(made, _repository(args.name or made.name), place.parent) if args.archive else []
+    screen.result({**_as_dict(made), "archives": [str(file) for file in files]})
+    _show(made, files, screen)
+    return 0
+
+
+# OCI distribution-spec 1.1, "Pulling manifests", with a registry's host and port before it.
+_REPOSITORY = re.compile(
+    r"([A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?/)?[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
+    r"(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*",
+    re.ASCII,
+)
+
+
+def _repository(name: str) -> str:
+    from edgepack.errors import UsageError
+
+    if len(name) > 255 or not _REPOSITORY.fullmatch(name):
+        raise UsageError(
+            f"`{name}` is not the name of a repository", fix="registry.example/team/app, without a tag"
+        )
+    return name
+
+
+def _archives(made: Image, repository: str, place: Path) -> list[Path]:
+    from edgepack.package import image_archive
+
+    files = [
+        image_archive.write_target(made, one, repository, place / f"{made.name}-{one.tag}.tar")
+        for one in made.targets
+    ]
+    if made.index:
+        whole = place / f"{made.name}-{made.version}.tar"
+        files.append(image_archive.write_whole(made, repository, whole))
+    return files
+
+
+def _spec(project: Project, args: argparse.Namespace) -> ImageSpec:
+    from edgepack.package.image import ImageSpec, Part
+    from edgepack.package.image_base import choose
+    from edgepack.package.image_config import runs
+
+    bundles = _bundles(project, args.targets)
+    return ImageSpec(
+        parts=[Part(bundle, choose(bundle, args.base)) for bundle in bundles],
+        runs=runs(project.manifest),
+        annotations=_annotations(args.annotation),
+        gzip=args.gzip,
+    )
+
+
+def _annotations(said: Sequence[str]) -> dict[str, str]:
+    from edgepack.errors import UsageError
+
+    found = {}
+    for words in said:
+        key, equals, value = words.partition("=")
+        if not (key and equals and key.isprintable() and value.isprintable()):
+            raise UsageError(f"--annotation takes KEY=VALUE, not `{words}`")
+        found[key] = value
+    return found
+
+
+def _bundles(project: Project, asked: Sequence[str]) -> list[Bundle]:
+    """Those asked for, every byte compared with its digest; all that are built else."""
+    from edgepack.bundle import open_bundle
+    from edgepack.errors import InputError
+
+    name, known = project.manifest.name, list(project.manifest.targets)
+    odd = [target for target in asked if target not in known]
+    if odd:
+        raise InputError(f"{odd[0]} is none of the project's targets", fix=f"they are: {', '.join(known)}")
+    places = {target: project.folder / "dist" / f"{name}@{target}" for target in asked or known}
+    lacking = [target for target, place in places.items() if not place.is_dir()]
+    if lacking and (asked or len(lacking) == len(places)):
+        raise InputError(
+            f"there is no bundle for {lacking[0]}",
+            where="dist",
+            why="an image is made of bundles; an SDK or a model alone does not run",
+            fix=f"edgepack build {' '.join(asked)}".strip(),
+        )
+    return [open_bundle(place, verify=True) for place in places.values() if place.is_dir()]
+
+
+def _remarks(spec: ImageSpec, screen: Screen) -> None:
+    """What the user would otherwise find out from outside of a container."""
+    from edgepack.package.image import common
+
+    for one in spec.runs.listens:
+        if not one.outside:
+            screen.remark(
+                f"{one.what} listens on {one.address} alone: nobody outside of the container reaches it"
+            )
+    chosen = common([part.bundle for part in spec.parts])
+    for arch in dict.fromkeys(part.bundle.arch for part in spec.parts):
+        if arch not in chosen:
+            names = ", ".join(part.bundle.target for part in spec.parts if part.bundle.arch == arch)
+            screen.remark(f"{arch} is not in the index: {names} are all of it; each has its own tag")
+
+
+def _planned(spec: ImageSpec, place: Path, screen: Screen) -> None:
+    rows = [
+        {
+            "target": part.bundle.target,
+            "arch": part.bundle.arch,
+            "base": part.base.told,
+            "bytes": sum(layer.size for layer in part.bundle.layers),
+            "release": part.bundle.digest,
+        }
+        for part in spec.parts
+    ]
+    screen.result({"folder": str(place), "version": spec.version, "targets": rows, "dry_run": True})
+    screen.text(f"would write {place}")
+    screen.rows([[f"  {row['target']}", str(row["arch"]), f"base: {row['base']}"] for row in rows])
+
+
+def _show(made: Image, files: Sequence[Path], screen: Screen) -> None:
+    from edgepack.cli.screen import amount
+
+    screen.text(f"{made.folder}")
+    if made.index:
+        platforms = ", ".join(one.platform for one in made.targets if one.in_index)
+        screen.text(f"  {made.version}  {made.index['digest'][:19]}  {platforms}")
+    screen.rows(
+        [
+            [
+                f"  {one.tag}",
+                str(one.manifest["digest"])[:19],
+                one.platform,
+                amount(sum(layer.size for layer in one.layers)),
+                f"base: {one.base}",
+            ]
+            for one in made.targets
+        ]
+    )
+    for file in files:
+        screen.text(f"{file}: {amount(file.stat().st_size)}")
+
+
+def _as_dict(made: Image) -> Mapping[str, Any]:
+    return {
+        "folder": str(made.folder),
+        "version": made.version,
+        "index": made.index["digest"] if made.index else None,
+        "targets": [_target(one) for one in made.targets],
+    }
+
+
+def _target(one: TargetImage) -> dict[str, Any]:
+    return {
+        "target": one.target,
+        "tag": one.tag,
+        "platform": one.platform,
+        "manifest": one.manifest["digest"],
+        "release": one.bundle.digest,
+        "base": one.base,
+        "in_index": one.in_index,
+        "layers": [{"kind": layer.kind, "digest": layer.digest, "bytes": layer.size} for layer in one.layers],
+    }

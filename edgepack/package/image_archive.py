@@ -1,0 +1,75 @@
+"""One file for `docker load`, `podman load` and skopeo: a layout in a tar, with docker's list beside it.
+
+Old engines read ``manifest.json`` alone, newer ones and podman ``index.json``; both name the same blobs. The
+name is in three places, since each reads another: ``RepoTags``, containerd's annotation, OCI's.
+"""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from edgepack.oci import INDEX_TYPE, LAYOUT, REF_KEY, blob, render_json
+from edgepack.package import blobs
+from edgepack.package.image import Image, TargetImage, tag_of
+
+CONTAINERD_NAME = "io.containerd.image.name"
+
+
+def write_target(image: Image, one: TargetImage, repository: str, file: Path) -> Path:
+    """The archive of one platform. repository: what the engine calls it, without a tag."""
+    name = f"{repository}:{one.tag}"
+    listed = {"Config": _at(str(one.config["digest"])), "RepoTags": [name]}
+    small = {
+        "manifest.json": render_json([{**listed, "Layers": [_at(layer.digest) for layer in one.layers]}])
+    }
+    wanted = {str(one.manifest["digest"]), str(one.config["digest"])} | {la.digest for la in one.layers}
+    return _write(image.folder, one.manifest, name, one.tag, small, wanted, file)
+
+
+def write_whole(image: Image, repository: str, file: Path) -> Path:
+    """The archive of the index with all its platforms, for stores that keep an index."""
+    assert image.index is not None
+    wanted = {str(image.index["digest"])}
+    for one in image.targets:
+        if one.in_index:
+            wanted |= {str(one.manifest["digest"]), str(one.config["digest"])}
+            wanted |= {layer.digest for layer in one.layers}
+    tag = tag_of(image.version)
+    return _write(image.folder, image.index, f"{repository}:{tag}", tag, {}, wanted, file)
+
+
+def _write(
+    layout: Path,
+    entry: Mapping[str, Any],
+    name: str,
+    tag: str,
+    small: Mapping[str, bytes],
+    wanted: set[str],
+    file: Path,
+) -> Path:
+    named = {**entry, "annotations": {CONTAINERD_NAME: name, REF_KEY: tag}}
+    index = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [named]}
+    texts = {"oci-layout": LAYOUT, "index.json": render_json(index), **small}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with blobs.beside(file) as out, tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for member, data in texts.items():
+            tar.addfile(_info(member, len(data)), BytesIO(data))
+        for digest in sorted(wanted):
+            with blob(layout, digest).open("rb") as stream:
+                size = blob(layout, digest).stat().st_size
+                tar.addfile(_info(_at(digest), size), stream)
+    return file
+
+
+def _at(digest: str) -> str:
+    return "blobs/" + digest.replace(":", "/")
+
+
+def _info(name: str, size: int) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.mode, info.size = 0o644, size
+    return info
