@@ -1,4 +1,4 @@
-"""``edgepack export KIND``: the trained model with what another project's server reads. By contract only."""
+"""``edgepack export KIND``: for other projects' servers, for a USB stick, for an engine of containers."""
 
 from __future__ import annotations
 
@@ -14,34 +14,60 @@ if TYPE_CHECKING:
     from edgepack.cli.screen import Screen
     from edgepack.manifest.project import Project
 
-STICK = "stick"
-KINDS = ("triton", "tensorflow-serving", "paddle-serving", "deepstream", STICK)
+STICK, COMPOSE = "stick", "compose"
+KINDS = ("triton", "tensorflow-serving", "paddle-serving", "deepstream", STICK, COMPOSE)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its own flags."""
     parser.add_argument("kind", metavar="KIND", choices=KINDS, help=", ".join(KINDS))
     parser.add_argument(
-        "node", nargs="?", metavar="NODE", help="stick: the box that the file for a USB stick is for"
+        "nodes",
+        nargs="*",
+        metavar="NODE",
+        help="stick: the box that the file for a USB stick is for; compose: these boxes, else all",
     )
-    parser.add_argument("--into", metavar="FOLDER", help="left out: dist/KIND in the project; stick: dist")
+    parser.add_argument(
+        "-o",
+        "--into",
+        metavar="FOLDER",
+        help="left out: dist/KIND in the project; stick: dist; compose: compose",
+    )
     parser.add_argument(
         "--since",
         metavar="RELEASE",
         help="stick: only what differs from a release that was shipped from here, and that the box has",
     )
+    parser.add_argument(
+        "--with",
+        dest="also",
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="compose: another project whose program runs on the same boxes; may be said again",
+    )
+    parser.add_argument(
+        "--registry", metavar="NAME", help="compose: before each image's name, as registry.example:5000/acme"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="compose: say what would be written, and write nothing"
+    )
 
 
 def run(args: argparse.Namespace, screen: Screen) -> int:
     """Write the folder anew, and say where."""
-    from edgepack.cli import export_stick
+    from edgepack.cli import export_containers, export_stick
     from edgepack.errors import InputError, UsageError
     from edgepack.manifest import project as manifests
 
+    if args.kind != COMPOSE and (args.also or args.registry or args.dry_run):
+        raise UsageError(f"--with, --registry and --dry-run go with `compose`, not with {args.kind}")
     if args.kind == STICK:
         return export_stick.run(args, screen)
-    if args.node or args.since:
+    if args.since or (args.nodes and args.kind != COMPOSE):
         raise UsageError(f"a node and --since go with `stick`, not with {args.kind}")
+    if args.kind == COMPOSE:
+        return export_containers.run(args, screen)
     project = manifests.load(Path(args.folder).absolute())
     model = project.file(project.manifest.model.file)
     if model.suffix != ".onnx":

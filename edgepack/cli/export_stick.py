@@ -18,10 +18,10 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     from edgepack.errors import UsageError
     from edgepack.ship import stick
 
-    if not args.node:
+    if len(args.nodes) != 1:
         raise UsageError("which box is it for? edgepack export stick NODE")
     folder = Path(args.folder).absolute()
-    found = nodes.find(folder, args.node)
+    found = nodes.find(folder, args.nodes[0])
     bundle, warnings = deploy.bundle_of(folder, found, None)
     deploy.warn(warnings, found, screen)
     place = Path(args.into).absolute() if args.into else folder / "dist"

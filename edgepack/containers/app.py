@@ -1,0 +1,161 @@
+"""One project on one box, as a container sees it: its image, who it talks to, which files it is given."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from edgepack.catalog.targets import Target
+from edgepack.errors import InputError
+from edgepack.manifest.fleet import Node
+from edgepack.manifest.project import Manifest, Project
+from edgepack.manifest.sinks import HttpSink, MqttSink, RedisSink
+from edgepack.manifest.sources import CodeSource, FfmpegSource, HttpSource
+
+DATA = "/data"
+USER = 65532  # of the images: docs/design/image-plan.md
+CPU_RUNTIMES = frozenset({"ncnn", "onnxruntime", "openvino", "litert"})  # the others have a device of theirs
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A port that the program listens on, and at which address, in numbers."""
+
+    what: str
+    port: int
+    address: str
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Somebody that the program talks to. ``kind``: mqtt, redis, http, stream."""
+
+    kind: str
+    host: str
+    port: int
+    user: str = ""
+    password: bool = False
+
+
+@dataclass(frozen=True)
+class App:
+    """What is to be known of one project to run its image on one kind of box."""
+
+    name: str
+    version: str
+    target: Target
+    runtime: str
+    listeners: tuple[Listener, ...]
+    peers: tuple[Peer, ...]
+    files: tuple[str, ...]  # of the box, by whole paths, that the program reads
+    secrets: tuple[str, ...]  # names, each the file `secrets/NAME` below the data folder
+    missing: tuple[str, ...]  # `secrets/NAME` that the program reads and the fleet does not name
+    own_source: bool  # what the user's own C++ talks to is not known
+    ffmpeg: bool
+
+    @property
+    def image(self) -> str:
+        """The image of this target, as `edgepack image` names it."""
+        return f"{self.name}:{self.version.replace('+', '_')}-{self.target.id}"
+
+    @property
+    def has_device(self) -> bool:
+        """Whether its runtime computes on a device, whose nodes the container needs."""
+        return self.runtime not in CPU_RUNTIMES
+
+
+def of(project: Project, target: Target, node: Node) -> App:
+    """The app of that project on that box. Raises InputError for what no container can run."""
+    manifest = project.manifest
+    if manifest.form == "sdk":
+        raise InputError(
+            f"{manifest.name} is a library",
+            where="edgepack.yaml",
+            why="`form: sdk` is linked into somebody's program; there is nothing to start",
+            fix="leave it out",
+        )
+    target.arch  # noqa: B018 - raises where nobody knows for which platform the image is
+    options = manifest.targets[target.id]
+    read = list(_files(manifest))
+    known = tuple(node.secrets or ())
+    below = [path.removeprefix("secrets/") for path in read if path.startswith("secrets/")]
+    return App(
+        name=manifest.name,
+        version=manifest.version,
+        target=target,
+        runtime=options.runtime or target.about.runtimes[0],
+        listeners=tuple(_listeners(manifest)),
+        peers=tuple(_peers(manifest)),
+        files=tuple(dict.fromkeys(path for path in read if path.startswith("/"))),
+        secrets=known,
+        missing=tuple(dict.fromkeys(name for name in below if name not in known)),
+        own_source=isinstance(manifest.source, CodeSource) and manifest.form == "app",
+        ffmpeg=isinstance(manifest.source, FfmpegSource) and manifest.form == "app",
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host or an address is the box itself."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.rstrip(".").lower() == "localhost"
+
+
+def is_any(address: str) -> bool:
+    """Whether an address in numbers stands for all that the box has."""
+    return ipaddress.ip_address(address).is_unspecified
+
+
+def _listeners(manifest: Manifest) -> Iterator[Listener]:
+    service, source = manifest.service, manifest.source
+    if manifest.form == "service":
+        if not service.http or service.grpc == 0:
+            raise InputError(
+                f"{manifest.name} listens on a port that nobody knows beforehand",
+                where="edgepack.yaml: service",
+                why="a port of 0 is drawn when the program starts, and a container must name it before",
+                fix="give `http` and `grpc` numbers, or `grpc: null`",
+            )
+        yield Listener("http", service.http, service.address)
+        if service.grpc:
+            yield Listener("grpc", service.grpc, service.address)
+        return
+    if isinstance(source, HttpSource):
+        yield Listener("http", source.port, source.address)
+    if manifest.metrics:
+        yield Listener("metrics", manifest.metrics.port, manifest.metrics.address)
+
+
+def _peers(manifest: Manifest) -> Iterator[Peer]:
+    if manifest.form == "service":
+        return
+    for sink in manifest.sinks:
+        if isinstance(sink, MqttSink | RedisSink):
+            yield Peer(sink.kind, sink.host, sink.port, sink.user, bool(sink.password_file))
+        elif isinstance(sink, HttpSink):
+            url = urlsplit(sink.url)
+            yield Peer("http", url.hostname or "", url.port or 80)
+    source = manifest.source
+    if isinstance(source, FfmpegSource) and (source.input is None or "://" in source.input):
+        # What stands in `input_file` is a secret; most are streams of the network.
+        url = urlsplit(source.input or "")
+        yield Peer("stream", url.hostname or "", 0)
+
+
+def _files(manifest: Manifest) -> Iterator[str]:
+    """Files of the box that the program reads: whole paths, and those below its data folder."""
+    if manifest.form == "service":
+        return
+    for sink in manifest.sinks:
+        for key in ("password_file", "token_file"):
+            if path := getattr(sink, key, None):
+                yield path
+    source = manifest.source
+    if isinstance(source, FfmpegSource):
+        if source.input_file:
+            yield source.input_file
+        elif source.input and source.input.startswith("/"):
+            yield source.input
