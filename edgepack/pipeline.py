@@ -95,7 +95,7 @@ class Built:
     digest: str
     size: int
     proof: Mapping[str, Any]
-    arch: str
+    arch: str | None  # None beside a model for a target whose architecture nobody knows
     kind: str = "bundle"
 
 
@@ -261,7 +261,7 @@ def _built(plan: Plan, target: str, store: Store) -> Built:
     )
     for kind, proof_of in kinds:
         if kind in plan.chains[target]:
-            place, arch = handed.folder(plan.project, target, kind), plan.choices[target].target.arch
+            place, arch = handed.folder(plan.project, target, kind), plan.choices[target].target.known_arch
             shown = proof_of(plan, target, store)
             return Built(target, place, handed.digest(place), handed.size(place), shown, arch, kind)
     bundle = package_step.bundle_of(plan, target)

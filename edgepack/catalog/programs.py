@@ -7,25 +7,29 @@ from edgepack.catalog.runtimes import LINKED
 from edgepack.catalog.targets import Target
 from edgepack.catalog.vendor_runtimes import VENDORS
 
+NO_ARCH = "the architecture is not known"
+
 
 def program_with(runtime: str, target: Target) -> str:
     """As ``static, needs nothing of the box`` or ``none, the converted model alone: …``."""
     if runtime in PACKAGED:
         about = PACKAGED[runtime]
-        why = about.why_not(target.arch, target.libc)
+        why = about.why_not(target.arch, target.libc) if target.known_arch else NO_ARCH
         if why is not None:
             return f"no program: {why}"
         needs = f"glibc {about.libraries[target.arch].glibc} or newer"
         return f"with {about.name} {about.version} beside it, {needs}"
     if runtime in VENDORS:
         vendor = VENDORS[runtime]
-        why = vendor.why_not(target.chip, target.libc)
+        why = vendor.why_not(target.chip, target.libc) or (None if target.known_arch else NO_ARCH)
         if why is not None:
             return f"the converted model alone: {why}"
         keys = [vendor.key, *([vendor.beside.key] if vendor.beside else [])]
         headers = f"{vendor.name}'s headers ({' and '.join(f'sdk.{key}' for key in keys)})"
         by = ", by gcc" if vendor.links else ""
         return f"by contract only, with {headers} and the box's own {vendor.sonames[0]}{by}"
+    if LINKED.get(runtime) == "static" and not target.known_arch:
+        return f"no program: {NO_ARCH}"
     if LINKED.get(runtime) == "static":
         return "static, needs nothing of the box"
     return "the converted model alone"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from edgepack import document
 from edgepack.catalog import paths
@@ -16,8 +16,9 @@ from edgepack.errors import InputError
 from edgepack.manifest.words import Model, Name, PrecisionName
 
 Arch = Literal["x86_64", "aarch64", "armhf", "riscv64"]
-# What is to be known of every box, beside its architecture. What stands in no source is told as unknown.
+# What is to be known of every box. What stands in no source is told as unknown.
 WANTED = {
+    "arch": "its processor's architecture, without which no program is made",
     "libc": "the oldest libc to expect",
     "memory_mb": "its memory",
     "devices": "the device nodes that a program needs",
@@ -76,10 +77,21 @@ class Facts(Model):
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
     __pydantic_extra__: dict[str, AnyFact]
 
-    arch: ArchFact
+    arch: ArchFact | None = Field(
+        default=None, description="what programs are built for; left out: unknown, the model alone is made"
+    )
     cpu: TextFact | None = Field(default=None, description="clang's -mcpu name; left out: the baseline")
     chip: TextFact | None = Field(default=None, description="as recipes name it under `chips`: `rk3588`")
     libc: TextFact | None = Field(default=None, description="the oldest libc to expect: `glibc 2.31`")
+
+    @model_validator(mode="after")
+    def _arch_by_its_name(self) -> Facts:
+        """A slip in the one name that decides whether there is a program is no fact of another name."""
+        near = difflib.get_close_matches("arch", self.__pydantic_extra__, 1, 0.7)
+        near += [name for name in ("architecture", "machine") if name in self.__pydantic_extra__]
+        if self.arch is None and near:
+            raise ValueError(f"`{near[0]}` is no fact that edgepack reads: did you mean `arch`?")
+        return self
 
     def known(self) -> dict[str, ArchFact | TextFact | AnyFact]:
         """All facts that there are, by name."""
@@ -131,8 +143,31 @@ class Target:
     about: TargetFile
 
     @property
+    def known_arch(self) -> Arch | None:
+        """The architecture that its programs are built for; None where nobody knows it."""
+        return self.about.facts.arch.value if self.about.facts.arch else None
+
+    @property
     def arch(self) -> Arch:
-        return self.about.facts.arch.value
+        """The same for what cannot do without. Raises InputError where nobody knows it."""
+        if self.known_arch is None:
+            raise self.without_arch(f"targets/{self.file.name}")
+        return self.known_arch
+
+    def without_arch(
+        self, where: str, why: str = "a program is compiled for one, and no source says which"
+    ) -> InputError:
+        """Nobody knows its architecture, and here it is needed."""
+        shipped = self.file.is_relative_to(paths.data("targets"))
+        into = f"a copy of {self.file} in targets/ beside edgepack.yaml" if shipped else str(self.file)
+        return InputError(
+            f"the architecture of {self.id} is not known",
+            where=where,
+            why=why,
+            detail="\n".join(note for note in self.about.notes if "`arch`" in note),
+            fix="look at what `uname -m` says on the box, and write it with its source among the facts of "
+            f"{into}: `arch: {{value: aarch64, source: uname -m on unit 12}}`",
+        )
 
     @property
     def cpu(self) -> str | None:

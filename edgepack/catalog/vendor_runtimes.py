@@ -70,6 +70,7 @@ class Vendor:
 
 
 _ZERO_COPY = "its librknnmrt has the zero-copy interface alone, which edgepack's program does not speak"
+_FIRMWARE = "it has no Linux: the model goes into the maker's RT-Thread firmware"
 _BM_FROM = (
     "libsophon of the box's release (https://developer.sophgo.com, SDK downloads): its `include` folder"
 )
@@ -87,7 +88,7 @@ _ALL = (
         sonames=("librknnrt.so",),
         from_="rknn-toolkit2's rknpu2/runtime/Linux/librknn_api (https://github.com/airockchip/rknn-toolkit2)",
         source="Rockchip, User Guide RKNN API (in the same repository, doc/)",
-        others={"rv1103": _ZERO_COPY, "rv1106": _ZERO_COPY},
+        others={"rv1103": _ZERO_COPY, "rv1106": _ZERO_COPY, "rk2118": _FIRMWARE},
     ),
     *(
         Vendor(
@@ -99,7 +100,7 @@ _ALL = (
             sonames=("libbmrt.so", "libbmlib.so"),
             from_=_BM_FROM,
             source=_BM_SOURCE,
-            others={"cv180x": _CVI, "cv181x": _CVI},
+            others=dict.fromkeys(("cv180x", "cv181x", "cv182x", "cv183x"), _CVI),
         )
         for name in ("sophon", "bmruntime")
     ),

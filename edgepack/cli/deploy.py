@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from edgepack.bundle import Bundle
     from edgepack.cli.nodes import Found
     from edgepack.cli.screen import Screen
+    from edgepack.errors import InputError
     from edgepack.ship.parcels import Tools
     from edgepack.ship.report import DeployPlan, DeployReport
 
@@ -112,7 +113,6 @@ def bundle_of(folder: Path, found: Found, named: str | None) -> tuple[Bundle, li
     """The bundle to ship, every byte of it compared with its digest; and what is to be said of it."""
     from edgepack.bundle import open_bundle
     from edgepack.cli import deploy_drift
-    from edgepack.errors import InputError
     from edgepack.manifest import project as manifest
 
     if named:
@@ -120,13 +120,33 @@ def bundle_of(folder: Path, found: Found, named: str | None) -> tuple[Bundle, li
     project = manifest.load(folder)
     place = folder / "dist" / f"{project.manifest.name}@{found.target}"
     if not place.is_dir():
-        raise InputError(
-            f"there is no bundle for {found.name}, a {found.target}",
-            where=str(place.relative_to(folder)),
-            fix=f"edgepack build --for {found.name}",
-        )
+        raise _no_bundle(folder, place, found)
     bundle = open_bundle(place, verify=True)
     return bundle, deploy_drift.warnings(project, bundle, found.target)
+
+
+def _no_bundle(folder: Path, place: Path, found: Found) -> InputError:
+    """Nothing to ship: not built yet, or no program is made for that target."""
+    from edgepack.catalog import targets
+    from edgepack.errors import InputError
+
+    where = str(place.relative_to(folder))
+    target = targets.load(found.target, folder)
+    if target.known_arch is None:
+        return target.without_arch(where, "a program is what is deployed, and this chip gets the model alone")
+    model = place.with_name(f"{place.name}.model")
+    if model.is_dir():
+        return InputError(
+            f"there is no program for {found.name}, a {found.target}: the model alone was built",
+            where=str(model.relative_to(folder)),
+            why=f"edgepack plan {found.target} --explain",
+            fix="bring that folder to the box your own way, or build with a runtime that gets a program",
+        )
+    return InputError(
+        f"there is no bundle for {found.name}, a {found.target}",
+        where=where,
+        fix=f"edgepack build --for {found.name}",
+    )
 
 
 def warn(warnings: Sequence[str], found: Found, screen: Screen) -> None:

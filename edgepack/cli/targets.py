@@ -29,7 +29,10 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     known = list(targets.load_all(folder))
     screen.result([_as_dict(target) for target in known])
     screen.rows(
-        [[t.id, t.arch, ", ".join(t.about.runtimes), t.verification(), t.about.name] for t in known],
+        [
+            [t.id, t.known_arch or "unknown", ", ".join(t.about.runtimes), t.verification(), t.about.name]
+            for t in known
+        ],
         header=["TARGET", "ARCH", "RUNTIMES", "PROOF", "NAME"],
     )
     return 0

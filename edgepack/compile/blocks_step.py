@@ -36,6 +36,6 @@ def _spec(work: Work) -> ProgramSpec:
     """`pre` feeds the first part of a split model, and `post` takes the outputs of the whole."""
     cut = cut_of(work)
     if cut is None:
-        return program_spec(work, "prepare")
+        return program_spec(work, "prepare", qemu.host_arch())
     outputs = tuple(TensorSpec(name, name, shape) for name, shape in cut.outputs.items())
-    return replace(program_spec(work, slot_of(work, "before")), outputs=outputs)
+    return replace(program_spec(work, slot_of(work, "before"), qemu.host_arch()), outputs=outputs)

@@ -98,15 +98,18 @@ def entries_placed(work: Work) -> Iterator[None]:
         raise
 
 
-def program_spec(work: Work, slot: str = "convert") -> ProgramSpec:
-    """What the generated program depends on, from the manifest and the report on the model of a slot."""
+def program_spec(work: Work, slot: str = "convert", arch: str | None = None) -> ProgramSpec:
+    """What the generated program depends on, from the manifest and the report on the model of a slot.
+
+    arch: what it is built for, where that is not the target's.
+    """
     manifest, choice = work.project.manifest, work.choice
     report = work.result(slot).report
     return ProgramSpec(
         name=manifest.name,
         version=manifest.version,
         target=choice.target.id,
-        arch=choice.target.arch,
+        arch=arch or choice.target.arch,
         runtime=choice.runtime,
         pre=tuple(_block(block) for block in manifest.pre),
         post=tuple(_block(block) for block in manifest.post),

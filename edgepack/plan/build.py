@@ -11,7 +11,7 @@ from edgepack.manifest.model import TargetOptions
 from edgepack.manifest.project import Project
 from edgepack.plan.chain import format_of
 from edgepack.plan.choose import choose
-from edgepack.plan.program_steps import has_program, model_step, no_program, program_steps
+from edgepack.plan.program_steps import check_arch, has_program, model_step, no_program, program_steps
 from edgepack.plan.proof_steps import proof_steps
 from edgepack.plan.snapshot import Snapshot
 from edgepack.plan.step import Choice, Plan, Step
@@ -32,6 +32,8 @@ def plan_build(
     steps: dict[str, Step] = {one.id: one for part in parts.values() for one in part.steps.values()}
     chains: dict[str, dict[str, str]] = {}
     for target_id, choice in choices.items():
+        if program:
+            check_arch(snapshot, choice)
         found = proof_steps(snapshot, choice, proof=proof)
         if program and has_program(snapshot, choice):
             beside = {name: part.chains[target_id] for name, part in parts.items()}

@@ -43,19 +43,21 @@ class _Chooser:
 
     def choice(self, toolchain: str | None) -> Choice:
         target, options = self.target, self.options
-        self.because["arch"] = f"{target.arch} ({self.shipped})"
-        self.because["cpu"] = f"{target.cpu or 'baseline'} ({self.shipped})"
+        self.because["arch"] = f"{target.known_arch or 'unknown'} ({self.shipped})"
+        if target.known_arch:
+            self.because["cpu"] = f"{target.cpu or 'baseline'} ({self.shipped})"
         if target.chip:
             self.because["chip"] = f"{target.chip} ({self.shipped})"
         source = self._format()
         runtime = self._pick("runtime", options.runtime, self._first_runtime(source), self.shipped)
-        if LINKED.get(runtime) in ("shared", "box"):
+        if LINKED.get(runtime) in ("shared", "box") and target.known_arch:
             self.because["libc"] = f"{target.libc or f'glibc {DEFAULT_GLIBC}'} or newer ({self._libc_from()})"
         precision = self._pick("precision", options.precision, target.about.precision, self.shipped)
         compiler = self._pick("toolchain", toolchain or asked(options), "zig", "edgepack's default")
         if toolchain:
             self.because["toolchain"] = f"{toolchain} (the command line)"
         chain = self._here(self._chain(Wanted(source, runtime, target.chip, precision)))
+        self._check_arch(chain)
         self.because["chain"] = f"{chain} by {', '.join(r.id for r in chain.recipes)} ({chain.why})"
         self._check_quantisation(chain.last, precision)
         part = self._part(chain)
@@ -131,11 +133,21 @@ class _Chooser:
         if chain.last.about.run != "box":
             message = f"{chain.last.id} converts on this host anyway"
             raise self._wrong(message, place, "leave `converts_on` out")
-        if self.target.arch != self.snapshot.here.arch:
-            message = f"this host is {self.snapshot.here.arch}, and {self.target.id} is {self.target.arch}"
+        if self.target.known_arch != self.snapshot.here.arch:
+            its = self.target.known_arch or "of an architecture that is not known"
+            message = f"this host is {self.snapshot.here.arch}, and {self.target.id} is {its}"
             raise self._wrong(message, place, "leave `converts_on` out: the box converts for itself")
         self.because["converts_on"] = f"here (edgepack.yaml:{self.project.document.line(place)})"
         return Chain((*chain.recipes[:-1], chain.last.on_device()), chain.why)
+
+    def _check_arch(self, chain: Chain) -> None:
+        """Raises InputError where a recipe writes for a processor, and nobody knows the target's."""
+        per_arch = [recipe.id for recipe in chain.converts if recipe.about.per_arch]
+        if per_arch and self.target.known_arch is None:
+            why = f"{per_arch[0]} writes for one architecture"
+            raise self.target.without_arch(
+                f"edgepack.yaml:{self.project.document.line(('targets', self.target.id))}", why
+            )
 
     def _check_quantisation(self, recipe: Recipe, name: str) -> None:
         """Each thing that is asked of the quantiser is one that it has. Raises InputError."""

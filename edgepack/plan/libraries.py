@@ -40,7 +40,7 @@ def specs(manifest: Manifest, chosen: Iterable[Target]) -> Iterator[LibrarySpec]
     """Every build that a plan for these targets may want."""
     names = needed(manifest)
     for target in chosen:
-        for name in names:
+        for name in names if target.known_arch else ():  # else there is no program
             for toolchain in known(manifest, target):
                 yield LibrarySpec(name, target.arch, target.cpu, toolchain)
                 if toolchain != "zig":

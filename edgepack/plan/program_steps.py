@@ -8,6 +8,7 @@ from edgepack.catalog import ncnn_layers
 from edgepack.catalog.architectures import architecture
 from edgepack.catalog.ncnn_build import NcnnSpec
 from edgepack.catalog.packaged_runtimes import PACKAGED, PackagedSpec
+from edgepack.catalog.programs import NO_ARCH
 from edgepack.catalog.runtimes import DEFAULT_GLIBC, linkage
 from edgepack.catalog.toolchains import OWN_CPP, OWN_GLIBC, label
 from edgepack.catalog.vendor_runtimes import VENDORS
@@ -38,10 +39,27 @@ def no_program(snapshot: Snapshot, choice: Choice) -> str:
         return f"the form `{snapshot.project.manifest.form}` is not made with {vendor.name}"
     return (
         vendor.why_not(choice.target.chip, choice.target.libc)
+        or (NO_ARCH if choice.target.known_arch is None else "")
         or snapshot.here.lacking.get(vendor.id, "")
         or vendor.why_not_by(choice.toolchain)
         or ""
     )
+
+
+def check_arch(snapshot: Snapshot, choice: Choice) -> None:
+    """Raises InputError where a program is asked for, and nobody knows what to build it for.
+
+    A runtime of edgepack's own program asks for one, and so does a toolchain that the manifest names.
+    """
+    is_ours = choice.runtime in snapshot.here.programs and choice.runtime not in VENDORS
+    asks = choice.options.toolchain is not None or (is_ours and choice.part is None)
+    if choice.target.known_arch is not None or not asks:
+        return
+    key = "toolchain" if choice.options.toolchain is not None else "runtime"
+    line = snapshot.project.document.line(("targets", choice.target.id, key))
+    named = choice.toolchain if key == "toolchain" else choice.runtime
+    why = f"a program with {named} is compiled for one, and no source says which"
+    raise choice.target.without_arch(f"edgepack.yaml:{line}", why)
 
 
 def model_step(snapshot: Snapshot, choice: Choice, before: Mapping[str, Step]) -> Step:

@@ -114,6 +114,8 @@ def take(
 
 def _runtimes(manifest: Manifest, chosen: Iterable[Target]) -> Iterator[NcnnSpec | PackagedSpec]:
     for target in chosen:
+        if target.known_arch is None:  # no program, and so nothing for one
+            continue
         for runtime in PACKAGED:
             yield PackagedSpec(runtime, target.arch)
         for toolchain in toolchain_words.known(manifest, target):

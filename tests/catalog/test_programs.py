@@ -17,6 +17,8 @@ from edgepack.catalog.programs import program_with
         ("aarch64", "openvino", "no program: OpenVINO 2026.4.1 for aarch64 needs glibc 2.36"),
         ("rk3588", "rknn", "by contract only, with Rockchip RKNN's headers (sdk.rknn)"),
         ("rv1106", "rknn", "the converted model alone: its librknnmrt has the zero-copy interface alone"),
+        ("ascend310p1", "acl", "the converted model alone: the architecture is not known"),
+        ("hailo8r", "hailort", "the converted model alone"),
         ("jetson-orin-nano", "tensorrt", "(sdk.tensorrt and sdk.cuda) and the box's own libnvinfer.so.10"),
     ],
 )

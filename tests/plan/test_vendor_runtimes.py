@@ -63,6 +63,8 @@ def test_an_interface_with_gccs_types_wants_gcc() -> None:
         ("rknn", "rk3588", None, None),
         ("rknn", "rv1106", None, "librknnmrt has the zero-copy interface alone"),
         ("sophon", "cv181x", None, "cvimodels are run by the CVI runtime"),
+        ("sophon", "cv183x", None, "cvimodels are run by the CVI runtime"),
+        ("rknn", "rk2118", None, "it has no Linux"),
         ("sophon", "bm1684x", "glibc 2.31", None),
         ("rknn", "rk3566", "uClibc", "the target's libc is uClibc"),
     ],
