@@ -92,7 +92,7 @@ def _app(box: Box, app: App, share: Room, beside: Sequence[Broker], warnings: li
     if mine:
         made["depends_on"] = mine
     made |= _device_part(needs, [path for path in app.files if devices.is_node(path)], box.node)
-    made["volumes"] = [f"{app.name}-data:{DATA}", *_bound(app)]
+    made["volumes"] = [f"{app.name}-data:{DATA}", *_bound([*app.files, *needs.mounts])]
     if app.secrets:
         made["secrets"] = [
             {"source": f"{app.name}-{name}", "target": f"{DATA}/secrets/{name}"} for name in app.secrets
@@ -141,11 +141,11 @@ def _device_part(needs: devices.Devices, inputs: Sequence[str], node: Node) -> d
     return made
 
 
-def _bound(app: App) -> list[Any]:
+def _bound(paths: Sequence[str]) -> list[Any]:
     """Files of the box by their whole paths. Written long: there a `:` in a path is no separator."""
     return [
         {"type": "bind", "source": path, "target": path, "read_only": True}
-        for path in app.files
+        for path in paths
         if not devices.is_node(path) and not path.startswith(f"{DATA}/")
     ]
 

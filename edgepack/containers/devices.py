@@ -15,17 +15,20 @@ from edgepack.errors import InputError
 # Compose reads `HOST:CONTAINER:rights` in a device, so nothing else may stand in one.
 _NODE = re.compile(r"/dev/[A-Za-z0-9._/*-]{1,128}", re.ASCII)
 _WORD = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
+_FOLDER = re.compile(r"(/[A-Za-z0-9_][A-Za-z0-9._+-]{0,63}){1,16}", re.ASCII)
 _RESOURCE = re.compile(r"[a-z0-9.-]{1,120}/[A-Za-z0-9._-]{1,63}", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Devices:
-    """Device nodes and folders of such, numbers of groups, the container runtime, the plugin's resource."""
+    """Device nodes and folders of such, numbers of groups, the container runtime, the resource that a plugin
+    of Kubernetes announces, folders of the box that hold the driver's own libraries."""
 
     nodes: tuple[str, ...] = ()
     groups: tuple[int, ...] = ()
     runtime: str = ""
     resource: str = ""
+    mounts: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
 
 
@@ -44,6 +47,7 @@ def of(app: App) -> Devices:
         groups=_groups(target),
         runtime=runtime,
         resource=resource,
+        mounts=tuple(_mounts(target)),
         remarks=tuple(remarks),
     )
 
@@ -87,6 +91,19 @@ def _groups(target: Target) -> tuple[int, ...]:
         if not isinstance(number, int) or isinstance(number, bool) or not 0 < number < 1 << 31:
             raise _wrong(target, "device_groups", number, "a group is a number: names differ in the image")
     return tuple(numbers)
+
+
+def _mounts(target: Target) -> Iterator[str]:
+    for path in _leaves(_fact(target, "container_mounts")):
+        if (
+            not isinstance(path, str)
+            or not _FOLDER.fullmatch(path)
+            or f"{path}/".startswith(("/data/", "/proc/"))
+        ):
+            raise _wrong(
+                target, "container_mounts", path, "this must be a folder of the box by its whole path"
+            )
+        yield path
 
 
 def _text(target: Target, name: str, form: re.Pattern[str]) -> str:
