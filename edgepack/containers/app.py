@@ -52,6 +52,7 @@ class App:
     files: tuple[str, ...]  # of the box, by whole paths, that the program reads
     secrets: tuple[str, ...]  # names, each the file `secrets/NAME` below the data folder
     missing: tuple[str, ...]  # `secrets/NAME` that the program reads and the fleet does not name
+    start_s: int  # until it must be healthy
     own_source: bool  # what the user's own C++ talks to is not known
     ffmpeg: bool
 
@@ -59,6 +60,11 @@ class App:
     def image(self) -> str:
         """The image of this target, as `edgepack image` names it."""
         return f"{self.name}:{self.version.replace('+', '_')}-{self.target.id}"
+
+    @property
+    def health(self) -> list[str]:
+        """The command in the image that exits 0 while the program is well."""
+        return [self.name, "health", "--data", DATA]
 
     @property
     def has_device(self) -> bool:
@@ -91,6 +97,7 @@ def of(project: Project, target: Target, node: Node) -> App:
         files=tuple(dict.fromkeys(path for path in read if path.startswith("/"))),
         secrets=known,
         missing=tuple(dict.fromkeys(name for name in below if name not in known)),
+        start_s=manifest.health.timeout,
         own_source=isinstance(manifest.source, CodeSource) and manifest.form == "app",
         ffmpeg=isinstance(manifest.source, FfmpegSource) and manifest.form == "app",
     )

@@ -37,9 +37,12 @@ class Broker:
 
     def how_users(self) -> str:
         """How that file is made, in one line."""
+        owner = f"for user {ACCOUNTS[self.kind].partition(':')[0]}"
         if self.kind == "mqtt":
-            return f"mosquitto_passwd -c secrets/{self.users_file} NAME"
-        return f"secrets/{self.users_file}, a line each: user NAME on >PASSWORD ~* &* +@all"
+            return f"mosquitto_passwd -c secrets/{self.users_file} NAME, {owner}."
+        named = "default where the sink says no name"
+        line = "`user NAME on >PASSWORD ~* &* +@all`"
+        return f"secrets/{self.users_file}, {owner}, with {line} ({named})."
 
 
 def of(apps: Sequence[App]) -> list[Broker]:

@@ -97,8 +97,13 @@ def _app(box: Box, app: App, share: Room, beside: Sequence[Broker], warnings: li
         made["secrets"] = [
             {"source": f"{app.name}-{name}", "target": f"{DATA}/secrets/{name}"} for name in app.secrets
         ]
-    # Which command it is, the image says.
-    made["healthcheck"] = {"interval": "10s", "timeout": "10s", "retries": 3, "start_period": "30s"}
+    made["healthcheck"] = {
+        "test": ["CMD", *app.health],
+        "interval": "10s",
+        "timeout": "10s",
+        "retries": 3,
+        "start_period": f"{app.start_s}s",
+    }
     if share.memory_mb:
         made["mem_limit"] = f"{share.memory_mb}m"
     if share.cpus:
@@ -218,7 +223,7 @@ def _header(box: Box, share: Room, beside: Sequence[Broker], files: Sequence[str
             f"Secrets are files beside this one, which edgepack never writes; the app's for user {USER}:",
         ]
         lines += [f"  {file}" for file in files]
-        lines += [f"Users of {broker.name}: {broker.how_users()}" for broker in beside if broker.users]
+        lines += [f"Who may use {broker.name}: {broker.how_users()}" for broker in beside if broker.users]
     return lines
 
 

@@ -12,6 +12,8 @@ MADE = "# Made by edgepack"
 # What every reader takes for text without quotes. 1e3 is a number in YAML 1.2 only, `y` true in 1.1 only.
 _PLAIN = re.compile(r"(?![yYnN]$)(\./)?[A-Za-z/][A-Za-z0-9/._-]*(:[A-Za-z0-9/._-]+)*", re.ASCII)
 
+_TEXT = "tag:yaml.org,2002:str"
+
 
 class _Dumper(yaml.SafeDumper):
     """Blocks indented below their key, as people write them; no anchors."""
@@ -23,9 +25,14 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+def _resolved(dumper: yaml.SafeDumper, value: str) -> str:
+    tag: str = dumper.resolve(yaml.ScalarNode, value, (True, False))  # type: ignore[no-untyped-call]
+    return tag
+
+
 def _string(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    style = None if _PLAIN.fullmatch(value) else '"'
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+    plain = _PLAIN.fullmatch(value) and _resolved(dumper, value) == _TEXT
+    return dumper.represent_scalar(_TEXT, value, style=None if plain else '"')
 
 
 _Dumper.add_representer(str, _string)

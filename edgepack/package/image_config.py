@@ -72,7 +72,7 @@ def image_config(
     }
     settings: dict[str, Any] = {
         "User": f"{USER}:{USER}",
-        "Env": list(base.env) or ["PATH=/bin"],
+        "Env": _with_path(base.env, f"{root}/bin"),
         "Entrypoint": [program],
         "Cmd": ["run", "--data", f"/{DATA}"],
         "WorkingDir": f"/{DATA}",
@@ -90,3 +90,10 @@ def image_config(
         "rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]},
         "history": [{"created_by": f"edgepack image: {layer.kind}"} for layer in layers],
     }
+
+
+def _with_path(env: Sequence[str], folder: str) -> list[str]:
+    """A base's environment, in which the program is found by its name: Compose and Kubernetes ask it so."""
+    path = next((word.removeprefix("PATH=") for word in env if word.startswith("PATH=")), "")
+    others = [word for word in env if not word.startswith("PATH=")]
+    return [f"PATH={folder}:{path}" if path else f"PATH={folder}", *others]
