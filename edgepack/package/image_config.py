@@ -96,4 +96,5 @@ def _with_path(env: Sequence[str], folder: str) -> list[str]:
     """A base's environment, in which the program is found by its name: Compose and Kubernetes ask it so."""
     path = next((word.removeprefix("PATH=") for word in env if word.startswith("PATH=")), "")
     others = [word for word in env if not word.startswith("PATH=")]
-    return [f"PATH={folder}:{path}" if path else f"PATH={folder}", *others]
+    folders = [folder, *(other for other in path.split(":") if other not in ("", folder))]
+    return [f"PATH={':'.join(folders)}", *others]
