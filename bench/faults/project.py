@@ -79,8 +79,13 @@ def told(case: Case, folder: Path) -> Told:
         stage=str(report.get("fault") or ""),
         cause=str(cause.get("key") or ""),
         warnings=" ".join(map(str, report.get("warnings") or [])),
-        words=str(cause.get("words") or "") or done.text().strip()[-300:].replace("\n", " "),
+        words=str(cause.get("words") or "")
+        or (_last(done.text()) if done.returncode else str(report.get("state") or "")),
     )
+
+
+def _last(text: str) -> str:
+    return text.strip()[-300:].replace("\n", " ")
 
 
 def _fresh(case: Case, project: Path) -> None:

@@ -39,7 +39,7 @@ def no_program(snapshot: Snapshot, choice: Choice) -> str:
         return f"the form `{snapshot.project.manifest.form}` is not made with {vendor.name}"
     return (
         vendor.why_not(choice.target.chip, choice.target.libc)
-        or (NO_ARCH if choice.target.known_arch is None else "")
+        or (f"{NO_ARCH}: see edgepack targets {choice.target.id}" if choice.target.known_arch is None else "")
         or snapshot.here.lacking.get(vendor.id, "")
         or vendor.why_not_by(choice.toolchain)
         or ""
@@ -138,7 +138,8 @@ def _for_the_box(snapshot: Snapshot, choice: Choice) -> dict[str, str]:
         for name, hook in manifest.hooks.named().items()
     }
     health = digest_of(manifest.health.model_dump(mode="json"))
-    return {"health": health, "needs of the box": digest_of(needs_of(choice)), **scripts}
+    needs = digest_of(needs_of(choice))
+    return {"health": health, "needs of the box": needs, **scripts, **_licence(snapshot)}
 
 
 def _others(
@@ -228,6 +229,15 @@ def _runtime_step(snapshot: Snapshot, choice: Choice, convert: Step) -> Step:
     return make_step(snapshot, name, "runtime", inputs)
 
 
+def _licence(snapshot: Snapshot) -> dict[str, str]:
+    """Whose licences the program takes."""
+    licence = snapshot.project.manifest.licence
+    if licence is None:
+        return {}
+    keys = [snapshot.files[file] for _, file in licence.files()]
+    return {"licence": digest_of([licence.model_dump(mode="json"), keys])}
+
+
 def _compile_inputs(snapshot: Snapshot, choice: Choice, convert: Step, runtime: Step) -> Mapping[str, str]:
     manifest = snapshot.project.manifest
     blocks = {
@@ -248,6 +258,7 @@ def _compile_inputs(snapshot: Snapshot, choice: Choice, convert: Step, runtime: 
             + [manifest.metrics.model_dump() if manifest.metrics else None]
         ),
         **service,
+        **_licence(snapshot),
         "gates": digest_of(vars(gates_of(manifest, choice))),
         "threads": str(choice.options.threads),
         "target": choice.target.id,

@@ -53,9 +53,9 @@ def ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ready:
 @pytest.mark.parametrize(
     ("options", "form", "why"),
     [
-        ("", "app", "the architecture is not known"),
+        ("", "app", "the architecture is not known: see edgepack targets box"),
         ("", "service", "the form `service` is not made with Rockchip RKNN"),
-        ("runtime: rknn", "app", "the architecture is not known"),
+        ("runtime: rknn", "app", "the architecture is not known: see edgepack targets box"),
     ],
 )
 def test_the_model_alone_is_made_and_proven_though_the_headers_are_here(
