@@ -37,6 +37,8 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     place = Path(args.into).absolute() if args.into else folder / "compose"
     told: dict[str, Any] = {}
     for name, made in rendered.items():
+        files.write(place / name, made.files, made.once, dry=True)  # all boxes or none
+    for name, made in rendered.items():
         states = files.write(place / name, made.files, made.once, dry=args.dry_run)
         told[name] = {
             "files": states,
