@@ -154,6 +154,17 @@ def running(box: Box) -> tuple[list[str], int]:
     return sorted(releases), len(heads)
 
 
+def told(box: Box) -> str:
+    """What each process of the box is, and what it waits for in the kernel: of a box that does not get on."""
+    words = []
+    for pid in sorted(box.pids()):
+        with contextlib.suppress(OSError):
+            waits = Path(f"/proc/{pid}/wchan").read_text()
+            line = b" ".join(processes.arguments(pid)).decode("utf-8", "replace")
+            words.append(f"{pid} in {waits}: {line[-120:]}")
+    return "; ".join(words)
+
+
 def said(box: Box, command: str) -> int:
     """The exit status of a command line on the box, as its account runs it by SSH."""
     at = box.reach

@@ -18,6 +18,7 @@ from bench.chaos.link import Link
 from bench.chaos.releases import APP, ROOT, Release, copied
 
 DEPLOY_S = 240.0
+LONG_S = 40.0  # an undisturbed deploy takes some seconds: by then it is worth a look at what the box does
 
 
 @dataclass
@@ -32,6 +33,7 @@ class Site:
     mutant: str = ""
     current: Release | None = None
     usual_s: dict[tuple[str, ...], float] = field(default_factory=dict)
+    stuck: str = ""  # what the box did while the last undisturbed deploy took long
 
     def enter_fleet(self) -> None:
         named = {"nodes": {self.node: self.box.reach.node(self.link.port)}}
@@ -63,6 +65,11 @@ class Site:
         """An undisturbed one."""
         began = time.monotonic()
         process = self.begin(release, *words)
+        self.stuck = ""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(LONG_S)
+        if process.poll() is None:
+            self.stuck = boxes.told(self.box)
         code = ended(process)
         if code == 0:
             self.current = release
@@ -77,7 +84,12 @@ class Site:
         elif self.current is None:
             boxes.emptied(self.box)
             if code := self.deploy(self.releases[0]):
-                raise RuntimeError(f"a first deploy ended with {code}: {tail(self.project / 'deploy.log')}")
+                raise RuntimeError(f"a first deploy ended with {code}: {self.last_words()}")
+
+    def last_words(self) -> str:
+        """Why a deploy failed, as far as it can be told."""
+        stuck = f" | after {LONG_S:.0f} s on the box: {self.stuck}" if self.stuck else ""
+        return tail(self.project / "deploy.log") + stuck
 
     def promise(self, after: Release, said: int | None = None, refused: bool = False) -> judge.Promise:
         known = {release.digest: release.sums for release in self.releases}

@@ -13,7 +13,7 @@ from bench.chaos.boxes import GUARD, SESSION
 from bench.chaos.client import Answers, Client
 from bench.chaos.plan import Trial
 from bench.chaos.releases import APP, Release
-from bench.chaos.site import DEPLOY_S, Site, ended, tail
+from bench.chaos.site import DEPLOY_S, Site, ended
 
 RECOVERY_S = 110.0  # the guard acts 50 s after the switch; the rest is for a loaded machine
 
@@ -191,7 +191,7 @@ def _deployed(site: Site, new: Release, name: str) -> list[str]:
     promise = site.promise(new)
     code = site.deploy(new)
     if code != 0:
-        return [f"{name} ended with {code}: {tail(site.project / 'deploy.log')}"]
+        return [f"{name} ended with {code}: {site.last_words()}"]
     with site.asked() as client:
         found, lives, _ = _recovered(site, client, time.monotonic())
         answers = client.stop()

@@ -17,6 +17,7 @@ fail() { # KIND SENTENCE...
 	kind=$1
 	shift
 	printf 'edgepack-error %s %s\n' "$kind" "$*" >&2
+	calm
 	exit 20
 }
 
@@ -71,9 +72,33 @@ nap() { sleep 0.2 2>/dev/null || sleep 1; }
 # For loops in the background: a sleep that ends when they are told to.
 doze() { # SECONDS
 	trap 'kill "$sleeper" 2>/dev/null; exit 0' TERM
-	sleep "$1" &
+	sleep "$1" >/dev/null 2>&1 &
 	sleeper=$!
 	wait "$sleeper"
+}
+
+# Run what may take minutes on a slow disk (to write, read back, delete) and says at most whole short lines: in what is
+# longer than a write, a sign of life would stand in the middle, so that comes after `calm`.
+patiently() { # COMMAND...
+	beats &
+	beating=$!
+	"$@"
+	ended=$?
+	calm
+	return "$ended"
+}
+
+calm() { # ends the signs of life, where there are any
+	[ -z "${beating:-}" ] || kill "$beating" 2>/dev/null
+	beating=
+}
+
+beats() { # (in the background; not for longer than the script lives)
+	beat=0
+	while doze 1 && kill -0 "$$" 2>/dev/null; do
+		beat=$((beat + 1))
+		[ $((beat % 5)) -ne 0 ] || say .
+	done
 }
 
 # What a reader must see whole or not at all: written aside, then renamed.

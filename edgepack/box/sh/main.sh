@@ -12,5 +12,10 @@ main() { # ROOT NOUN ARGUMENT...
 	*) fail usage "box.sh has no $noun" ;;
 	esac
 	say "edgepack-box 1"
-	"noun_$noun" "$@"
+	case $noun in
+	lock | unlock | receive | helper | authorise | enrol | secrets | enable | collect | stage | discard | check | start | stop | runs | switch | confirm | back)
+		patiently "noun_$noun" "$@"
+		;;
+	*) "noun_$noun" "$@" ;;
+	esac
 }

@@ -36,7 +36,7 @@ noun_make() { # TOKEN APP RELEASE SECONDS FILE...
 	words=$(sed -n 's/^make-engine: .*(\(made .*\))$/\1/p' "$out" | head -n 1)
 	rm -f "$out"
 	if [ "$status" -eq 0 ]; then
-		note_made "$release" "$@"
+		patiently note_made "$release" "$@"
 	else # the release, and its log with it, does not stay
 		tail -n 30 "$release/model/make-engine.log" 2>/dev/null | cut -c 1-1000 | sed 's/^/! /'
 	fi

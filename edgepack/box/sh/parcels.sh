@@ -46,7 +46,7 @@ noun_parcels() { # TOKEN SHA256   (parcels on stdin)   says `received HEX` and `
 	status=$?
 	kill "$renewer" 2>/dev/null
 	case $status in
-	0) flush ;;
+	0) patiently flush ;;
 	20) exit 20 ;;
 	*) fail helper "the helper ended with $status" ;;
 	esac

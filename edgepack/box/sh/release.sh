@@ -68,12 +68,16 @@ noun_check() { # APP RELEASE
 	digest "$2"
 	release=$ROOT/apps/$1/releases/$2
 	[ -d "$release" ] && [ -f "$release.list" ] || fail missing "there is no release $2 of $1"
-	{
-		(cd "$release" && cut -d ' ' -f 3 | hashes) <"$release.list" | sed 's/^/is /'
-		sed 's/^/should /' "$release.list"
-	} | awk '$1 == "is" { sum[$3] = $2 }
-		$1 == "should" && sum[$4] != $2 { print "damaged", $4 }'
-	made_damaged "$release"
+	found=$(
+		{
+			(cd "$release" && cut -d ' ' -f 3 | hashes) <"$release.list" | sed 's/^/is /'
+			sed 's/^/should /' "$release.list"
+		} | awk '$1 == "is" { sum[$3] = $2 }
+			$1 == "should" && sum[$4] != $2 { print "damaged", $4 }'
+		made_damaged "$release"
+	)
+	calm
+	[ -z "$found" ] || say "$found"
 	[ ! -f "$release/release.json" ] || show_file release "$release/release.json"
 }
 
@@ -92,12 +96,12 @@ noun_verify() { # TOKEN APP RELEASE SECONDS [pause]   pause: what runs meanwhile
 	since=
 	if [ "${5:-}" = pause ] && [ -n "$(supervisor "$2")" ]; then
 		since=$(seconds)
-		pause "$1" "$2"
+		patiently pause "$1" "$2"
 	fi
 	limited "$4" program "$release" "$2" verify 3>&1 >"$out" 2>"$out.err"
 	status=$?
 	if [ -n "$since" ]; then
-		resume "$2"
+		patiently resume "$2"
 		say "paused $(($(seconds) - since))"
 	fi
 	say "exit $status"
