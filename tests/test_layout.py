@@ -33,11 +33,12 @@ STARTS_PROGRAMS = {
     "recipes/kit/edgepack_recipe/steady.py": "there too: becomes itself once more, with fixed addresses",
     "recipes/onnx-tnn/start.py": "runs in the toolkit's Python, and its converter wants a folder of its own",
 }
-# Known places that packages come from. Whose are asked is the user's affair, never ours.
+# Known places that packages come from. Whose are asked is the user's affair, never ours. `docker.io` without
+# more is a package of Debian's.
 REGISTRIES = (
     r"pypi\.org|pythonhosted\.org|anaconda\.org|registry\.npmjs|crates\.io|proxy\.golang|huggingface\.co"
     r"|deb\.debian\.org|(?:ftp|security)\.debian\.org|snapshot\.debian\.org|archive\.ubuntu\.com"
-    r"|(?:docker|ghcr|quay)\.io|\bmirrors?\.[a-z0-9-]+\.[a-z]"
+    r"|docker\.io/|(?:ghcr|quay)\.io|\bmirrors?\.[a-z0-9-]+\.[a-z]"
 )
 # Folders of some developer's machine. The accounts `u`, `edge` and `pi` are nobody's.
 DEVELOPERS = r"(?<![\w.>})/-])/(?:root|work|workspace|Users|mnt|home/(?!(?:u|edge|pi)\b))[/\w]"

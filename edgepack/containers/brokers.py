@@ -111,4 +111,4 @@ def _redis(broker: Broker) -> list[str]:
 
 
 def _health(command: list[str]) -> dict[str, Any]:
-    return {"test": ["CMD", *command], "interval": "30s", "timeout": "10s", "retries": 3}
+    return {"test": ["CMD", *command], "interval": "10s", "timeout": "10s", "retries": 3}
