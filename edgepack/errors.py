@@ -28,6 +28,7 @@ class Exit:
     PREFLIGHT = 11  # the box cannot take this bundle: arch, disk, permission, libc
     DEPLOY = 12  # refused or failed on the box; the old release still runs
     LOCKED = 13  # somebody else is working on the box or the project
+    LICENCE = 15  # of a program on a box: it has no licence that holds, and needs one
     INTERRUPTED = 130  # Ctrl-C
 
 

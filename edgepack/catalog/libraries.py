@@ -11,39 +11,54 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
+from edgepack.catalog.native_build import (
+    SODIUM,
+    SODIUM_FILES,
+    SODIUM_FOLDER,
+    SODIUM_LICENCE,
+    SODIUM_VERSION,
+)
 from edgepack.catalog.toolchains import flags, pins
 from edgepack.errors import InputError
 from edgepack.tools.debian import Package
+from edgepack.tools.sdist import Source
 
 
 @dataclass(frozen=True)
 class Library:
     """One C library.
 
-    source: Debian's archive of the upstream's own files, as it was released. licence: an SPDX expression;
-    texts: the files of the source that say it. headers: name under ``include/`` → ``source/<path>`` or
-    ``build/<path>``. needs: libraries that this one is built with.
+    source: Debian's archive of the upstream's own files, as it was released; or the source release of a
+    Python package that carries them, and then ``release`` is the library's own version. licence: an SPDX
+    expression; texts: the files of the source that say it. headers: name under ``include/`` →
+    ``source/<path>`` or ``build/<path>``. needs: libraries that this one is built with.
 
-    Where ``files`` names C files, they are compiled with ``defines``; else the source's own CMake project
+    Where ``files`` names C files, they are compiled with ``defines``, ``flags`` and the source's folders
+    ``includes``; else the source's own CMake project
     is built with ``options``, and ``target`` leaves the archive ``lib<archive>.a`` in the build folder. One
     without an ``archive`` is its headers alone.
     """
 
     name: str
-    source: Package
+    source: Package | Source
     licence: str
     texts: tuple[str, ...]
     headers: Mapping[str, str]
     archive: str = ""
     files: tuple[str, ...] = ()
     defines: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    includes: tuple[str, ...] = ()
     target: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
+    release: str = ""
 
     @property
     def version(self) -> str:
         """The upstream's version, without Debian's additions."""
+        if isinstance(self.source, Source):
+            return self.release
         upstream = self.source.version.rpartition(":")[2].partition("-")[0]
         return upstream.rpartition("really")[2].partition("+")[0]
 
@@ -158,10 +173,32 @@ _JSON = Library(
     headers={"nlohmann/json.hpp": "source/single_include/nlohmann/json.hpp"},
 )
 
-_ALL = (_ZLIB, _SPNG, _JPEG, _NGHTTP2, _JSON)
+# What checks a licence: the same sources as in the box's helper (native_build.py).
+_SODIUM = Library(
+    name="libsodium",
+    source=SODIUM,
+    release=SODIUM_VERSION,
+    licence="ISC",
+    texts=(SODIUM_LICENCE,),
+    archive="sodium",
+    headers={
+        f"sodium/{name}": f"source/{SODIUM_FOLDER}/include/sodium/{name}"
+        for name in ("crypto_hash_sha256.h", "crypto_hash_sha512.h", "crypto_sign_ed25519.h", "export.h")
+    },
+    files=tuple(f"{SODIUM_FOLDER}/{file}" for file in SODIUM_FILES),
+    defines=("CONFIGURED=1", "DEV_MODE=0"),
+    # Its warnings are its authors'. Section by section, so that a linker leaves out what is not called.
+    flags=("-w", "-ffunction-sections", "-fdata-sections"),
+    includes=(
+        *(f"{SODIUM_FOLDER}/include", f"{SODIUM_FOLDER}/include/sodium"),
+        "src/libsodium/builds/msvc",  # version.h, which its configure would write
+    ),
+)
+
+_ALL = (_ZLIB, _SPNG, _JPEG, _NGHTTP2, _JSON, _SODIUM)
 LIBRARIES: Mapping[str, Library] = {library.name: library for library in _ALL}
 
-_WAY = 2  # counted up when edgepack.compile.library builds in another way
+_WAY = 3  # counted up when edgepack.compile.library builds in another way
 _SIMD = ("aarch64", "armhf")  # where libjpeg-turbo's is C
 
 

@@ -39,7 +39,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     """Deploy, or show what a deploy would do."""
     from dataclasses import replace
 
-    from edgepack.cli import nodes
+    from edgepack.cli import licence, nodes
     from edgepack.cli.steps import StageScreen
     from edgepack.errors import UsageError
     from edgepack.ship import secrets
@@ -61,6 +61,8 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
         screen.remark(f"{screen.paint('beforehand:', 'yellow')} {sentence}")
 
     options = DeployOptions(keep=args.keep, limit=_rate(args.limit), tools=tools, window=window, tell=tell)
+    if "licence" in bundle.release:
+        options = replace(options, licence=licence.read(folder, found.name))
     if args.dry_run:
         with found.blamed(), StageScreen(screen) as stages:
             plan = plan_deploy(found.endpoint, bundle, options, stages.progress)

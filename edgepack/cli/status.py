@@ -93,6 +93,8 @@ def _row(status: NodeStatus, built: str | None) -> list[str]:
         notes.append(f"{status.dropped} dropped")
     if status.running and status.undelivered:
         notes.append(status.undelivered)
+    if status.running and status.licence:
+        notes.append(status.licence)
     if status.locked_by:
         notes.append(f"locked by {status.locked_by}")
     return [

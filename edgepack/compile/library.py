@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from edgepack.catalog.libraries import LibrarySpec
+from edgepack.catalog.libraries import Library, LibrarySpec
 from edgepack.compile.errors import CompileError
 from edgepack.compile.toolchains.select import prepare, toolchain
 from edgepack.compile.toolchains.toolchain import Toolchain
-from edgepack.tools import cache, debian_files
+from edgepack.tools import cache, debian_files, sdist
 from edgepack.tools.runner import Command, command, run
 
 MARKER = "library.json"
@@ -48,7 +48,7 @@ def build_library(spec: LibrarySpec, log: Path, progress: Callable[[str], None])
     with cache.locked(work):
         if (dest / MARKER).is_file():
             return dest
-        source = debian_files.source(spec.library.source, progress)
+        source = _source(spec.library, progress)
         tools = toolchain(spec.toolchain, spec.arch, spec.cpu, progress, spec.glibc)
         prepare(tools, progress)
         shutil.rmtree(work, ignore_errors=True)
@@ -58,6 +58,12 @@ def build_library(spec: LibrarySpec, log: Path, progress: Callable[[str], None])
         _collect(spec, tools, {"source": source, "build": build}, dest)
         shutil.rmtree(work, ignore_errors=True)
     return dest
+
+
+def _source(library: Library, progress: Callable[[str], None]) -> Path:
+    if isinstance(library.source, sdist.Source):
+        return sdist.unpack(library.source, progress)
+    return debian_files.source(library.source, progress)
 
 
 def _compile(
@@ -73,7 +79,8 @@ def _compile(
         listed = {
             "FILES": library.files,
             "DEFINES": library.defines,
-            "INCLUDES": tuple(str(place / "include") for place in needed),
+            "FLAGS": library.flags,
+            "INCLUDES": (*library.includes, *(str(place / "include") for place in needed)),
             "ARCHIVE": (library.archive,),
         }
         words += [f"-DEDGEPACK_{name}={';'.join(values)}" for name, values in listed.items()]

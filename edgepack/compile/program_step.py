@@ -105,6 +105,7 @@ def program_spec(work: Work, slot: str = "convert", arch: str | None = None) -> 
     """
     manifest, choice = work.project.manifest, work.choice
     report = work.result(slot).report
+    licence = manifest.licence
     return ProgramSpec(
         name=manifest.name,
         version=manifest.version,
@@ -124,6 +125,8 @@ def program_spec(work: Work, slot: str = "convert", arch: str | None = None) -> 
         form=manifest.form,
         members=_members(work),
         service=_service(manifest.service),
+        licence_keys=licence.keys(work.project.folder) if licence else (),
+        licence_required=licence is None or licence.required,
     )
 
 

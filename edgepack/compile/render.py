@@ -25,6 +25,13 @@ USER_PRESETS = "CMakeUserPresets.json"  # beside the rendered files, but of this
 _SUFFIX = ".j2"
 _SEMANTIC = re.compile(r"(\d{1,6})\.(\d{1,6})\.(\d{1,6})(?![\d.])", re.ASCII)
 DECODERS = ("jpeg", "png")  # what `templates/program` has a `decode_<format>.cpp` for
+_LICENCE = frozenset(
+    f"src/{name}"
+    for name in (
+        *("device.cpp", "device.hpp", "licence.cpp", "licence_clock.cpp", "licence_clock.hpp"),
+        *("licence_keys.cpp.j2", "licence_keys.hpp", "licence_text.cpp", "licence_text.hpp"),
+    )
+)
 RUNTIMES = frozenset(LINKED)
 """What `templates/program` has a `model_<runtime>.cpp` for."""
 
@@ -77,6 +84,7 @@ class ServiceSpec:
 class ProgramSpec:
     """All that the generated program depends on; equal specs render equal files.
 
+    licence_keys: of those who issue licences, 64 hexadecimal digits each; empty where no licence is asked for.
     num_threads: 0 leaves it to the runtime. formats: of images that are decoded by a library, like ``jpeg``.
     """
 
@@ -98,6 +106,8 @@ class ProgramSpec:
     form: str = "app"
     service: ServiceSpec = ServiceSpec()
     members: tuple[MemberSpec, ...] = ()
+    licence_keys: tuple[str, ...] = ()
+    licence_required: bool = True
 
     @property
     def backend(self) -> str:
@@ -251,6 +261,7 @@ def _rendered(spec: ProgramSpec, template: Path) -> dict[str, bytes]:
     backends = {backend_of(runtime) for runtime in RUNTIMES} - {spec.backend}
     others = {f"src/model_{backend}.cpp" for backend in backends}
     others |= {f"src/decode_{word}.cpp" for word in set(DECODERS) - set(spec.formats)}
+    others |= {"src/no_licence.cpp"} if spec.licence_keys else _LICENCE
     for path in sorted(template.rglob("*")):
         relative = path.relative_to(template).as_posix()
         if not path.is_file() or relative in others:

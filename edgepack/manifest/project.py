@@ -17,6 +17,7 @@ from edgepack.manifest.blocks import Member, PostBlock, PreBlock, misplaced
 from edgepack.manifest.flow import Metrics, Queue, Watchdog
 from edgepack.manifest.graph import wrong_graph
 from edgepack.manifest.hooks import Hooks
+from edgepack.manifest.licence import Licence
 from edgepack.manifest.model import ModelSection, Parity, PythonCode, TargetOptions
 from edgepack.manifest.rules import Word
 from edgepack.manifest.service import Service
@@ -92,6 +93,7 @@ class Manifest(Model):
     parity: Parity = Parity()
     health: Health = Health()
     hooks: Hooks = Hooks()
+    licence: Licence | None = None
     sdk: dict[Name, AnyPath] = Field(
         default={}, description="where a vendor's toolkit lies on this host: `cann: /opt/Ascend/latest`"
     )
@@ -113,6 +115,8 @@ class Manifest(Model):
                 raise ValueError(f"a sink writes {wanted}: add it to source.formats, whose library does it")
         if self.metrics and self.form != "app":
             raise ValueError("`metrics` goes with `form: app`")
+        if self.licence and self.form == "sdk":
+            raise ValueError("`licence` goes with the forms app and service: an sdk has no data folder")
         if self.source.kind == "files" and self.queue.when_full == "drop_oldest":
             raise ValueError("queue.when_full: drop_oldest is not for `files`: each picture is answered")
         if self.form == "sdk" and not _SEMANTIC.fullmatch(self.version):
@@ -146,6 +150,8 @@ def load(folder: Path) -> Project:
     manifest = document.load(Manifest, doc)
     project = Project(folder, manifest, doc)
     problems = list(_missing_files(project))
+    if not problems and manifest.licence:
+        problems = [doc.problem(words, path, fix) for path, words, fix in manifest.licence.wrong(folder)]
     if not problems:
         project, problems = _with_labels(project)
         manifest = project.manifest
@@ -203,6 +209,7 @@ def named_files(manifest: Manifest) -> list[tuple[Place, str]]:
         (("model", "weights"), model.weights),
         (("model", "golden"), model.golden),
     ]
+    named += manifest.licence.files() if manifest.licence else ()
     for name, hook in manifest.hooks.named().items():
         named.append((("hooks", name.replace("-", "_"), "file"), hook.file))
     if model.accuracy:

@@ -10,8 +10,9 @@ from typing import Any
 from edgepack.box.endpoint import Endpoint
 from edgepack.box.errors import HostKeyError, UnreachableError
 from edgepack.box.session import Box
-from edgepack.errors import EdgepackError
+from edgepack.errors import EdgepackError, Exit
 
+_WARN_DAYS = 30  # where the release does not say
 FRESH_S = 10  # the program writes its status each second
 
 RUNNING = "running"
@@ -62,6 +63,7 @@ class NodeStatus:
     slowest: Slowest | None = None
     dropped: int | None = None  # pictures, where the source is not held back
     undelivered: str | None = None  # why a sink cannot hand its answers on, and how many wait
+    licence: str | None = None  # of one that ends soon or does not hold: what the program says of it
 
     @property
     def running(self) -> bool:
@@ -127,6 +129,7 @@ def of(node: str, app: str, lines: Iterable[str]) -> NodeStatus:
         slowest=_slowest(told.get("stages")),
         dropped=_int(told.get("dropped")),
         undelivered=_undelivered(told.get("sinks")),
+        licence=_licence(told.get("licence"), release.get("licence")),
         locked_by=lock[3] if len(lock) > 3 and (_int(lock[1]) or 0) > 0 else None,
     )
 
@@ -137,7 +140,9 @@ def _state(said: Mapping[str, str], told: Mapping[str, Any], restarts: str, ende
     if not said.get("supervisor"):
         return STOPPED, "nothing runs: the box was started again, or somebody ended it"
     if not said.get("program", "").startswith("yes"):
-        return FAILING, f"the program ended with {ended}, and is started again soon ({restarts} times so far)"
+        words = _licence(told.get("licence"), None) if ended == str(Exit.LICENCE) else None
+        how = f"the program does not run: {words}" if words else f"the program ended with {ended}"
+        return FAILING, f"{how}, and is started again soon ({restarts} times so far)"
     age = _int(said.get("status_age", ""))
     if not told or age is None or age > FRESH_S:
         return (
@@ -167,9 +172,24 @@ def _undelivered(sinks: object) -> str | None:
         trouble = _text(row.get("trouble")) if isinstance(row, dict) else None
         if trouble:
             waiting = _int(row.get("waiting"))
-            words = "".join(c if c.isprintable() else "?" for c in trouble[:200])
+            words = _printable(trouble)
             return f"{words}; {waiting} answers wait" if waiting else words
     return None
+
+
+def _licence(said: object, asked: object) -> str | None:
+    """The program's words on its licence, where it does not hold for long any more."""
+    if not isinstance(said, dict) or not (words := _text(said.get("words"))):
+        return None
+    warn_days = _int(asked.get("warn_days")) if isinstance(asked, dict) else None
+    left = _float(said.get("left_s")) or 0
+    soon = left < (_WARN_DAYS if warn_days is None else warn_days) * 24 * 60 * 60
+    odd = said.get("state") != "valid" or "clock" in words
+    return _printable(words) if soon or odd else None
+
+
+def _printable(words: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in words[:200])
 
 
 def _json(text: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from edgepack.catalog.libraries import LIBRARIES
 from edgepack.package.errors import NoticesMissing
+from edgepack.tools.sdist import Source
 
 # Its LICENSE.txt: its own, and those of what it has taken in.
 NCNN_LICENCE = "BSD-3-Clause AND BSD-2-Clause AND Zlib"
@@ -70,11 +71,15 @@ def linked_to_glibc(zig_lib: Path, zig_version: str) -> tuple[Component, ...]:
 
 
 def c_libraries(names: Sequence[str]) -> tuple[Component, ...]:
-    """What is linked of ``edgepack.catalog.libraries``: built from the sources that Debian keeps."""
+    """What is linked of ``edgepack.catalog.libraries``: built from sources that others keep."""
     found = []
     for library in (LIBRARIES[name] for name in names):
-        version = library.source.version.replace(":", "%3A").replace("+", "%2B")
-        purl = f"pkg:deb/debian/{library.source.name}@{version}?arch=source"
+        if isinstance(library.source, Source):
+            carrier = library.source.filename.removesuffix(".tar.gz").replace("-", "@", 1)
+            purl = f"pkg:pypi/{carrier}#{library.name}"
+        else:
+            version = library.source.version.replace(":", "%3A").replace("+", "%2B")
+            purl = f"pkg:deb/debian/{library.source.name}@{version}?arch=source"
         found.append(Component(library.name, library.version, licence=library.licence, purl=purl))
     return tuple(found)
 

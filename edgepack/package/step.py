@@ -154,7 +154,16 @@ def _release(work: Work) -> dict[str, Any]:
         **on_box.release(work.result("convert"), work.store),
         **({"hooks": hooks} if (hooks := _hook_times(manifest)) else {}),
         **({"needs": asked} if (asked := needs_of(choice)) else {}),
+        **({"licence": _licence(work.project)} if manifest.licence else {}),
     }
+
+
+def _licence(project: Project) -> dict[str, Any]:
+    """What the deployer judges a licence by before it changes anything."""
+    licence = project.manifest.licence
+    assert licence is not None
+    keys = list(licence.keys(project.folder))
+    return {"keys": keys, "required": licence.required, "warn_days": licence.warn_days}
 
 
 def _hook_times(manifest: Manifest) -> dict[str, int]:

@@ -21,7 +21,8 @@ _DECODERS = {"jpeg": "libjpeg-turbo", "png": "libspng"}
 def needed(manifest: Manifest) -> tuple[str, ...]:
     """The libraries' names in a linker's order: each before what it needs itself."""
     spoken = _SPOKEN if manifest.form == "service" else ()
-    return with_needs((*(_DECODERS[name] for name in decoded(manifest)), *spoken))
+    checks = ("libsodium",) if manifest.licence else ()
+    return with_needs((*(_DECODERS[name] for name in decoded(manifest)), *spoken, *checks))
 
 
 def decoded(manifest: Manifest) -> tuple[str, ...]:

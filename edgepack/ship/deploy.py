@@ -18,7 +18,20 @@ from edgepack.box.facts import Facts, probe
 from edgepack.box.session import Box
 from edgepack.bundle import Bundle, listing
 from edgepack.errors import EdgepackError
-from edgepack.ship import boot, made, notes, parcels, paused, preflight, proof, secrets, transfer, trust
+from edgepack.ship import (
+    boot,
+    chunks,
+    licence,
+    made,
+    notes,
+    parcels,
+    paused,
+    preflight,
+    proof,
+    secrets,
+    transfer,
+    trust,
+)
 from edgepack.ship.activate import Health, activate, parse_status
 from edgepack.ship.cargo import Cargo
 from edgepack.ship.errors import NotProvenError
@@ -46,7 +59,7 @@ class DeployOptions:
     keep: releases that stay on the box to go back to, besides these two. limit: bytes a second at the most,
     or 0. tools: what makes parcels; without them files are sent whole. tell: is given what a person should
     know of the box before anything is changed on it. secrets: for the app on this box, in the place of those
-    there; None: they are left alone.
+    there; None: they are left alone. licence: the file for this box, in the place of the one there.
     """
 
     keep: int = 3
@@ -56,6 +69,7 @@ class DeployOptions:
     window: Window | None = None
     tell: Callable[[str], None] = lambda _: None
     secrets: Mapping[str, Secret] | None = None
+    licence: bytes | None = None
 
 
 def deploy(
@@ -78,19 +92,23 @@ def deploy(
     with box:
         with clock.stage("probe"):
             facts = _survey(box, bundle)
-        preflight.check(bundle, facts, endpoint.where)
-        for sentence in (*notes.told(bundle, facts), *boot.beforehand(endpoint, facts)):
+        foreseen = licence.foreseen(bundle.release, facts, options.licence)
+        preflight.check(bundle, foreseen, endpoint.where)
+        for sentence in (*notes.told(bundle, foreseen), *boot.beforehand(endpoint, facts)):
             options.tell(sentence)
         running = _runs_well(box, bundle, facts)
-        if running is not None and options.secrets is None:
+        if running is not None and options.secrets is None and foreseen.licence == facts.licence:
             return _report(endpoint, bundle, clock, NOTHING, running.get("previous"))
         # Before the lock is held: a large model takes its time, and others need not wait for it.
-        cargo = Cargo.of(bundle, facts, options.tools, clock)
+        cargo = Cargo.of(bundle, facts, options.tools, clock, chunks.asking(box, facts))
         with held(box, facts.lock) as lease:
             if lease.undone:
                 facts = _survey(box, bundle)
-                preflight.check(bundle, facts, endpoint.where)
+                foreseen = licence.foreseen(bundle.release, facts, options.licence)
+                preflight.check(bundle, foreseen, endpoint.where)
             work = _Deploy(box, bundle, options, clock, lease.token)
+            if foreseen.licence != facts.licence:  # the program that runs reads it by itself
+                licence.send(box, lease.token, bundle.name, foreseen.licence.encode())
             if running is not None and not lease.undone and not work.bring_secrets():
                 return _report(endpoint, bundle, clock, NOTHING, running.get("previous"))
             return work.run(facts, cargo)
@@ -104,13 +122,14 @@ def plan_deploy(
 ) -> DeployPlan:
     """What ``deploy`` would do now. Connects and asks; changes nothing on the box."""
     with Box(endpoint) as box:
-        facts = _survey(box, bundle)
+        facts = licence.foreseen(bundle.release, _survey(box, bundle), options.licence)
         refusals = [f"{reason.what}: {reason.fix}" for reason in preflight.refusals(bundle, facts)]
         if _busy(facts):
             refusals.append(f"somebody else is working on this box: {facts.lock.split()[-1]}")
         idle = not refusals and _runs_well(box, bundle, facts) is not None
+        tools = None if idle or refusals else options.tools
+        cargo = Cargo.of(bundle, facts, tools, Clock(progress), chunks.asking(box, facts))
     files = preflight.missing(bundle, facts)
-    cargo = Cargo.of(bundle, facts, None if idle or refusals else options.tools, Clock(progress))
     return DeployPlan(
         node=endpoint.node,
         app=bundle.name,

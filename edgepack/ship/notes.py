@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from edgepack.box.facts import Facts
 from edgepack.bundle import Bundle
-from edgepack.ship import needs
+from edgepack.ship import licence, needs
 from edgepack.ship.preflight import mib
 
 SKEW_S = 120  # a clock that is off by more is told
@@ -17,7 +17,9 @@ def told(bundle: Bundle, facts: Facts) -> tuple[str, ...]:
     """What does not keep a bundle from the box, and a person should know before it goes there."""
     compared = needs.compare(bundle.release, facts, bundle.target)
     unknown = [found.what for found in compared if found.verdict == "unknown"]
+    of_licence = licence.note(bundle.name, bundle.release, facts)
     return (
+        *([of_licence] if of_licence else []),
         *(found.what for found in compared if found.verdict == "other"),
         *([f"not compared: {'; '.join(unknown)}"] if unknown else []),
         *_clock(facts),

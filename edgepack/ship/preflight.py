@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from edgepack.box.errors import PreflightError
 from edgepack.box.facts import Facts
 from edgepack.bundle import Bundle, BundleFile
-from edgepack.ship import needs, trust
+from edgepack.ship import licence, needs, trust
 from edgepack.ship.made import OnBox
 
 MARGIN = 4 << 20  # bytes: for links, lists, logs
@@ -42,6 +42,7 @@ def refusals(bundle: Bundle, facts: Facts) -> tuple[Refusal, ...]:
         *_libc(bundle, facts),
         *_needs(bundle, facts),
         *_trust(bundle, facts),
+        *_licence(bundle, facts),
         *_permission(facts),
         *_tools(facts),
         *_room(bundle, facts),
@@ -103,6 +104,12 @@ def _numbers(version: str) -> tuple[int, ...]:
 def _trust(bundle: Bundle, facts: Facts) -> tuple[Refusal, ...]:
     choice = trust.choose(bundle, facts)
     return (Refusal(choice.why, choice.fix),) if choice.why else ()
+
+
+def _licence(bundle: Bundle, facts: Facts) -> tuple[Refusal, ...]:
+    why = licence.refusal(bundle.name, bundle.release, facts)
+    fix = "edgepack licence issue NODE --until DATE --key KEY, then deploy again"
+    return (Refusal(f"the program would not run: {why}", fix),) if why else ()
 
 
 def _needs(bundle: Bundle, facts: Facts) -> tuple[Refusal, ...]:

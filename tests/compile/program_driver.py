@@ -63,11 +63,17 @@ HERE = Path(__file__).parent / "program_driver.cpp"
 
 
 def compiled(
-    folder: Path, driver: Path = HERE, *, libraries: Sequence[Path] = (), decoders: Sequence[str] = ()
+    folder: Path,
+    driver: Path = HERE,
+    *,
+    libraries: Sequence[Path] = (),
+    decoders: Sequence[str] = (),
+    words: Sequence[str] = (),
 ) -> Path:
     """Compile a driver for this host against the template's own sources; returns the program.
 
-    libraries: of C, with ``include/`` and ``lib/``; decoders: formats of images that it is to have.
+    libraries: of C, with ``include/`` and ``lib/``; decoders: formats of images that it is to have;
+    words: more for the compiler.
     """
     source = data(TEMPLATE)
     parts = [source / "src" / f"{name}.cpp" for name in ("file", "image", "json", "npy")]
@@ -80,7 +86,8 @@ def compiled(
     includes = ("-I", source / "include", "-I", source / "src")
     others = [word for place in libraries for word in ("-isystem", place / "include")]
     archives = [archive for place in libraries for archive in sorted((place / "lib").glob("*.a"))]
-    words = (*STRICT, *warnings, *(f"-DEDGEPACK_{name.upper()}" for name in decoders), *includes, *others)
+    defines = [f"-DEDGEPACK_{name.upper()}" for name in decoders]
+    words = (*STRICT, *warnings, *words, *defines, *includes, *others)
     argv = (*tools.cxx, "-std=c++17", *words, whole, *archives, "-o", program)
     done = run(command(*argv, env=tools.env))
     assert done.ok, done.text()

@@ -15,6 +15,7 @@ struct Exit {
   static constexpr int parity = 8;  // the outputs are not those of the trained model
   static constexpr int locked = 13;  // another one runs on the same data folder
   static constexpr int stuck = 14;   // a stage of `run` came to a halt
+  static constexpr int licence = 15;  // no licence that holds, and edgepack.yaml requires one
 };
 
 int about();

@@ -13,6 +13,7 @@
 #include "config.hpp"
 #include "file.hpp"
 #include "json.hpp"
+#include "licence.hpp"
 #include "pipeline.hpp"
 
 namespace edgepack::program {
@@ -117,6 +118,11 @@ Words words_of(int argc, char** argv) {
   return words;
 }
 
+int unlicensed(const std::string& words) {
+  complain(config.name + ": " + words);
+  return Exit::licence;
+}
+
 /// Also the models that `post` asks, before a picture comes.
 template <class Command>
 int with_models(const std::string& release, Command command) {
@@ -133,7 +139,8 @@ int dispatch(Words words, const char* called_as) {
   if (!words.problem.empty()) return usage(words.problem);
   if (words.release.empty()) words.release = own_release(called_as);
   if (words.with_outputs && words.command != "infer") return usage("--outputs goes with infer");
-  if (!words.data.empty() && words.command != "run" && words.command != "health") {
+  const bool asks_licence = words.command == "infer" && Licence::wanted();
+  if (!words.data.empty() && words.command != "run" && words.command != "health" && !asks_licence) {
     return usage("--data goes with run and health");
   }
   if (words.command == "about") return words.files.empty() ? about() : usage("about takes no file");
@@ -144,6 +151,9 @@ int dispatch(Words words, const char* called_as) {
   }
   if (words.command == "infer") {
     if (words.files.empty()) return usage("infer needs a file");
+    if (asks_licence && words.data.empty()) return usage("infer needs --data DIR: the licence is in it");
+    const Licence licence(words.data);
+    if (!licence.runs()) return unlicensed(licence.told().words);
     return with_models(words.release, [&] { return infer(words.release, words.files, words.with_outputs); });
   }
   if (words.command == "health") {

@@ -13,6 +13,7 @@
 #include "engine.hpp"
 #include "file.hpp"
 #include "flow.hpp"
+#include "licence.hpp"
 #include "pipeline.hpp"
 #include "status.hpp"
 
@@ -69,12 +70,16 @@ void warm_up(Model& model, Status& status) {
   status.expect(Status::Clock::now() - began);
 }
 
-void work(Model& model, const std::string& release, const std::string& data) {
+/// Ends as SIGTERM does: what is under way is answered.
+void end_without_licence() { kill(getpid(), SIGTERM); }
+
+void work(Model& model, const std::string& release, const std::string& data, Licence& licence) {
   const std::unique_ptr<Source> source = open_source(data);
   std::vector<std::unique_ptr<Sink>> sinks = open_sinks(data);
   std::string places;
   for (const auto& sink : sinks) places += (places.empty() ? "" : ", ") + sink->about();
-  Status status(data + "/status.json", release_name(release));
+  Status status(data + "/status.json", release_name(release), [&licence] { return licence.told(); });
+  if (Licence::wanted()) licence.watch(note, end_without_licence);
   const std::shared_ptr<void> metrics = open_metrics(status);
   warm_up(model, status);
   note("ready; images from " + source->about() + ", answers to " + places);
@@ -101,14 +106,20 @@ int run(const std::string& release, const std::string& data) {
     complain(data + ": another program runs on this folder");
     return Exit::locked;
   }
+  Licence licence(data);
+  if (!licence.runs()) {
+    note(licence.told().words);
+    const Status said(data + "/status.json", release_name(release), [&licence] { return licence.told(); });
+    return Exit::licence;
+  }
   try {
     const std::unique_ptr<Model> model = load_model(release + "/model", config);
-    work(*model, release, data);
+    work(*model, release, data, licence);
   } catch (const ModelError& error) {
     complain(error.what());
     return Exit::model;
   }
-  return Exit::ok;
+  return licence.runs() ? Exit::ok : Exit::licence;
 }
 
 }  // namespace edgepack::program

@@ -21,7 +21,8 @@ double rounded(double value) { return std::round(value * 1000) / 1000; }
 
 }  // namespace
 
-Status::Status(std::string path, std::string release) : path_(std::move(path)), release_(std::move(release)) {
+Status::Status(std::string path, std::string release, std::function<Licensed()> licence)
+    : path_(std::move(path)), release_(std::move(release)), licence_(std::move(licence)) {
   write();
   thread_ = std::thread([this] { loop(); });
 }
@@ -122,6 +123,12 @@ std::string Status::prometheus() {
   single("edgepack_dropped_total", "counter", "Images that gave way to newer ones.", static_cast<double>(dropped_));
   single("edgepack_busy_seconds_total", "counter", "Time in which there was work.", seconds(now.busy));
   single("edgepack_uptime_seconds", "gauge", "Since the program began.", seconds(now.when - started_));
+  const Licensed licence = licence_();
+  if (!licence.state.empty()) {
+    single("edgepack_licence_left_seconds", "gauge", "Until the licence ends; below 0 in its grace time.", licence.left_s);
+    family("edgepack_licence", "gauge", "How the licence stands.");
+    text += "edgepack_licence{state=\"" + licence.state + "\"} 1\n";
+  }
   const auto each = [&](const std::string& name, const char* type, const char* help, const auto& of) {
     if (!watched_.empty()) family(name, type, help);
     for (std::size_t i = 0; i < watched_.size(); ++i) {
@@ -207,6 +214,13 @@ void Status::tell_sinks(Json& json) const {
   json.close(']');
 }
 
+void Status::tell_licence(Json& json) const {
+  const Licensed said = licence_();
+  if (said.state.empty()) return;
+  json.key("licence").open('{').key("state").string(said.state).key("until").string(said.until);
+  json.key("left_s").number(said.left_s).key("words").string(said.words).close('}');
+}
+
 std::string Status::text() {
   const std::lock_guard<std::mutex> lock(mutex_);
   const Count now = this->now();
@@ -221,6 +235,7 @@ std::string Status::text() {
   if (!error_.empty()) json.key("error").string(error_);
   if (!watched_.empty()) tell_stages(json, now);
   if (!sinks_.empty()) tell_sinks(json);
+  tell_licence(json);
   return json.close('}').text() + "\n";
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "json.hpp"
+#include "licence.hpp"
 #include "sink.hpp"
 #include "stage.hpp"
 
@@ -23,8 +24,8 @@ class Status {
   using Clock = std::chrono::steady_clock;
 
   /// Writes the first one. A disk that is full is no reason not to answer: what cannot be written now
-  /// is written at the next try.
-  Status(std::string path, std::string release);
+  /// is written at the next try. licence: asked for how the app's stands, for as long as this lives.
+  Status(std::string path, std::string release, std::function<Licensed()> licence);
   /// Writes the last one.
   ~Status();
   Status(const Status&) = delete;
@@ -81,10 +82,12 @@ class Status {
   Count now() const;
   void tell_stages(Json& json, const Count& now) const;
   void tell_sinks(Json& json) const;
+  void tell_licence(Json& json) const;
   std::string text();
   double fps(const Count& now) const;
 
   const std::string path_, release_;
+  const std::function<Licensed()> licence_;
   const Clock::time_point started_ = Clock::now();
   std::mutex mutex_;
   std::condition_variable stopping_;

@@ -15,6 +15,7 @@
 #include "commands.hpp"
 #include "file.hpp"
 #include "front.hpp"
+#include "licence.hpp"
 #include "service_config.hpp"
 #include "status.hpp"
 
@@ -64,7 +65,10 @@ bool watch(const Front& front, Status& status) {
   }
 }
 
-int serve(const std::string& release, const std::string& data) {
+/// Ends as SIGTERM does: what is under way is answered.
+void end_without_licence() { kill(getpid(), SIGTERM); }
+
+int serve(const std::string& release, const std::string& data, Licence& licence) {
   std::unique_ptr<Status> status;
   std::mutex mutex;  // answers may come before there is a status
   const auto tell = [&](auto what) {
@@ -82,16 +86,17 @@ int serve(const std::string& release, const std::string& data) {
   }
   {
     const std::lock_guard<std::mutex> lock(mutex);
-    status = std::make_unique<Status>(data + "/status.json", folder_name(release));
+    status = std::make_unique<Status>(data + "/status.json", folder_name(release), [&licence] { return licence.told(); });
     status->expect(front.service().workers().expected());
   }
   note("ready; " + front.words());
+  if (Licence::wanted()) licence.watch(note, end_without_licence);
   const bool well = watch(front, *status);
   note(well ? "told to stop; answers what is under way" : "does not answer any more; ends");
   if (!well) std::_Exit(Exit::failed);  // a thread that hangs cannot be joined
   front.end();
   note("all is answered");
-  return Exit::ok;
+  return licence.runs() ? Exit::ok : Exit::licence;
 }
 
 }  // namespace
@@ -113,8 +118,14 @@ int run(const std::string& release, const std::string& data) {
     complain(data + ": another program runs on this folder");
     return Exit::locked;
   }
+  Licence licence(data);
+  if (!licence.runs()) {
+    note(licence.told().words);
+    const Status said(data + "/status.json", folder_name(release), [&licence] { return licence.told(); });
+    return Exit::licence;
+  }
   try {
-    return serve(release, data);
+    return serve(release, data, licence);
   } catch (const ModelError& error) {
     complain(error.what());
     return Exit::model;
