@@ -75,6 +75,7 @@ class Program:
     weights: bytes = bytes(range(256)) * 64
     text: str | None = None  # the whole program, instead of the one here
     hooks: Mapping[str, str] = field(default_factory=dict)  # "before-switch" → a script
+    licence: Mapping[str, Any] | None = None  # what its release.json says of it
 
     def script(self) -> bytes:
         if self.text is not None:
@@ -125,6 +126,7 @@ def bundle(folder: Path, program: Program = Program()) -> Bundle:
             "gates": GATES,
             "health": dict(program.health),
             **({"hooks": dict.fromkeys(program.hooks, 3)} if program.hooks else {}),
+            **({"licence": dict(program.licence)} if program.licence else {}),
             "source": {"kind": "files", "path": "inbox"},
             "sink": {"kind": "jsonl", "path": "results.jsonl"},
         },
