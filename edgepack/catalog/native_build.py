@@ -55,10 +55,10 @@ SODIUM_HEADER = """\
 
 Kind = Literal["helper", "encoder"]
 
-_BOTH = ("parcel.c", "delta.c", "io.c")
+_BOTH = ("parcel.c", "delta.c", "io.c", "chunks.c")
 FILES: dict[Kind, tuple[str, ...]] = {
     "helper": (*_BOTH, "main.c", "receive.c", "files.c", "signature.c"),
-    "encoder": (*_BOTH, "encode.c", "anchors.c"),
+    "encoder": (*_BOTH, "encode.c", "anchors.c", "held.c"),
 }
 # Small on a box, quick on this host. What is not called is left out by the linker, section by section.
 OPTIMISED: dict[Kind, str] = {"helper": "-Os", "encoder": "-O2"}

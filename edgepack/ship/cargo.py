@@ -12,6 +12,7 @@ from edgepack.box.session import Box
 from edgepack.bundle import Bundle, BundleFile
 from edgepack.errors import EdgepackError
 from edgepack.ship import parcels, preflight, transfer
+from edgepack.ship.chunks import Ask, nobody
 from edgepack.ship.report import Clock
 from edgepack.ship.transfer import Sent, Way
 
@@ -35,15 +36,21 @@ class Cargo:
     sent_as: str = "files"
 
     @classmethod
-    def of(cls, bundle: Bundle, facts: Facts, tools: parcels.Tools | None, clock: Clock) -> Cargo:
-        """Prepared as parcels, or as files where there is too little to send or a tool is not to be had."""
+    def of(
+        cls, bundle: Bundle, facts: Facts, tools: parcels.Tools | None, clock: Clock, ask: Ask = nobody
+    ) -> Cargo:
+        """Prepared as parcels, or as files where there is too little to send or a tool is not to be had.
+
+        ask: for the chunks of what the box has and this host does not.
+        """
         files = preflight.missing(bundle, facts)
         if tools is None or not parcels.worth(files, facts):
             return cls(bundle, files)
         try:
             with clock.stage("prepare"):
                 helper, encoder = tools.helper(), tools.encoder()
-                made = parcels.prepare(bundle, files, facts.bases, encoder, clock.progress)
+                bases = parcels.bases_of(files, facts.bases, ask)
+                made = parcels.prepare(bundle, files, bases, encoder, clock.progress)
         except EdgepackError as error:
             return cls(bundle, files, sent_as=f"files: {error.what}")
         return cls(bundle, files, helper, encoder, made, "parcels")

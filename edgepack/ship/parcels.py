@@ -19,6 +19,7 @@ from edgepack.box.facts import Facts
 from edgepack.box.session import Box
 from edgepack.bundle import Bundle, BundleFile
 from edgepack.ship import kept
+from edgepack.ship.chunks import Ask, Chunks
 from edgepack.ship.report import Progress
 from edgepack.ship.transfer import Pace, Sent, Way
 from edgepack.store import digest_file
@@ -26,6 +27,7 @@ from edgepack.tools import cache
 from edgepack.tools.runner import command, run
 
 LEAST = 64 << 10  # bytes: for less than that a helper is not worth its way
+LEAST_BY_CHUNKS = 256 << 10  # bytes: of less, a box's chunks cost as much as they save
 LEAST_ALONE = (
     8 << 20
 )  # bytes: the same where the box has nothing to start from, and only a cut link is feared
@@ -64,35 +66,65 @@ def worth(files: Sequence[BundleFile], facts: Facts) -> bool:
     return sum(file.size for file in files) >= (LEAST if facts.bases or facts.parts else LEAST_ALONE)
 
 
-def prepare(
-    bundle: Bundle, files: Sequence[BundleFile], bases: Mapping[str, str], encoder: Path, progress: Progress
-) -> list[Parcel]:
-    """A parcel for each file; ``bases``: path in the box's release → sha256 of what it has there.
+@dataclass(frozen=True)
+class Base:
+    """What a file is made from. Its content where this host has it, else what the box says of its chunks."""
 
-    Only a base whose content is kept on this host can be used; without one the file is
-    sent whole, compressed.
+    sha256: str
+    content: Path | None = None
+    chunks: Chunks | None = None
+
+    @property
+    def name(self) -> str:
+        """For a parcel's own name: another list of chunks gives another parcel."""
+        return f"{self.sha256}.{self.chunks.digest[:16]}" if self.chunks else self.sha256
+
+
+def bases_of(files: Sequence[BundleFile], there: Mapping[str, str], ask: Ask) -> dict[str, Base]:
+    """What the box has that files can be made from, by their sha256.
+
+    there: path in the box's release → sha256. Of what this host does not have, the box is asked for chunks.
+    """
+    found, strange = {}, {}
+    for file in files:
+        base = there.get(file.path)
+        place = kept.content(base) if base else None
+        if base and place:
+            found[file.sha256] = Base(base, content=place)
+        elif base and file.size >= LEAST_BY_CHUNKS:
+            strange[file.sha256] = base
+    lists = ask(sorted(set(strange.values()))) if strange else {}
+    return found | {sha: Base(base, chunks=lists[base]) for sha, base in strange.items() if base in lists}
+
+
+def prepare(
+    bundle: Bundle,
+    files: Sequence[BundleFile],
+    bases: Mapping[str, Base],
+    encoder: Path,
+    progress: Progress,
+) -> list[Parcel]:
+    """A parcel for each file; ``bases``: by the file's sha256; without one it is sent whole, compressed.
+
     Raises BoxError where the encoder fails.
     """
     total, done, made = sum(file.size for file in files), 0, []
     for file in files:
-        base = bases.get(file.path)
-        place = kept.content(base) if base else None
-        made.append(_parcel(bundle, file, encoder, base if place else None, place))
+        made.append(_parcel(bundle, file, encoder, bases.get(file.sha256)))
         done += file.size
         progress("prepare", done, total)
     return made
 
 
-def _parcel(
-    bundle: Bundle, file: BundleFile, encoder: Path, base: str | None, base_place: Path | None
-) -> Parcel:
+def _parcel(bundle: Bundle, file: BundleFile, encoder: Path, base: Base | None) -> Parcel:
     level = _THOROUGH if file.size <= _SMALL else _QUICK
     encoded = digest_file(encoder)[:16]
-    name = f"{file.sha256}-{base or 'whole'}-{file.mode:o}-{level}-{encoded}"
+    name = f"{file.sha256}-{base.name if base else 'whole'}-{file.mode:o}-{level}-{encoded}"
+    from_ = base.sha256 if base else None
     place = cache.root() / "parcels" / name
     if place.is_file():
         os.utime(place)
-        return Parcel(file, place, base)
+        return Parcel(file, place, from_)
     with cache.locked(place), tempfile.TemporaryDirectory(prefix="edgepack-parcel-") as temporary:
         if not place.is_file():
             content = Path(temporary) / "content"
@@ -101,7 +133,7 @@ def _parcel(
             threads = min(_THREADS, len(os.sched_getaffinity(0)))
             part = place.with_name(f"{place.name}.part")
             words = (f"{file.mode:o}", str(level), str(threads), str(part))
-            done = run(command(encoder, content, *words, *([base_place] if base_place else [])))
+            done = run(command(encoder, content, *words, *_base_words(base, Path(temporary))))
             if not done.ok:
                 raise BoxError(
                     f"cannot prepare {file.path} for the way",
@@ -112,7 +144,18 @@ def _parcel(
                 )
             part.rename(place)
             kept.prune(place.parent)
-    return Parcel(file, place, base)
+    return Parcel(file, place, from_)
+
+
+def _base_words(base: Base | None, scratch: Path) -> tuple[Path | str, ...]:
+    if base is None:
+        return ()
+    if base.chunks is None:
+        assert base.content is not None
+        return (base.content,)
+    listed = scratch / "chunks"
+    listed.write_bytes(base.chunks.text(base.sha256))
+    return ("--chunks", listed)
 
 
 def size(parcels: Iterable[Parcel], parts: Mapping[str, int]) -> int:

@@ -19,6 +19,7 @@ from edgepack.box.endpoint import Endpoint
 from edgepack.bundle import Bundle, BundleFile, listing
 from edgepack.ship import kept, parcels, preflight, proof, transfer
 from edgepack.ship.activate import Health
+from edgepack.ship.chunks import nobody
 from edgepack.ship.errors import DeployError
 from edgepack.ship.made import OnBox
 from edgepack.ship.report import Progress, quiet
@@ -104,7 +105,8 @@ def _cargo(bundle: Bundle, since: str | None, tools: parcels.Tools | None, progr
     unchanged = sorted({file.sha256 for file in bundle.files} & there)
     if tools is None:
         return _Cargo("files", name, unchanged, None, (), files)
-    made = parcels.prepare(bundle, files, found, tools.encoder(), progress)
+    from_ = parcels.bases_of(files, found, nobody)
+    made = parcels.prepare(bundle, files, from_, tools.encoder(), progress)
     bases = sorted({*unchanged, *(parcel.base for parcel in made if parcel.base)})
     return _Cargo("parcels", name, bases, tools.helper(), made, ())
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "chunks.h"
 #include "io.h"
 
 enum { REACH = 64, MASK_BITS = 10, VOTES = 512 };
@@ -15,21 +16,6 @@ struct anchors {
   struct anchor *table; /* open addressing; a hash of 0 is an empty place */
   uint64_t places;      /* a power of two */
 };
-
-/* A number for each byte, from splitmix64 (Steele, Lea, Flood 2014): any fixed noise does. */
-static const uint64_t *gear(void) {
-  static uint64_t table[256];
-  if (table[255] != 0) return table;
-  uint64_t state = 1;
-  for (int i = 0; i < 256; ++i) {
-    state += 0x9e3779b97f4a7c15u;
-    uint64_t z = state;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    table[i] = z ^ (z >> 31);
-  }
-  return table;
-}
 
 /* Calls `found` at each byte where the last REACH ones say so: one in 2^MASK_BITS, on average. */
 static void each(const uint8_t *bytes, uint64_t size, void (*found)(void *, uint64_t, uint64_t), void *with) {

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "anchors.h"
+#include "held.h"
 #include "io.h"
 #include "parcel.h"
 #include "zstd.h"
@@ -32,11 +33,19 @@ struct packed {
   struct packed *next;
 };
 
+/* A part of the file that becomes a block or more: at most BLOCK_MOST bytes. */
+struct span {
+  uint64_t at, base_at;
+  uint32_t made;
+  int copied; /* the base has these bytes at base_at */
+};
+
 struct job {
   struct mapped file, base;
   struct anchors *anchors;
   int level;
   uint64_t next, count;
+  struct span *spans;
   struct packed *packed;
   pthread_mutex_t mutex;
 };
@@ -182,8 +191,12 @@ static void *work(void *given) {
     const uint64_t number = job->next++;
     pthread_mutex_unlock(&job->mutex);
     if (number >= job->count) break;
-    const uint64_t at = number * BLOCK_MOST, left = job->file.size - at;
-    encode(job, &worker, at, left < BLOCK_MOST ? (uint32_t)left : (uint32_t)BLOCK_MOST, &job->packed[number]);
+    const struct span *span = &job->spans[number];
+    if (span->copied)
+      job->packed[number].about = (struct block){
+          .kind = BLOCK_COPY, .made = span->made, .base_at = span->base_at, .base_length = span->made};
+    else
+      encode(job, &worker, span->at, span->made, &job->packed[number]);
   }
   ZSTD_freeCCtx(worker.quick);
   ZSTD_freeCCtx(worker.thorough);
@@ -228,9 +241,46 @@ static void write_parcel(const struct job *job, const struct parcel *about, cons
   printf("}\n");
 }
 
+static void add_span(struct job *job, struct span span) {
+  job->spans[job->count++] = span;
+}
+
+/* Where nothing is known of the base but its bytes: one block after the other. */
+static void span_evenly(struct job *job, uint64_t at, uint64_t end) {
+  for (; at < end; at += BLOCK_MOST) {
+    const uint64_t left = end - at;
+    add_span(job, (struct span){.at = at, .made = left < BLOCK_MOST ? (uint32_t)left : (uint32_t)BLOCK_MOST});
+  }
+}
+
+/* Where its chunks are known: what both files have is copied, and what stands between is blocks without a base. */
+static void span_by_chunks(struct job *job, const struct held *held) {
+  uint64_t fresh = 0; /* where what the base lacks began */
+  struct span *last = NULL;
+  for (uint64_t at = 0, length; at < job->file.size; at += length) {
+    const uint64_t left = job->file.size - at;
+    uint64_t base_at;
+    length = chunk_length(job->file.bytes + at, left < CHUNK_MOST ? (size_t)left : (size_t)CHUNK_MOST);
+    if (!held_at(held, job->file.bytes + at, (uint32_t)length, last != NULL ? last->base_at + last->made : 0, &base_at)) {
+      if (last != NULL) fresh = at;
+      last = NULL;
+      continue;
+    }
+    if (last != NULL && last->base_at + last->made == base_at && last->made + length <= BLOCK_MOST) {
+      last->made += (uint32_t)length;
+      continue;
+    }
+    if (last == NULL) span_evenly(job, fresh, at);
+    last = &job->spans[job->count];
+    add_span(job, (struct span){.at = at, .base_at = base_at, .made = (uint32_t)length, .copied = 1});
+  }
+  if (last == NULL) span_evenly(job, fresh, job->file.size);
+}
+
 int main(int count, char **words) {
-  if (count != 6 && count != 7)
-    fail("usage", "edgepack-parcel FILE MODE LEVEL THREADS PARCEL [BASE]   (MODE 644 or 755)");
+  const int by_chunks = count == 8 && strcmp(words[6], "--chunks") == 0;
+  if (count != 6 && count != 7 && !by_chunks)
+    fail("usage", "edgepack-parcel FILE MODE LEVEL THREADS PARCEL [BASE | --chunks LIST]   (MODE 644 or 755)");
   struct parcel about = {.mode = strcmp(words[2], "755") == 0 ? 0755 : 0644};
   struct job job = {.file = map(words[1]), .level = atoi(words[3])};
   int threads = atoi(words[4]);
@@ -244,7 +294,15 @@ int main(int count, char **words) {
     digest(words[6], about.base);
   }
   job.anchors = anchors_of(job.base.bytes, job.base.size);
-  job.count = (job.file.size + BLOCK_MOST - 1) / BLOCK_MOST;
+  /* Each chunk may be a span of its own, and each of the even ones. */
+  job.spans = reserve((job.file.size / CHUNK_LEAST + job.file.size / BLOCK_MOST + 2) * sizeof *job.spans);
+  if (by_chunks) {
+    const struct held held = held_of(words[7], about.base);
+    about.base_size = held.size;
+    span_by_chunks(&job, &held);
+  } else {
+    span_evenly(&job, 0, job.file.size);
+  }
   job.packed = calloc(job.count ? job.count : 1, sizeof *job.packed);
   if (job.packed == NULL) fail("memory", "no memory for %llu blocks", (unsigned long long)job.count);
   pthread_mutex_init(&job.mutex, NULL);

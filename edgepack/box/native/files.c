@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "verbs.h"
+#include "chunks.h"
 #include "io.h"
 #include "parcel.h"
 
@@ -50,6 +51,36 @@ int sha256_files(void) {
     close(fd);
   }
   return 0;
+}
+
+int chunks_of(const char *path) {
+  static uint8_t buffer[4 * CHUNK_MOST];
+  size_t there = 0;
+  int more = 1;
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) fail("read", "%s: %s", path, strerror(errno));
+  while (more || there > 0) {
+    if (more && there < CHUNK_MOST) {
+      const ssize_t got = read_all(fd, buffer + there, sizeof buffer - there);
+      if (got < 0) fail("read", "%s: %s", path, strerror(errno));
+      more = (size_t)got == sizeof buffer - there;
+      there += (size_t)got;
+    }
+    size_t at = 0;
+    while (there - at >= CHUNK_MOST || (!more && there > at)) {
+      const size_t length = chunk_length(buffer + at, there - at);
+      uint8_t digest[DIGEST] = {0};
+      char word[65];
+      chunk_name(buffer + at, length, digest);
+      hex(digest, word);
+      printf("chunk %zu %.*s\n", length, 2 * CHUNK_NAME, word);
+      at += length;
+    }
+    memmove(buffer, buffer + at, there - at);
+    there -= at;
+  }
+  close(fd);
+  return fflush(stdout) == 0 ? 0 : 20;
 }
 
 int sync_files(int count, char **paths) {

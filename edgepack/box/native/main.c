@@ -12,8 +12,9 @@ int main(int count, char **words) {
   signal(SIGPIPE, SIG_IGN);
   if (strcmp(verb, "receive") == 0 && count == 3) return receive(words[2]);
   if (strcmp(verb, "parts") == 0 && count == 3) return parts(words[2]);
+  if (strcmp(verb, "chunks") == 0 && count == 3) return chunks_of(words[2]);
   if (strcmp(verb, "sha256") == 0 && count == 2) return sha256_files();
   if (strcmp(verb, "sync") == 0 && count > 2) return sync_files(count - 2, words + 2);
   if (strcmp(verb, "verify") == 0 && count == 4) return verify(words[2], words[3]);
-  fail("usage", "edgepack-helper receive ROOT | parts ROOT | sha256 | sync PATH... | verify KEYS SIGNATURE");
+  fail("usage", "edgepack-helper receive ROOT | parts ROOT | chunks FILE | sha256 | sync PATH... | verify KEYS SIGNATURE");
 }

@@ -11,6 +11,9 @@ int parts(const char *root);
 /* `HEX NAME` for each file named on stdin, one a line; of what cannot be read, nothing. */
 int sha256_files(void);
 
+/* `chunk BYTES NAME` for each chunk of a file, in its order: see chunks.h. */
+int chunks_of(const char *path);
+
 /* Files and folders, and the folders that they are in, on the disk. */
 int sync_files(int count, char **paths);
 

@@ -52,6 +52,20 @@ noun_parcels() { # TOKEN SHA256   (parcels on stdin)   says `received HEX` and `
 	esac
 }
 
+# What files of the store are made of, for a deployer that has another copy of none of them: `file SHA256`, then `chunk BYTES
+# NAME` for each of its chunks. Changes nothing.
+noun_chunks() { # HELPER-SHA256 SHA256...
+	digest "$1"
+	with=helper-$1
+	shift
+	for sha in "$@"; do
+		digest "$sha"
+		[ -f "$ROOT/store/$sha" ] || continue
+		say "file $sha"
+		helper "$with" chunks "$ROOT/store/$sha" </dev/null || exit 20
+	done
+}
+
 # Files that came in part go on where they stopped; those of a week ago nobody waits for.
 noun_parts() {
 	for part in "$ROOT"/incoming/*.part; do
