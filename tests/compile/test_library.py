@@ -62,6 +62,41 @@ def test_a_program_of_that_architecture_uses_them(arch: str, tmp_path: Path) -> 
     assert run(command(*runner, program)).text() == "0.7.4 1 0 1\n"  # type: ignore[arg-type]
 
 
+# RFC 8032, 7.1, TEST 2; and the same with one bit of the message changed.
+VERIFIES = """
+#include <stdio.h>
+#include <sodium/crypto_sign_ed25519.h>
+static void unhex(const char *hex, unsigned char *to) {
+    for (unsigned byte; sscanf(hex, "%2x", &byte) == 1; hex += 2) *to++ = (unsigned char)byte;
+}
+int main(void) {
+    unsigned char key[32], signature[64], message = 0x72;
+    unhex("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c", key);
+    unhex("92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da", signature);
+    unhex("085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00", signature + 32);
+    int right = crypto_sign_ed25519_verify_detached(signature, &message, 1, key);
+    message ^= 1;
+    printf("%d %d\\n", right, crypto_sign_ed25519_verify_detached(signature, &message, 1, key));
+    return 0;
+}
+"""
+
+
+@pytest.mark.parametrize("arch", ["x86_64", "aarch64", "armhf", "riscv64"])
+def test_signatures_are_checked_on_every_architecture(arch: str, tmp_path: Path) -> None:
+    place = build_library(LibrarySpec("libsodium", arch), tmp_path / "log", lambda _line: None)
+    (tmp_path / "main.c").write_text(VERIFIES)
+    tools, program = toolchain("zig", arch), tmp_path / "main"
+    flags = (*tools.flags.compile, *tools.flags.release, *tools.flags.link, "-Wl,--gc-sections")
+    words = (f"-I{place}/include", tmp_path / "main.c", place / "lib/libsodium.a", "-o", program)
+    made = run(command(*tools.cc, *flags, *words, env=tools.env))
+    assert made.ok, made.text()
+    runner = () if arch == qemu.host_arch() else (qemu.find(arch),)
+    if None in runner:
+        pytest.fail(f"no qemu-user for {arch} here")
+    assert run(command(*runner, program)).text() == "0 -1\n"  # type: ignore[arg-type]
+
+
 def test_a_build_is_made_once_and_without_the_folders_name_in_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
