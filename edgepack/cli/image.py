@@ -23,7 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--base",
         metavar="BASE",
-        help="what lies below: none, libc, or oci:FOLDER; left out: none where the program is static",
+        help="what lies below: none, libc, oci:FOLDER[@TAG] or docker://REPOSITORY:TAG; left out: none where "
+        "the program is static, libc where its runtime travels with it",
     )
     parser.add_argument(
         "--archive",
@@ -33,7 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--name",
         metavar="REPOSITORY",
-        help="what engines call it: registry.example/team/app; left out: the project's name",
+        help="what engines call it: registry.example/team/app; left out: where it is pushed to, or the "
+        "project's name",
+    )
+    parser.add_argument(
+        "--push", metavar="REPOSITORY", help="also to a registry, with skopeo and docker's credentials"
+    )
+    parser.add_argument(
+        "--insecure", action="store_true", help="a registry without TLS, or with a certificate of its own"
     )
     parser.add_argument("--gzip", action="store_true", help="compressed layers; left out: as in the bundle")
     parser.add_argument(
@@ -53,17 +61,20 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
 
     folder = Path(args.folder).absolute()
     project = manifests.load(folder)
-    spec = _spec(project, args)
+    spec = _spec(project, args, screen)
     image.check(spec)
     place = (Path(args.into).absolute() if args.into else folder / "dist") / f"{spec.name}.oci"
+    repository = _repository(args.name or args.push or spec.name)
+    to = _repository(args.push) if args.push else None
     _remarks(spec, screen)
     if args.dry_run:
         _planned(spec, place, screen)
         return 0
     made = image.write_image(spec, place)
-    files = _archives(made, _repository(args.name or made.name), place.parent) if args.archive else []
-    screen.result({**_as_dict(made), "archives": [str(file) for file in files]})
+    files = _archives(made, repository, place.parent) if args.archive else []
     _show(made, files, screen)
+    pushed = _push(made, to, args.insecure, screen) if to else []
+    screen.result({**_as_dict(made), "archives": [str(file) for file in files], "pushed": pushed})
     return 0
 
 
@@ -85,6 +96,28 @@ def _repository(name: str) -> str:
     return name
 
 
+def _push(made: Image, repository: str, insecure: bool, screen: Screen) -> list[str]:
+    """Each tag; an index brings its images along."""
+    from edgepack.package.image import tag_of
+    from edgepack.tools import skopeo
+
+    tags = [*([tag_of(made.version)] if made.index else []), *(one.tag for one in made.targets)]
+    for tag in tags:
+        name = f"{repository}:{tag}"
+        screen.started(name)
+        try:
+            skopeo.carry_out(
+                skopeo.push(made.folder, tag, repository, insecure=insecure), f"{name} was not pushed"
+            )
+        except BaseException:
+            screen.done(name, good=False)
+            raise
+        screen.done(name, "pushed")
+    screen.stop()
+    screen.text(f"pushed to {repository}: {', '.join(tags)}")
+    return [f"{repository}:{tag}" for tag in tags]
+
+
 def _archives(made: Image, repository: str, place: Path) -> list[Path]:
     from edgepack.package import image_archive
 
@@ -98,18 +131,37 @@ def _archives(made: Image, repository: str, place: Path) -> list[Path]:
     return files
 
 
-def _spec(project: Project, args: argparse.Namespace) -> ImageSpec:
+def _spec(project: Project, args: argparse.Namespace, screen: Screen) -> ImageSpec:
     from edgepack.package.image import ImageSpec, Part
     from edgepack.package.image_base import choose
     from edgepack.package.image_config import runs
 
     bundles = _bundles(project, args.targets)
+
+    def fetch(reference: str, platform: Mapping[str, str]) -> Path:
+        return _fetched(project.folder, reference, platform, insecure=args.insecure)
+
     return ImageSpec(
-        parts=[Part(bundle, choose(bundle, args.base)) for bundle in bundles],
+        parts=[Part(bundle, choose(bundle, args.base, fetch, screen.remark)) for bundle in bundles],
         runs=runs(project.manifest),
         annotations=_annotations(args.annotation),
         gzip=args.gzip,
     )
+
+
+def _fetched(folder: Path, reference: str, platform: Mapping[str, str], *, insecure: bool) -> Path:
+    """One platform's image of a registry, in a layout below .edgepack/bases; asked for anew each time."""
+    import hashlib
+
+    from edgepack.tools import skopeo
+
+    name = hashlib.sha256(f"{reference} {sorted(platform.items())}".encode()).hexdigest()[:16]
+    layout = folder / ".edgepack" / "bases" / name
+    layout.parent.mkdir(parents=True, exist_ok=True)
+    skopeo.carry_out(
+        skopeo.pull(reference, platform, layout, insecure=insecure), f"the base {reference} was not fetched"
+    )
+    return layout
 
 
 def _annotations(said: Sequence[str]) -> dict[str, str]:

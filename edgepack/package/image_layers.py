@@ -8,7 +8,7 @@ import secrets
 import shutil
 import tarfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -31,6 +31,17 @@ _NSSWITCH = "passwd: files\ngroup: files\nhosts: files dns\n"
 
 
 @dataclass(frozen=True)
+class Folder:
+    """A folder in a layer: its mode, and the number of its owner and group."""
+
+    mode: int = 0o755
+    owner: int = 0
+
+
+_PLAIN = Folder()
+
+
+@dataclass(frozen=True)
 class ImageLayer:
     """One layer, its blob in the image's layout. ``diff_id``: of the tar, ``digest``: of the blob."""
 
@@ -39,6 +50,12 @@ class ImageLayer:
     digest: str
     size: int
     media_type: str = LAYER_TYPE
+
+    @classmethod
+    def of(cls, kind: str, tar: bytes) -> ImageLayer:
+        """The layer that a tar is."""
+        digest = f"sha256:{hashlib.sha256(tar).hexdigest()}"
+        return cls(kind, digest, digest, len(tar))
 
     def descriptor(self) -> dict[str, Any]:
         annotations = {LAYER_KEY: self.kind}
@@ -72,16 +89,34 @@ def on_top(bundle: Bundle, dest: Path, below: str, *, accounts: bool) -> ImageLa
     A bundle's layers have no entries for folders, and engines make the missing ones each with a mode of its
     own; the entry that lies on top wins.
     """
-    paths = [str(PurePosixPath(below) / file.path) for file in bundle.files]
-    folders = {str(up) for path in paths for up in PurePosixPath(path).parents} - {"."}
-    entries = [_folder(name) for name in sorted(folders | ({"etc"} if accounts else set()))]
-    entries.append(_folder(DATA, owner=USER))
+    folders = folders_of(str(PurePosixPath(below) / file.path) for file in bundle.files)
+    files: dict[str, bytes] = {}
     if accounts:
-        entries.append(_folder("tmp", mode=0o1777))
         etc = {"group": _GROUP, "nsswitch.conf": _NSSWITCH, "passwd": _PASSWD}
-        entries += [_file(f"etc/{name}", text.encode()) for name, text in etc.items()]
-    digest, size = add(dest, [*entries, b"\0" * (2 * _BLOCK)])
+        files = {f"etc/{name}": text.encode() for name, text in etc.items()}
+        folders |= {"etc": _PLAIN, "tmp": Folder(0o1777)}
+    folders[DATA] = Folder(owner=USER)
+    digest, size = add(dest, tar_of(folders, files))
     return ImageLayer("root", digest, digest, size)
+
+
+def folders_of(paths: Iterable[str]) -> dict[str, Folder]:
+    """The folders in which these files lie, of root."""
+    found = {str(up) for path in paths for up in PurePosixPath(path).parents} - {"."}
+    return dict.fromkeys(found, _PLAIN)
+
+
+def tar_of(folders: Mapping[str, Folder], files: Mapping[str, bytes]) -> Iterator[bytes]:
+    """A layer of folders and then files, in the order of their names; what is a library may be executed."""
+    for name, folder in sorted(folders.items()):
+        info = tarfile.TarInfo(name)
+        info.type, info.mode, info.uid, info.gid = tarfile.DIRTYPE, folder.mode, folder.owner, folder.owner
+        yield info.tobuf(tarfile.USTAR_FORMAT, "ascii", "strict")
+    for name, data in sorted(files.items()):
+        info = tarfile.TarInfo(name)
+        info.mode, info.size = 0o755 if ".so" in PurePosixPath(name).name else 0o644, len(data)
+        yield info.tobuf(tarfile.USTAR_FORMAT, "ascii", "strict") + data + b"\0" * (-len(data) % _BLOCK)
+    yield b"\0" * (2 * _BLOCK)
 
 
 def gzipped(layer: ImageLayer, dest: Path) -> ImageLayer:
@@ -155,18 +190,6 @@ def _moved(bundle: Bundle, files: list[BundleFile], below: str) -> Iterator[byte
                         yield part
     except ValueError as error:
         raise PackageError(f"a path is too long for an image: {error}", where=below) from error
-
-
-def _folder(name: str, mode: int = 0o755, owner: int = 0) -> bytes:
-    info = tarfile.TarInfo(name)
-    info.type, info.mode, info.uid, info.gid = tarfile.DIRTYPE, mode, owner, owner
-    return info.tobuf(tarfile.USTAR_FORMAT, "ascii", "strict")
-
-
-def _file(name: str, data: bytes) -> bytes:
-    info = tarfile.TarInfo(name)
-    info.mode, info.size = 0o644, len(data)
-    return info.tobuf(tarfile.USTAR_FORMAT, "ascii", "strict") + data + b"\0" * (-len(data) % _BLOCK)
 
 
 def _gzip(parts: Iterable[bytes]) -> Iterator[bytes]:
