@@ -135,7 +135,8 @@ def _issue(args: argparse.Namespace, screen: Screen) -> int:
     _write(file, text)
     standing = licence.judge(text, terms.app, [key.key], [device], time.time())
     screen.result({**_told(standing), "file": str(file)})
-    screen.text(f"{file.relative_to(folder)}: {standing.words}, {terms.grace_days} days of grace after that")
+    grace = f", {terms.grace_days} days of grace after that" if standing.state == "valid" else ""
+    screen.text(f"{file.relative_to(folder)}: {standing.words}{grace}")
     screen.text(f"  for the box whose {device[0]} has the fingerprint {device[1][:16]}…")
     if terms.features:
         screen.text(f"  opens: {', '.join(sorted(set(terms.features)))}")
