@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from edgepack.cli.screen import Screen
     from edgepack.manifest.project import Project
 
-STICK, COMPOSE = "stick", "compose"
-KINDS = ("triton", "tensorflow-serving", "paddle-serving", "deepstream", STICK, COMPOSE)
+STICK, COMPOSE, KUBERNETES = "stick", "compose", "kubernetes"
+KINDS = ("triton", "tensorflow-serving", "paddle-serving", "deepstream", STICK, COMPOSE, KUBERNETES)
+CONTAINERS = (COMPOSE, KUBERNETES)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,13 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "nodes",
         nargs="*",
         metavar="NODE",
-        help="stick: the box that the file for a USB stick is for; compose: these boxes, else all",
+        help="stick: the box that the file for a USB stick is for; compose, kubernetes: these, else all",
     )
     parser.add_argument(
         "-o",
         "--into",
         metavar="FOLDER",
-        help="left out: dist/KIND in the project; stick: dist; compose: compose",
+        help="left out: dist/KIND in the project; stick: dist; compose, kubernetes: KIND",
     )
     parser.add_argument(
         "--since",
@@ -47,27 +48,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="compose: another project whose program runs on the same boxes; may be said again",
     )
     parser.add_argument(
-        "--registry", metavar="NAME", help="compose: before each image's name, as registry.example:5000/acme"
+        "--registry",
+        metavar="NAME",
+        help="compose, kubernetes: before an image's name, as registry.example:5000/acme",
     )
     parser.add_argument(
-        "--dry-run", action="store_true", help="compose: say what would be written, and write nothing"
+        "--dry-run",
+        action="store_true",
+        help="compose, kubernetes: say what would be written, and write nothing",
     )
 
 
 def run(args: argparse.Namespace, screen: Screen) -> int:
     """Write the folder anew, and say where."""
-    from edgepack.cli import export_containers, export_stick
+    from edgepack.cli import export_containers, export_kubernetes, export_stick
     from edgepack.errors import InputError, UsageError
     from edgepack.manifest import project as manifests
 
-    if args.kind != COMPOSE and (args.also or args.registry or args.dry_run):
-        raise UsageError(f"--with, --registry and --dry-run go with `compose`, not with {args.kind}")
+    if args.kind not in CONTAINERS and (args.registry or args.dry_run):
+        raise UsageError(f"--registry and --dry-run go with `compose` and `kubernetes`, not with {args.kind}")
+    if args.kind != COMPOSE and args.also:
+        raise UsageError(f"--with goes with `compose`, not with {args.kind}")
     if args.kind == STICK:
         return export_stick.run(args, screen)
-    if args.since or (args.nodes and args.kind != COMPOSE):
+    if args.since or (args.nodes and args.kind not in CONTAINERS):
         raise UsageError(f"a node and --since go with `stick`, not with {args.kind}")
-    if args.kind == COMPOSE:
-        return export_containers.run(args, screen)
+    if args.kind in CONTAINERS:
+        if args.kind == COMPOSE:
+            return export_containers.run(args, screen)
+        return export_kubernetes.run(args, screen)
     project = manifests.load(Path(args.folder).absolute())
     model = project.file(project.manifest.model.file)
     if model.suffix != ".onnx":

@@ -29,10 +29,11 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     folder = Path(args.folder).absolute()
     projects = _projects(folder, args.also)
     known = fleets.load(folder)
-    registry = _registry(args.registry)
+    registry = registry_of(args.registry)
     rendered: dict[str, Rendered] = {}
-    for name in _nodes(args.nodes, known, projects[0], screen):
-        apps = [_app(project, name, known.nodes[name]) for project in projects]
+    for name in chosen(args.nodes, known, projects[0], screen):
+        node = known.nodes[name]
+        apps = [app_of(project, name, _with_its_secrets(project, name, node)) for project in projects]
         rendered[name] = compose.render(compose.Box(name, known.nodes[name], tuple(apps), registry))
     place = Path(args.into).absolute() if args.into else folder / "compose"
     told: dict[str, Any] = {}
@@ -69,7 +70,8 @@ def _projects(folder: Path, also: Sequence[str]) -> list[Project]:
     return [manifests.load(place) for place in (folder, *(Path(other).absolute() for other in also))]
 
 
-def _registry(name: str | None) -> str:
+def registry_of(name: str | None) -> str:
+    """What stands before an image's name, or nothing. Raises UsageError."""
     from edgepack.errors import UsageError
 
     if name is not None and not _REGISTRY.fullmatch(name):
@@ -79,7 +81,7 @@ def _registry(name: str | None) -> str:
     return name or ""
 
 
-def _nodes(asked: Sequence[str], known: Fleet, project: Project, screen: Screen) -> list[str]:
+def chosen(asked: Sequence[str], known: Fleet, project: Project, screen: Screen) -> list[str]:
     """Those that are asked for; else all that the project is built for."""
     from edgepack.errors import InputError
     from edgepack.manifest import fleet as fleets
@@ -104,11 +106,11 @@ def _nodes(asked: Sequence[str], known: Fleet, project: Project, screen: Screen)
     return found
 
 
-def _app(project: Project, name: str, node: Node) -> App:
+def app_of(project: Project, name: str, node: Node) -> App:
+    """The project's app on that box. Raises InputError where it is not built for it."""
     from edgepack.catalog import targets
     from edgepack.containers import app
     from edgepack.errors import InputError
-    from edgepack.manifest import fleet as fleets
 
     if node.target not in project.manifest.targets:
         raise InputError(
@@ -117,6 +119,12 @@ def _app(project: Project, name: str, node: Node) -> App:
             fix=f"add `{node.target}: {{}}` under `targets:`, or leave {name} out",
         )
     target = targets.load(node.target, project.folder)
-    # Another project's secrets of that box stand in its own fleet.
-    own = fleets.load(project.folder).nodes.get(name, node.model_copy(update={"secrets": None}))
-    return app.of(project, target, node.model_copy(update={"secrets": own.secrets}))
+    return app.of(project, target, node)
+
+
+def _with_its_secrets(project: Project, name: str, node: Node) -> Node:
+    """Another project's secrets of that box stand in its own fleet."""
+    from edgepack.manifest import fleet as fleets
+
+    own = fleets.load(project.folder).nodes.get(name)
+    return node.model_copy(update={"secrets": own.secrets if own else None})

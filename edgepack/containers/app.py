@@ -45,6 +45,7 @@ class App:
 
     name: str
     version: str
+    form: str  # app or service
     target: Target
     runtime: str
     listeners: tuple[Listener, ...]
@@ -90,6 +91,7 @@ def of(project: Project, target: Target, node: Node) -> App:
     return App(
         name=manifest.name,
         version=manifest.version,
+        form=manifest.form,
         target=target,
         runtime=options.runtime or target.about.runtimes[0],
         listeners=tuple(_listeners(manifest)),

@@ -31,6 +31,11 @@ def _resolved(dumper: yaml.SafeDumper, value: str) -> str:
 
 
 def _string(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    lines = value.splitlines(keepends=True)
+    if len(lines) > 1 and all(
+        line.isascii() and line.endswith("\n") and line[:-1].isprintable() for line in lines
+    ):
+        return dumper.represent_scalar(_TEXT, value, style="|")  # a file in a file
     plain = _PLAIN.fullmatch(value) and _resolved(dumper, value) == _TEXT
     return dumper.represent_scalar(_TEXT, value, style=None if plain else '"')
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from edgepack import document
 from edgepack.errors import InputError
 from edgepack.manifest.secrets import Secrets
-from edgepack.manifest.words import Model, NodeName, TargetId, matching
+from edgepack.manifest.words import Model, Name, NodeName, TargetId, matching
 
 FILE = "fleet.yaml"
 SANDBOX = "sandbox"
@@ -39,7 +39,7 @@ Root = Annotated[
 
 
 class Limits(Model):
-    """What systemd lets an app have."""
+    """What systemd, or an engine of containers, lets an app have."""
 
     memory_mb: Annotated[int, Field(ge=0, le=1 << 20)] = Field(default=0, description="MiB; 0: no limit")
     cpu_percent: Annotated[int, Field(ge=0, le=100_000)] = Field(
@@ -74,6 +74,10 @@ class Node(Model):
     zone: str | None = Field(
         default=None, description="the site's time zone, like `Europe/Zurich`; left out: this host's"
     )
+    site: Name | None = Field(
+        default=None,
+        description="which site it stands at; `edgepack export kubernetes` writes an overlay for each",
+    )
     root: Root = Field(
         default="edgepack", description="the folder on the box; relative to the account's home"
     )
@@ -87,7 +91,10 @@ class Node(Model):
         description="whether what runs is paused while a new release computes its golden vectors. auto: "
         "where the two do not fit on the box together, which is found by trying",
     )
-    limits: Limits = Field(default_factory=Limits, description="runs: systemd: the most that an app gets")
+    limits: Limits = Field(
+        default_factory=Limits,
+        description="the most that an app gets, with `runs: systemd` and in a container",
+    )
     boot: Literal["auto", "never"] = Field(
         default="auto",
         description="auto: the programs start with the box, by systemd, OpenRC, sysvinit, busybox or cron, "

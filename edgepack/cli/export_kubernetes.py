@@ -1,0 +1,51 @@
+"""``edgepack export kubernetes [NODE…]``: manifests in a kustomize layout, from manifest, fleet and facts."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edgepack.cli.screen import Screen
+    from edgepack.manifest.fleet import Node
+
+
+def run(args: argparse.Namespace, screen: Screen) -> int:
+    """Render, check, write; then what a person does before it is applied."""
+    from edgepack.cli.export_containers import app_of, chosen, registry_of
+    from edgepack.containers import files, kubernetes
+    from edgepack.manifest import fleet as fleets
+    from edgepack.manifest import project as manifests
+
+    folder = Path(args.folder).absolute()
+    project = manifests.load(folder)
+    known = fleets.load(folder)
+    registry = registry_of(args.registry)
+    nodes = {name: known.nodes[name] for name in chosen(args.nodes, known, project, screen)}
+    apps = {node.target: app_of(project, name, node) for name, node in _first_of_each(nodes).items()}
+    made = kubernetes.render(kubernetes.Cluster(apps, nodes, registry))
+    place = Path(args.into).absolute() if args.into else folder / "kubernetes"
+    states = files.write(place, made.files, made.once, dry=args.dry_run)
+    told = {"files": states, "first": list(made.secrets), "warnings": list(made.warnings)}
+    screen.result({"folder": str(place), **told, "dry_run": args.dry_run})
+    screen.text(f"{place}" + (": nothing is written, this is a dry run" if args.dry_run else ""))
+    screen.rows([["   ", state, name] for name, state in states.items()])
+    screen.text("  by hand, once:")
+    for line in made.secrets:
+        screen.text(f"    {line}")
+    for overlay in (Path(name).parent for name in made.once):
+        screen.text(f"  then: kubectl apply -k {place / overlay}")
+    for warning in made.warnings:
+        screen.remark(f"  warning: {warning}")
+    return 0
+
+
+def _first_of_each(nodes: Mapping[str, Node]) -> dict[str, Node]:
+    """One box of each target, with the names of all boxes' secrets: a cluster has one Secret for all."""
+    secrets = {name: source for node in nodes.values() for name, source in (node.secrets or {}).items()}
+    found: dict[str, tuple[str, Node]] = {}
+    for name, node in nodes.items():
+        found.setdefault(node.target, (name, node.model_copy(update={"secrets": secrets or None})))
+    return dict(found.values())
