@@ -23,7 +23,7 @@ _REGISTRY = re.compile(
 
 def run(args: argparse.Namespace, screen: Screen) -> int:
     """Render everything, then write: an error in one box leaves all files as they are."""
-    from edgepack.containers import compose, files
+    from edgepack.containers import compose, files, images
     from edgepack.manifest import fleet as fleets
 
     folder = Path(args.folder).absolute()
@@ -31,9 +31,15 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     known = fleets.load(folder)
     registry = registry_of(args.registry)
     rendered: dict[str, Rendered] = {}
+    absent: dict[str, list[str]] = {}
     for name in chosen(args.nodes, known, projects[0], screen):
         node = known.nodes[name]
         apps = [app_of(project, name, _with_its_secrets(project, name, node)) for project in projects]
+        absent[name] = [
+            words
+            for project, app in zip(projects, apps, strict=True)
+            for words in images.missing(project.folder / "dist", [app])
+        ]
         rendered[name] = compose.render(compose.Box(name, known.nodes[name], tuple(apps), registry))
     place = Path(args.into).absolute() if args.into else folder / "compose"
     told: dict[str, Any] = {}
@@ -45,7 +51,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
             "files": states,
             "services": list(made.services),
             "secrets": list(made.secrets),
-            "warnings": list(made.warnings),
+            "warnings": [*made.warnings, *absent[name]],
         }
     screen.result({"folder": str(place), "nodes": told, "dry_run": args.dry_run})
     _show(place, told, screen, dry=args.dry_run)

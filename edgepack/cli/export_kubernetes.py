@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def run(args: argparse.Namespace, screen: Screen) -> int:
     """Render, check, write; then what a person does before it is applied."""
     from edgepack.cli.export_containers import app_of, chosen, registry_of
-    from edgepack.containers import files, kubernetes
+    from edgepack.containers import files, images, kubernetes
     from edgepack.manifest import fleet as fleets
     from edgepack.manifest import project as manifests
 
@@ -28,7 +28,8 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     made = kubernetes.render(kubernetes.Cluster(apps, nodes, registry))
     place = Path(args.into).absolute() if args.into else folder / "kubernetes"
     states = files.write(place, made.files, made.once, dry=args.dry_run)
-    told = {"files": states, "first": list(made.secrets), "warnings": list(made.warnings)}
+    warnings = [*made.warnings, *images.missing(folder / "dist", list(apps.values()))]
+    told = {"files": states, "first": list(made.secrets), "warnings": warnings}
     screen.result({"folder": str(place), **told, "dry_run": args.dry_run})
     screen.text(f"{place}" + (": nothing is written, this is a dry run" if args.dry_run else ""))
     screen.rows([["   ", state, name] for name, state in states.items()])
@@ -37,7 +38,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
         screen.text(f"    {line}")
     for overlay in (Path(name).parent for name in made.once):
         screen.text(f"  then: kubectl apply -k {place / overlay}")
-    for warning in made.warnings:
+    for warning in warnings:
         screen.remark(f"  warning: {warning}")
     return 0
 

@@ -60,7 +60,12 @@ class App:
     @property
     def image(self) -> str:
         """The image of this target, as `edgepack image` names it."""
-        return f"{self.name}:{self.version.replace('+', '_')}-{self.target.id}"
+        return f"{self.name}:{self.tag}"
+
+    @property
+    def tag(self) -> str:
+        """Its tag; none has a `+`."""
+        return f"{self.version.replace('+', '_')}-{self.target.id}"
 
     @property
     def health(self) -> list[str]:
