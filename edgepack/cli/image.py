@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from edgepack.bundle import Bundle
     from edgepack.cli.screen import Screen
     from edgepack.manifest.project import Project
     from edgepack.package.image import Image, ImageSpec, TargetImage
+    from edgepack.package.image_papers import Sign
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its own flags."""
+    from edgepack.cli import sign
+
     parser.add_argument("targets", nargs="*", metavar="TARGET", help="only these; all that are built else")
     parser.add_argument("-o", "--into", metavar="FOLDER", help="where images go; left out: dist")
     parser.add_argument(
@@ -51,6 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="one more for index and manifests, and a label: org.opencontainers.image.revision=…",
     )
+    parser.add_argument("--key", metavar="KEY", help=f"vouch for it: {sign.KEY_HELP}")
+    sign.add_key_arguments(parser)
     parser.add_argument("--dry-run", action="store_true", help="say what would be written, and write nothing")
 
 
@@ -102,20 +108,37 @@ def _push(made: Image, repository: str, insecure: bool, screen: Screen) -> list[
     from edgepack.tools import skopeo
 
     tags = [*([tag_of(made.version)] if made.index else []), *(one.tag for one in made.targets)]
-    for tag in tags:
-        name = f"{repository}:{tag}"
-        screen.started(name)
-        try:
+    with _step(screen, repository) as say:
+        for tag in tags:
+            say(tag)
             skopeo.carry_out(
-                skopeo.push(made.folder, tag, repository, insecure=insecure), f"{name} was not pushed"
+                skopeo.push(made.folder, tag, repository, insecure=insecure),
+                f"{repository}:{tag} was not pushed",
             )
-        except BaseException:
-            screen.done(name, good=False)
-            raise
-        screen.done(name, "pushed")
-    screen.stop()
+        say("bills of materials and provenance")
+        kinds = [
+            skopeo.push_papers(made.folder, one.papers_tag, repository, insecure=insecure)
+            for one in made.targets
+        ]
+    if not all(kinds):
+        screen.remark(
+            "this skopeo leaves out of which kind each paper is, where the registry lists them under a tag: "
+            "a newer one keeps it"
+        )
     screen.text(f"pushed to {repository}: {', '.join(tags)}")
     return [f"{repository}:{tag}" for tag in tags]
+
+
+@contextlib.contextmanager
+def _step(screen: Screen, name: str) -> Iterator[Callable[[str], None]]:
+    screen.started(name)
+    try:
+        yield lambda note: screen.note(name, note)
+    except BaseException:
+        screen.done(name, good=False)
+        raise
+    screen.done(name, "pushed")
+    screen.stop()
 
 
 def _archives(made: Image, repository: str, place: Path) -> list[Path]:
@@ -146,7 +169,27 @@ def _spec(project: Project, args: argparse.Namespace, screen: Screen) -> ImageSp
         runs=runs(project.manifest),
         annotations=_annotations(args.annotation),
         gzip=args.gzip,
+        lock=_lock(project.folder / "edgepack.lock"),
+        sign=_signing(args) if args.key and not args.dry_run else None,
     )
+
+
+def _lock(file: Path) -> Mapping[str, Any]:
+    """What went into each target's bundle, where the last build has said so."""
+    import json
+
+    try:
+        found = json.loads(file.read_bytes())["targets"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _signing(args: argparse.Namespace) -> Sign:
+    from edgepack.cli import sign
+
+    key = sign.signer(args.key, args)
+    return lambda data: (key.key, key.sign(data))
 
 
 def _fetched(folder: Path, reference: str, platform: Mapping[str, str], *, insecure: bool) -> Path:
@@ -270,5 +313,7 @@ def _target(one: TargetImage) -> dict[str, Any]:
         "release": one.bundle.digest,
         "base": one.base,
         "in_index": one.in_index,
+        "papers": {entry["artifactType"]: entry["digest"] for entry in one.papers},
+        "papers_tag": one.papers_tag,
         "layers": [{"kind": layer.kind, "digest": layer.digest, "bytes": layer.size} for layer in one.layers],
     }

@@ -6,6 +6,7 @@ does: docs/design/image-plan.md.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.bundle import Bundle
-from edgepack.oci import INDEX_TYPE, LAYOUT, MANIFEST_TYPE, PLATFORMS, REF_KEY, render_json
-from edgepack.package import blobs, image_layers
+from edgepack.oci import INDEX_TYPE, LAYOUT, MANIFEST_TYPE, PLATFORMS, REF_KEY, blob, render_json
+from edgepack.package import blobs, image_layers, image_papers
 from edgepack.package.errors import CannotWrite, PackageError
 from edgepack.package.image_base import Base, lay
 from edgepack.package.image_config import Runs, image_config
@@ -44,6 +45,8 @@ class ImageSpec:
     runs: Runs = field(default_factory=Runs)
     annotations: Mapping[str, str] = field(default_factory=dict)
     gzip: bool = False
+    lock: Mapping[str, Any] = field(default_factory=dict)  # edgepack.lock's `targets`
+    sign: image_papers.Sign | None = None
 
     @property
     def name(self) -> str:
@@ -66,6 +69,12 @@ class TargetImage:
     bundle: Bundle
     base: str
     in_index: bool
+    papers: tuple[Mapping[str, Any], ...]  # descriptors of what refers to it
+    papers_index: Mapping[str, Any]
+
+    @property
+    def papers_tag(self) -> str:
+        return image_papers.tag_of(self.manifest["digest"])
 
     @property
     def platform(self) -> str:
@@ -130,7 +139,7 @@ def write_image(spec: ImageSpec, dest: Path) -> Image:
         )
     fresh, before = not dest.exists(), blobs.names(dest)
     try:
-        image, index, written = _write(spec, dest)
+        image, index = _write(spec, dest)
         blobs.write(dest / "oci-layout", [LAYOUT])
         blobs.write(dest / "index.json", [index])
     except BaseException as error:
@@ -145,12 +154,12 @@ def write_image(spec: ImageSpec, dest: Path) -> Image:
                 fix="make room there, or make the folder writable",
             ) from error
         raise
-    blobs.prune(dest, written)
+    blobs.prune(dest, reached(dest, json.loads(index)))
     return image
 
 
-def _write(spec: ImageSpec, dest: Path) -> tuple[Image, bytes, set[str]]:
-    """Write every blob; the image, the bytes of its ``index.json``, and the names of its blobs."""
+def _write(spec: ImageSpec, dest: Path) -> tuple[Image, bytes]:
+    """Write every blob; the image, and the bytes of its ``index.json``."""
     chosen = common([part.bundle for part in spec.parts])
     made = tuple(_target(spec, part, dest, part.bundle in chosen.values()) for part in spec.parts)
     entries: list[dict[str, Any]] = []
@@ -169,12 +178,9 @@ def _write(spec: ImageSpec, dest: Path) -> tuple[Image, bytes, set[str]]:
         index = described(dest, INDEX_TYPE, data)
         entries.append({**index, "annotations": {REF_KEY: tag_of(spec.version)}})
     entries += [{**one.manifest, "annotations": {REF_KEY: one.tag}} for one in made]
-    written = {entry["digest"] for entry in entries}
-    for one in made:
-        written |= {one.config["digest"], *(layer.digest for layer in one.layers)}
+    entries += [{**one.papers_index, "annotations": {REF_KEY: one.papers_tag}} for one in made]
     layout = render_json({"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": entries})
-    image = Image(dest, spec.name, spec.version, index, made)
-    return image, layout, {digest.removeprefix("sha256:") for digest in written}
+    return Image(dest, spec.name, spec.version, index, made), layout
 
 
 def _target(spec: ImageSpec, part: Part, dest: Path, in_index: bool) -> TargetImage:
@@ -205,7 +211,22 @@ def _target(spec: ImageSpec, part: Part, dest: Path, in_index: bool) -> TargetIm
     }
     entry = described(dest, MANIFEST_TYPE, render_json(manifest)) | {"platform": PLATFORMS[bundle.arch]}
     tag = f"{tag_of(bundle.version)}-{bundle.target}"
-    return TargetImage(bundle.target, tag, entry, config, tuple(layers), bundle, base.told, in_index)
+    papers = image_papers.papers(bundle, entry, spec.lock.get(bundle.target), spec.sign)
+    index, listed = image_papers.referrers(entry, papers, lambda kind, data: described(dest, kind, data))
+    return TargetImage(
+        bundle.target, tag, entry, config, tuple(layers), bundle, base.told, in_index, listed, index
+    )
+
+
+def reached(folder: Path, found: Mapping[str, Any]) -> set[str]:
+    """The names of all blobs that an index or a manifest of ours leads to."""
+    names = set()
+    config = [found["config"]] if "config" in found else []
+    for entry in (*found.get("manifests", ()), *found.get("layers", ()), *config):
+        names.add(entry["digest"].removeprefix("sha256:"))
+        if entry["mediaType"] in (INDEX_TYPE, MANIFEST_TYPE):
+            names |= reached(folder, json.loads(blob(folder, entry["digest"]).read_bytes()))
+    return names
 
 
 def _annotations(spec: ImageSpec) -> dict[str, str]:

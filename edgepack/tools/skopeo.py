@@ -40,13 +40,30 @@ _MEANS = (
 )
 
 
-def push(layout: Path, tag: str, repository: str, *, insecure: bool = False) -> Command:
+def push(layout: Path, tag: str, repository: str, *, insecure: bool = False, exact: bool = True) -> Command:
     """Copy what ``tag`` names in a layout, an index with all its images too, to ``repository:tag``."""
     verify = ["--dest-tls-verify=false"] if insecure else []
-    words = ["copy", "--all", "--preserve-digests", *verify]
+    words = ["copy", "--all", *(["--preserve-digests"] if exact else []), *verify]
     # By its name alone: what follows a colon would be taken for the tag.
     source, to = f"oci:{layout.name}:{tag}", f"docker://{repository}:{tag}"
     return command("skopeo", *words, source, to, cwd=layout.parent, timeout_s=_HOURS_S)
+
+
+def push_papers(layout: Path, tag: str, repository: str, *, insecure: bool = False) -> bool:
+    """Copy an index of referrers. False where this skopeo left their ``artifactType`` out of the index.
+
+    1.9 does not know the field, and will not copy the index as it is; what it lists keeps its digests either
+    way. Raises ToolError.
+    """
+    what = f"what goes with {tag[:19]}… was not pushed to {repository}"
+    try:
+        carry_out(push(layout, tag, repository, insecure=insecure), what)
+    except ToolError as error:
+        if "must be converted" not in error.detail:
+            raise
+        carry_out(push(layout, tag, repository, insecure=insecure, exact=False), what)
+        return False
+    return True
 
 
 def pull(reference: str, platform: Mapping[str, str], layout: Path, *, insecure: bool = False) -> Command:
