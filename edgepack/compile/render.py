@@ -84,7 +84,7 @@ class ServiceSpec:
 class ProgramSpec:
     """All that the generated program depends on; equal specs render equal files.
 
-    licence_keys: of those who issue licences, 64 hexadecimal digits each; empty where no licence is asked for.
+    licence_keys: of those who issue licences, 64 hexadecimal digits each; none where no licence is asked for.
     num_threads: 0 leaves it to the runtime. formats: of images that are decoded by a library, like ``jpeg``.
     """
 
