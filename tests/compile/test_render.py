@@ -149,3 +149,14 @@ def test_a_cmake_string_ends_where_it_should(text: str) -> None:
     body = re.sub(r"\\.", "", said[1:-1], flags=re.DOTALL)
     assert said[0] == said[-1] == '"'
     assert not set(body) & set('"$;\\')
+
+
+@pytest.mark.parametrize("required", [True, False])
+def test_a_licence_is_asked_for_where_there_is_a_key(required: bool, tmp_path: Path) -> None:
+    render_program(spec(licence_keys=("ab" * 32,), licence_required=required), tmp_path / "with")
+    words = (tmp_path / "with/src/licence_keys.cpp").read_text()
+    assert f'{{{{"{"ab" * 32}"}}, {str(required).lower()}}}' in words
+    render_program(SPEC, tmp_path / "without")
+    made = {name: {path.name for path in (tmp_path / name / "src").iterdir()} for name in ("with", "without")}
+    assert made["with"] - made["without"] >= {"licence.cpp", "licence_keys.cpp", "device.cpp"}
+    assert made["without"] - made["with"] == {"no_licence.cpp"}

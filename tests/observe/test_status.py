@@ -101,6 +101,40 @@ def test_a_sink_that_cannot_hand_on_is_told(sinks: str, words: str | None) -> No
     assert of("box-07", APP, lines).undelivered == words
 
 
+DAYS = 24 * 60 * 60
+LONG = f'{{"state":"valid","left_s":{40 * DAYS},"words":"holds"}}'
+SOON = f'{{"state":"valid","left_s":{20 * DAYS},"words":"holds"}}'
+GRACE = f'{{"state":"grace","left_s":{-2 * DAYS},"words":"ended\\u001b[31m"}}'
+SET_BACK = f'{{"state":"valid","left_s":{40 * DAYS},"words":"holds; the box\'s clock was set back"}}'
+
+
+@pytest.mark.parametrize(
+    ("said", "asked", "words"),
+    [
+        (LONG, "{}", None),
+        (LONG, '{"warn_days": 60}', "holds"),
+        (SOON, "{}", "holds"),
+        (SOON, '{"warn_days": 10}', None),
+        (GRACE, "{}", "ended?[31m"),
+        (SET_BACK, "{}", "holds; the box's clock was set back"),
+        ('{"state":"valid","words":7}', "7", None),
+        ('{"state":"valid","left_s":"x","words":"odd"}', "[]", "odd"),
+        ("[]", "{}", None),
+    ],
+)
+def test_a_licence_that_ends_soon_is_told(said: str, asked: str, words: str | None) -> None:
+    lines = [f"current {R}", "supervisor 5", UP, "status_age 1", f'status {{"licence":{said}}}']
+    now = of("box-07", APP, [*lines, f'release {{"licence":{asked}}}'])
+    assert (now.state, now.licence) == (RUNNING, words)
+
+
+def test_a_program_that_does_not_run_for_want_of_a_licence_says_so() -> None:
+    said = '{"state":"missing","left_s":0,"words":"there is no licence"}'
+    down = [f"current {R}", "supervisor 5", f"program no 7 {R} 100 4 15", f'status {{"licence":{said}}}']
+    assert of("box-07", APP, down).why.startswith("the program does not run: there is no licence, and is ")
+    assert of("box-07", APP, down[:3]).why.startswith("the program ended with 15, and is ")
+
+
 @pytest.mark.parametrize("stages", ["7", "[]", "[3]", '[{"stage":"x"}]', '[{"stage":1,"ms":"2","busy":0}]'])
 def test_stages_that_make_no_sense_are_no_crash(stages: str) -> None:
     lines = [f"current {R}", "supervisor 5", UP, "status_age 1", f'status {{"stages":{stages}}}']

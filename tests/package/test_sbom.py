@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgepack.package.errors import NoticesMissing
-from edgepack.package.sbom import Component, linked, render
+from edgepack.package.sbom import Component, c_libraries, linked, render
 
 PARTS = (
     Component("bin/digits", "1.0.0", "application", sha256="a" * 64),
@@ -81,3 +81,11 @@ def test_a_zig_that_does_not_say_its_versions_is_an_error(tmp_path: Path) -> Non
         linked("1.0", _zig(tmp_path, "", ""), "0.17.0")
     with pytest.raises(NoticesMissing, match="cannot read the version"):
         linked("1.0", tmp_path / "nowhere", "0.17.0")
+
+
+def test_a_c_library_is_named_by_where_its_source_is_from() -> None:
+    found = {part.name: part.purl for part in c_libraries(("zlib", "libsodium"))}
+    assert found == {
+        "zlib": "pkg:deb/debian/zlib@1%3A1.3.dfsg%2Breally1.3.1-1?arch=source",
+        "libsodium": "pkg:pypi/pynacl@1.6.2#libsodium",
+    }
