@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import yaml
 
 from edgepack.containers import brokers
 
-from . import dockerd, reference
+from . import dockerd, newer, reference
 from .dockerd import Dockerd
 from .project import HOST_TARGET, Project
 
@@ -41,9 +41,10 @@ class Site:
     daemon: Dockerd
     project: Project
     folder: Path
+    program: str
 
     def compose(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return self.daemon.run([dockerd.COMPOSE, "--ansi", "never", *words], cwd=self.folder)
+        return self.daemon.run([self.program, "--ansi", "never", *words], cwd=self.folder)
 
     def container(self, service: str) -> dict[str, Any]:
         return self.daemon.inspect(self.compose("ps", "-q", service).stdout.strip())
@@ -78,7 +79,8 @@ def digits(folder: Path, name: str, **more: Any) -> Project:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Everything on the box but what is up."""
     folder = tmp_path_factory.mktemp("compose")
     project = digits(folder, "digits", sink=[{"kind": "jsonl"}, REDIS, MQTT])
     asked = digits(folder, "asked", source={"kind": "http", "port": 8080, "address": "0.0.0.0"}, sink=[])
@@ -97,10 +99,16 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         for archive in (folder / "images").glob(f"*-{HOST_TARGET}.tar"):
             daemon.docker("load", "-i", archive)
         _brokers(daemon)
-        made = Site(daemon, project, place)
-        made.compose("up", "-d")
-        yield made
-        made.compose("down", "-v")
+        yield Site(daemon, project, place, dockerd.COMPOSE)
+
+
+@pytest.fixture(scope="module", params=["1.29", "2.26"])
+def site(request: pytest.FixtureRequest, box: Site) -> Iterator[Site]:
+    """Up, by the oldest Compose that reads the file and by a new one."""
+    made = replace(box, program=str(newer.compose())) if request.param == "2.26" else box
+    made.compose("up", "-d")
+    yield made
+    made.compose("down", "-v")
 
 
 def _sha256(text: str) -> str:
@@ -117,7 +125,7 @@ def _brokers(daemon: Dockerd) -> None:
     daemon.image_of_programs(known["mqtt"], [words[0], "/usr/bin/mosquitto_sub"], folders, words)
 
 
-def test_docker_compose_takes_the_file_as_it_is(site: Site) -> None:
+def test_compose_takes_the_file_as_it_is(site: Site) -> None:
     done = site.compose("config")
     assert done.stderr == ""
     assert sorted(yaml.safe_load(done.stdout)["services"]) == sorted(SERVICES)
