@@ -51,6 +51,10 @@ class Health(Model):
     min_fps: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
         default=0, description="images per second that the program must reach before it is confirmed"
     )
+    metrics: bool = Field(
+        default=False,
+        description="whether `/healthz` of `metrics` must answer too, on the box, that no trouble lasts",
+    )
 
 
 class Manifest(Model):
@@ -99,6 +103,16 @@ class Manifest(Model):
     )
 
     @model_validator(mode="after")
+    def _measured(self) -> Manifest:
+        if self.metrics and isinstance(self.source, HttpSource) and self.metrics.port == self.source.port:
+            raise ValueError("metrics.port and source.port must be different")
+        if self.metrics and self.form != "app":
+            raise ValueError("`metrics` goes with `form: app`")
+        if self.health.metrics and not self.metrics:
+            raise ValueError("`health.metrics` asks what `metrics` answers: add `metrics: {port: 9100}`")
+        return self
+
+    @model_validator(mode="after")
     def _apart(self) -> Manifest:
         paths = [path for sink in self.sinks if (path := getattr(sink, "path", None))]
         if math.isnan(self.health.min_fps) or getattr(self.source, "path", None) in paths:
@@ -107,14 +121,10 @@ class Manifest(Model):
             raise ValueError("two sinks have the same path")
         if not self.sinks and not isinstance(self.source, HttpSource):
             raise ValueError("`sink: []` goes with `source: {kind: http}`, which answers itself; add a sink")
-        if self.metrics and isinstance(self.source, HttpSource) and self.metrics.port == self.source.port:
-            raise ValueError("metrics.port and source.port must be different")
         for sink in self.sinks:
             wanted = getattr(sink, "format", "pnm")
             if wanted not in ("pnm", *self.source.formats):
                 raise ValueError(f"a sink writes {wanted}: add it to source.formats, whose library does it")
-        if self.metrics and self.form != "app":
-            raise ValueError("`metrics` goes with `form: app`")
         if self.licence and self.form == "sdk":
             raise ValueError("`licence` goes with the forms app and service: an sdk has no data folder")
         if self.source.kind == "files" and self.queue.when_full == "drop_oldest":

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.bundle import Bundle, BundleError, open_bundle
-from edgepack.manifest.project import Manifest, Project
+from edgepack.manifest.project import Project
 from edgepack.manifest.sinks import JsonlSink
 from edgepack.model import golden
-from edgepack.package import on_box
+from edgepack.package import hooks, on_box
 from edgepack.package.bundle import BundleSpec, Content, write_bundle
-from edgepack.package.errors import PackageError
 from edgepack.package.linked import notices_layer
 from edgepack.plan.gates import gates_of
 from edgepack.plan.needs import needs_of
@@ -104,26 +103,14 @@ def _layers(work: Work, temporary: Path) -> dict[str, dict[str, Content]]:
     }
     if libraries:
         layers["libraries"] = libraries
-    hooks = work.project.manifest.hooks.named()
-    if hooks:
-        layers["config"] = {f"hooks/{name}": _hook(work.project, hook.file) for name, hook in hooks.items()}
+    scripts = hooks.files(work.project)
+    if scripts:
+        layers["config"] = scripts
     vectors = work.project.manifest.model.golden
     if vectors:
         golden.unpack(work.project.file(vectors), temporary)
         layers["golden"] = {f"golden/{file.name}": Content(file) for file in sorted(temporary.iterdir())}
     return layers
-
-
-def _hook(project: Project, file: str) -> Content:
-    content = project.file(file).read_bytes()
-    if not content.startswith(b"#!"):
-        raise PackageError(
-            f"{file} is no script that a box can start",
-            where="hooks in edgepack.yaml",
-            why="it does not begin with `#!`",
-            fix="begin it with `#!/bin/sh`",
-        )
-    return Content(content, 0o755)
 
 
 def _release(work: Work) -> dict[str, Any]:
@@ -152,7 +139,7 @@ def _release(work: Work) -> dict[str, Any]:
         "source": manifest.source.model_dump(),
         "sink": next((sink.model_dump() for sink in manifest.sinks if isinstance(sink, JsonlSink)), {}),
         **on_box.release(work.result("convert"), work.store),
-        **({"hooks": hooks} if (hooks := _hook_times(manifest)) else {}),
+        **({"hooks": seconds} if (seconds := hooks.seconds(manifest)) else {}),
         **({"needs": asked} if (asked := needs_of(choice)) else {}),
         **({"licence": _licence(work.project)} if manifest.licence else {}),
     }
@@ -164,10 +151,6 @@ def _licence(project: Project) -> dict[str, Any]:
     assert licence is not None
     keys = list(licence.keys(project.folder))
     return {"keys": keys, "required": licence.required, "warn_days": licence.warn_days}
-
-
-def _hook_times(manifest: Manifest) -> dict[str, int]:
-    return {name: hook.timeout for name, hook in manifest.hooks.named().items()}
 
 
 def _write_proof(work: Work, bundle: Bundle) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from edgepack.compile.flow import FlowSpec
 from edgepack.compile.render import ProgramSpec
+from edgepack.tools.runner import Completed, command, run
 from tests.compile import program_project as tiny
 from tests.compile.conftest import Tiny
 from tests.compile.test_program_run import Box
@@ -314,9 +315,12 @@ def test_metrics_and_health_are_told_over_http(measured: Tiny, port: int, tmp_pa
         status, words = asked(port, "/healthz")
         assert status == 503
         assert "No space left" in words
+        told = healthy(box)
+        assert (told.returncode, "No space left" in told.text()) == (1, True)
         (box.data / "results.jsonl").unlink()
         box.until(box.lines, "an answer")
         box.until(lambda: asked(port, "/healthz") == (200, "ok\n"), "health")
+        assert healthy(box).text() == ""
         box.put("junk.ppm", b"junk")
         box.until(lambda: "not a binary" in box.status().get("error", ""), "a refusal")
         assert asked(port, "/healthz")[0] == 200, "one bad picture is no illness"
@@ -333,6 +337,13 @@ def test_metrics_and_health_are_told_over_http(measured: Tiny, port: int, tmp_pa
         assert asked(port, "/other")[0] == 404
     finally:
         assert box.stop() == 0
+    told = healthy(box)
+    assert (told.returncode, f"127.0.0.1 port {port}: Connection refused" in told.text()) == (1, True)
+
+
+def healthy(box: Box) -> Completed:
+    """What the program says of the one that runs, as a health gate or a container asks it."""
+    return run(command(box.program.program, "health", "--metrics", "--data", box.data))
 
 
 def test_a_port_that_is_taken_is_told(measured: Tiny, port: int, tmp_path: Path) -> None:

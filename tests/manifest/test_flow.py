@@ -59,6 +59,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"source": {"kind": "http", "port": 80}, "metrics": {"port": 80}},
         "metrics.port and source.port must be different",
     ),
+    "health without metrics": (
+        {"health": {"metrics": True}},
+        "`health.metrics` asks what `metrics` answers: add `metrics: {port: 9100}`",
+    ),
     "two folders": (
         {"sink": [{**SAMPLES, "when": {"every": 5}}, {"kind": "jsonl", "path": "samples"}]},
         "two sinks have the same path",

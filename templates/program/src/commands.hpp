@@ -30,7 +30,7 @@ int infer(const std::string& release, const std::vector<std::string>& files, boo
 int run(const std::string& release, const std::string& data);
 
 /// Whether a program that was started as `run --data DIR` is alive: where no shell is, as in a container.
-int health(const std::string& data);
+int health(const std::string& data, bool with_metrics);
 
 /// One whole line on stdout at once; false where it cannot be written.
 bool say(const std::string& line);

@@ -27,4 +27,7 @@ struct Config {
 
 extern const Config config;
 
+/// What `/healthz` says of the program that runs on this box: empty where all is well.
+std::string ask_metrics();
+
 }  // namespace edgepack::program

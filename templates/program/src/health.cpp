@@ -5,6 +5,7 @@
 #include <ctime>
 
 #include "commands.hpp"
+#include "config.hpp"
 #include "file.hpp"
 
 namespace edgepack::program {
@@ -16,7 +17,7 @@ constexpr double oldest_status_s = 30;
 
 }  // namespace
 
-int health(const std::string& data) {
+int health(const std::string& data, bool with_metrics) {
   const std::string path = data + "/status.json";
   struct stat found {};
   if (stat(path.c_str(), &found) != 0) {
@@ -25,9 +26,13 @@ int health(const std::string& data) {
   }
   // Also one from the future: it is from before the clock was set back, and nothing was written since.
   const double age = std::difftime(std::time(nullptr), found.st_mtime);
-  if (std::fabs(age) <= oldest_status_s) return Exit::ok;
-  complain(path + ": nothing was written there for " + std::to_string(static_cast<long>(age)) + " s");
-  return Exit::failed;
+  if (std::fabs(age) > oldest_status_s) {
+    complain(path + ": nothing was written there for " + std::to_string(static_cast<long>(age)) + " s");
+    return Exit::failed;
+  }
+  const std::string told = with_metrics ? ask_metrics() : "";
+  if (!told.empty()) complain(told);
+  return told.empty() ? Exit::ok : Exit::failed;
 }
 
 }  // namespace edgepack::program

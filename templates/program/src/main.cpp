@@ -81,7 +81,7 @@ int usage(const std::string& problem) {
   if (!problem.empty()) complain(config.name + ": " + problem);
   complain("usage: " + config.name + " [--release DIR] about\n       " + config.name +
            " [--release DIR] verify [DIR]\n       " + config.name + " [--release DIR] infer [--outputs] FILE...\n       " +
-           config.name + " [--release DIR] run --data DIR");
+           config.name + " [--release DIR] run --data DIR\n       " + config.name + " health [--metrics] --data DIR");
   return Exit::usage;
 }
 
@@ -89,7 +89,7 @@ int usage(const std::string& problem) {
 struct Words {
   std::string release, data, command, problem;
   std::vector<std::string> files;
-  bool with_outputs = false;
+  bool with_outputs = false, with_metrics = false;
 };
 
 Words words_of(int argc, char** argv) {
@@ -107,6 +107,8 @@ Words words_of(int argc, char** argv) {
       }
     } else if (!only_files && word == "--outputs") {
       words.with_outputs = true;
+    } else if (!only_files && word == "--metrics") {
+      words.with_metrics = true;
     } else if (!only_files && word.size() > 1 && word[0] == '-') {
       words.problem = "unknown option " + word;
     } else if (words.command.empty()) {
@@ -139,6 +141,7 @@ int dispatch(Words words, const char* called_as) {
   if (!words.problem.empty()) return usage(words.problem);
   if (words.release.empty()) words.release = own_release(called_as);
   if (words.with_outputs && words.command != "infer") return usage("--outputs goes with infer");
+  if (words.with_metrics && words.command != "health") return usage("--metrics goes with health");
   const bool asks_licence = words.command == "infer" && Licence::wanted();
   if (!words.data.empty() && words.command != "run" && words.command != "health" && !asks_licence) {
     return usage("--data goes with run and health");
@@ -158,7 +161,7 @@ int dispatch(Words words, const char* called_as) {
   }
   if (words.command == "health") {
     if (words.data.empty() || !words.files.empty()) return usage("health takes --data DIR");
-    return health(words.data);
+    return health(words.data, words.with_metrics);
   }
   if (words.command == "run") {
     if (words.data.empty() || !words.files.empty()) return usage("run takes --data DIR");

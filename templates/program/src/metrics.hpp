@@ -23,4 +23,7 @@ class Metrics {
   std::thread thread_;
 };
 
+/// What `/healthz` at this address says of the program there: empty for 200, else why not.
+std::string trouble_told_at(const std::string& address, int port);
+
 }  // namespace edgepack::program
