@@ -28,6 +28,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     made = kubernetes.render(kubernetes.Cluster(apps, nodes, registry))
     place = Path(args.into).absolute() if args.into else folder / "kubernetes"
     states = files.write(place, made.files, made.once, dry=args.dry_run)
+    states |= files.sweep(place, (kubernetes.BASE, kubernetes.SITES), made.files, dry=args.dry_run)
     warnings = [*made.warnings, *images.missing(folder / "dist", list(apps.values()))]
     told = {"files": states, "first": list(made.secrets), "warnings": warnings}
     screen.result({"folder": str(place), **told, "dry_run": args.dry_run})

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 from edgepack.containers import text
 from edgepack.errors import InputError
 
-State = Literal["new", "changed", "same", "kept"]
+State = Literal["new", "changed", "same", "kept", "removed"]
 
 
 def write(folder: Path, files: Mapping[str, str], once: Mapping[str, str], *, dry: bool) -> dict[str, State]:
@@ -32,6 +33,27 @@ def write(folder: Path, files: Mapping[str, str], once: Mapping[str, str], *, dr
             fix="make it writable, or name another folder: --into FOLDER",
         ) from error
     return states
+
+
+def sweep(folder: Path, below: Sequence[str], files: Mapping[str, str], *, dry: bool) -> dict[str, State]:
+    """Remove what edgepack made ``below`` at another time and makes no more: of a target, of a site."""
+    gone = {str(file.relative_to(folder)): file for name in below for file in _made(folder / name)}
+    left = {name: file for name, file in gone.items() if name not in files}
+    for file in left.values():
+        if not dry:
+            file.unlink()
+            with contextlib.suppress(OSError):  # not empty: something of the user's is there
+                file.parent.rmdir()
+    return dict.fromkeys(sorted(left), "removed")
+
+
+def _made(folder: Path) -> Iterator[Path]:
+    mark = text.MADE.encode()
+    for file in sorted(folder.rglob("*.yaml")):
+        if file.is_file() and not file.is_symlink():
+            with file.open("rb") as stream:
+                if stream.read(len(mark)) == mark:
+                    yield file
 
 
 def _state(file: Path, content: str) -> State:

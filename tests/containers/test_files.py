@@ -53,3 +53,25 @@ def test_a_folder_that_cannot_be_written_in_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write"):
         files.write(tmp_path / "file" / "x", {"a": MADE}, {}, dry=False)
+
+
+def test_what_is_not_made_any_more_goes_and_nothing_else(tmp_path: Path) -> None:
+    given = {"base/a.yaml": MADE, "base/b.yaml": MADE, "sites/bern/c.yaml": MADE}
+    files.write(tmp_path, given, {"overlays/bern/k.yaml": "# Yours\n"}, dry=False)
+    (tmp_path / "base" / "mine.yaml").write_text("mine\n")
+    (tmp_path / "base" / "link.yaml").symlink_to(tmp_path / "base" / "a.yaml")
+    (tmp_path / "compose").mkdir()
+    (tmp_path / "compose" / "compose.yaml").write_text(MADE)
+    left, below = {"base/a.yaml": MADE}, ("base", "sites", "nowhere")
+    told = {"base/b.yaml": "removed", "sites/bern/c.yaml": "removed"}
+    assert files.sweep(tmp_path, below, left, dry=True) == told
+    assert (tmp_path / "base" / "b.yaml").exists()
+    assert files.sweep(tmp_path, below, left, dry=False) == told
+    assert sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*.yaml")) == [
+        "base/a.yaml",
+        "base/link.yaml",
+        "base/mine.yaml",
+        "compose/compose.yaml",
+        "overlays/bern/k.yaml",
+    ]
+    assert not (tmp_path / "sites" / "bern").exists()
