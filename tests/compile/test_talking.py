@@ -9,7 +9,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,8 @@ pytestmark = pytest.mark.slow
 
 Peer = Callable[[socket.socket], None]
 KEEP = 1 << 20
+DOUBTS: dict[str, Any] = {"field": "confidence", "below": 0.6}
+ALARMS: dict[str, Any] = {"field": "sure", "before": 2, "after": 1}
 
 
 @dataclass
@@ -60,6 +62,8 @@ def talking(tmp_path_factory: pytest.TempPathFactory, ports: Ports) -> Tiny:
                 "when": {"low": {"field": "chances", "below": -1}, "every": 2},
             },
             {"kind": "pictures", "keep_mb": 1, "show": ["class", "name"]},
+            {"kind": "samples", "path": "doubts", "keep_mb": 1, "when": {"low": DOUBTS}},
+            {"kind": "samples", "path": "alarms", "keep_mb": 1, "when": {"alarm": ALARMS}},
         ],
     )
 
@@ -281,6 +285,30 @@ def test_samples_are_the_pictures_themselves_with_their_records(box: Box, ports:
     assert [file.read_bytes() for file in kept] == [sent[0], sent[2]]
     records = [json.loads(file.read_text())["file"] for file in files(box.data / "samples", "*.json")]
     assert records == ["p0", "p2"]
+
+
+def around(alarms: Sequence[bool], before: int, after: int) -> list[int]:
+    """Which of the pictures belong to an alarm: from ``before`` ones ahead of it to ``after`` beyond."""
+    rises = [n for n, now in enumerate(alarms) if now and not (n and alarms[n - 1])]
+    return [n for n in range(len(alarms)) if any(at - before <= n <= at + after for at in rises)]
+
+
+def test_doubts_and_what_is_around_an_alarm_are_kept(box: Box, ports: Ports) -> None:
+    chance = np.random.default_rng(3)
+    said = []
+    for n in range(24):
+        pixels = chance.integers(0, 256, (4, 4, 3), np.uint8)
+        status, record, _ = posted(ports.source, tiny.ppm(pixels), {"X-Name": f"p{n}"})
+        assert status == 200
+        said.append(record)
+    doubts = [f"p{n}" for n, record in enumerate(said) if record["confidence"] < DOUBTS["below"]]
+    alarms = [f"p{n}" for n in around([record["sure"] for record in said], 2, 1)]
+    assert 0 < len(doubts) < 24
+    assert 0 < len(alarms) < 24
+    assert box.stop() == 0
+    for folder, names in (("doubts", doubts), ("alarms", alarms)):
+        kept = [json.loads(file.read_text())["file"] for file in files(box.data / folder, "*.json")]
+        assert kept == names
 
 
 def test_the_quota_holds_through_kills_and_the_newest_are_kept(box: Box, ports: Ports) -> None:
