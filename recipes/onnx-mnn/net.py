@@ -36,7 +36,9 @@ class Net:
             for name in self.inputs
         ]
         found = self.module.forward(variables)
-        return {
-            name: np.array(expr.convert(value, expr.NCHW).read(), dtype=np.float32)
-            for name, value in zip(self.outputs, found)  # noqa: B905
-        }
+        answers = {}
+        for name, value in zip(self.outputs, found):  # noqa: B905
+            # What `read` gives lies in the variable's own memory, so that one has to outlive the copy.
+            turned = expr.convert(value, expr.NCHW)
+            answers[name] = np.array(turned.read(), dtype=np.float32)
+        return answers
