@@ -155,7 +155,7 @@ def _volumes(part: Part) -> list[dict[str, Any]]:
     made: list[dict[str, Any]] = [{"name": "data", "emptyDir": {}}, _TMP]
     if part.app.secrets:
         # Read by the group of the pod, as the files belong to root.
-        made.append({"name": "secrets", "secret": {"secretName": part.app.name, "defaultMode": 0o440}})
+        made.append({"name": "secrets", "secret": _secret(part.app.name)})
     made += [
         {"name": f"host-{number}", "hostPath": {"path": path, "type": kind}}
         for number, (path, kind) in enumerate(part.of_host)
@@ -164,8 +164,13 @@ def _volumes(part: Part) -> list[dict[str, Any]]:
     if any(broker.kind == "mqtt" for broker in part.brokers):
         made.append({"name": "brokers", "configMap": {"name": "brokers"}})
     if any(broker.users for broker in part.brokers):
-        made.append({"name": "broker-users", "secret": {"secretName": "broker-users", "defaultMode": 0o440}})
+        made.append({"name": "broker-users", "secret": _secret("broker-users")})
     return made
+
+
+def _secret(name: str) -> dict[str, Any]:
+    # Said though it is so anyway: podman 4.3 ends in a panic where it is not.
+    return {"secretName": name, "defaultMode": 0o440, "optional": False}
 
 
 def _resources(part: Part) -> dict[str, Any]:
