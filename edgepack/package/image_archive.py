@@ -16,6 +16,8 @@ from edgepack.oci import INDEX_TYPE, LAYOUT, REF_KEY, blob, render_json
 from edgepack.package import blobs
 from edgepack.package.image import Image, TargetImage, tag_of
 
+# What a name without a registry means to docker: https://pkg.go.dev/github.com/distribution/reference
+_DOCKERS_OWN = "docker.io"
 CONTAINERD_NAME = "io.containerd.image.name"
 
 
@@ -51,7 +53,7 @@ def _write(
     wanted: set[str],
     file: Path,
 ) -> Path:
-    named = {**entry, "annotations": {CONTAINERD_NAME: name, REF_KEY: tag}}
+    named = {**entry, "annotations": {CONTAINERD_NAME: qualified(name), REF_KEY: tag}}
     index = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [named]}
     texts = {"oci-layout": LAYOUT, "index.json": render_json(index), **small}
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -63,6 +65,17 @@ def _write(
                 size = blob(layout, digest).stat().st_size
                 tar.addfile(_info(_at(digest), size), stream)
     return file
+
+
+def qualified(name: str) -> str:
+    """A name in full, as docker reads one that names no registry.
+
+    docker 26 with containerd's store takes the annotation as it is, and then does not find a short name.
+    """
+    first, slash, _ = name.partition("/")
+    if slash and (first == "localhost" or set(".:") & set(first)):
+        return name
+    return f"{_DOCKERS_OWN}/{name}" if slash else f"{_DOCKERS_OWN}/library/{name}"
 
 
 def _at(digest: str) -> str:

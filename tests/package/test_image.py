@@ -218,6 +218,20 @@ def test_an_archive_names_the_same_blobs_in_both_ways(two: list[Bundle], tmp_pat
     assert {"blobs/" + digest.replace(":", "/") for digest in layers} < names
 
 
+@pytest.mark.parametrize(
+    ("name", "full"),
+    [
+        ("digits:1", "docker.io/library/digits:1"),
+        ("team/digits:1", "docker.io/team/digits:1"),
+        ("registry.example/digits:1", "registry.example/digits:1"),
+        ("box:5000/digits:1", "box:5000/digits:1"),
+        ("localhost/digits:1", "localhost/digits:1"),
+    ],
+)
+def test_a_store_that_takes_names_as_they_are_gets_them_in_full(name: str, full: str) -> None:
+    assert image_archive.qualified(name) == full
+
+
 def nowhere(_reference: str, _platform: object) -> Path:
     raise AssertionError("nothing is fetched")
 
