@@ -211,7 +211,7 @@ def _target(spec: ImageSpec, part: Part, dest: Path, in_index: bool) -> TargetIm
     }
     entry = described(dest, MANIFEST_TYPE, render_json(manifest)) | {"platform": PLATFORMS[bundle.arch]}
     tag = f"{tag_of(bundle.version)}-{bundle.target}"
-    papers = image_papers.papers(bundle, entry, spec.lock.get(bundle.target), spec.sign)
+    papers = image_papers.papers(bundle, entry, base.part, spec.lock.get(bundle.target), spec.sign)
     index, listed = image_papers.referrers(entry, papers, lambda kind, data: described(dest, kind, data))
     return TargetImage(
         bundle.target, tag, entry, config, tuple(layers), bundle, base.told, in_index, listed, index

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgepack.bundle import Bundle
+from edgepack.catalog.architectures import architecture
 from edgepack.catalog.runtimes import LINKED
 from edgepack.oci import (
     INDEX_TYPE,
@@ -24,6 +25,7 @@ from edgepack.oci import (
     parse_json,
     read,
 )
+from edgepack.package import sbom
 from edgepack.package.errors import PackageError
 from edgepack.package.image_layers import ImageLayer, add, folders_of, take, tar_of
 from edgepack.tools import sysroot
@@ -48,7 +50,8 @@ class BaseLayer:
 class Base:
     """What lies below. ``foreign``: edgepack did not make it, and where its folders lie is its own affair.
 
-    told: for people; name, digest: for OCI's annotations on bases, "" where there is nothing to name.
+    told: for people; name, digest: for OCI's annotations on bases, "" where there is nothing to name; part: as
+    a bill of materials has it.
     """
 
     told: str
@@ -57,6 +60,7 @@ class Base:
     env: tuple[str, ...] = ()
     name: str = ""
     digest: str = ""
+    part: sbom.Component | None = None
 
 
 EMPTY = Base(NONE)
@@ -116,7 +120,10 @@ def _libc(arch: str, least: str, progress: Callable[[str], None]) -> Base:
     files = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if path.is_file()}
     tar = b"".join(tar_of(folders_of(files), {name: path.read_bytes() for name, path in files.items()}))
     layer = ImageLayer.of("libc", tar)
-    return Base(f"libc, glibc of Debian's {package}", (BaseLayer(layer, tar),))
+    version = package.version.replace("+", "%2B")
+    purl = f"pkg:deb/debian/{package.name}@{version}?arch={architecture(arch).debian}"
+    part = sbom.Component(package.name, package.version, licence="LGPL-2.1-or-later", purl=purl)
+    return Base(f"libc, glibc of Debian's {package}", (BaseLayer(layer, tar),), part=part)
 
 
 def from_layout(folder: Path, tag: str, arch: str, name: str = "") -> Base:
@@ -143,7 +150,9 @@ def from_layout(folder: Path, tag: str, arch: str, name: str = "") -> Base:
     env = _object(config, "config").get("Env") if config.get("config") else []
     said = tuple(one for one in env if isinstance(one, str)) if isinstance(env, list) else ()
     told = name or f"{folder.name}{'@' if tag else ''}{tag}"
-    return Base(told, layers, foreign=True, env=said, name=name, digest=str(entry["digest"]))
+    digest = str(entry["digest"])
+    part = sbom.Component(told, digest, "container")
+    return Base(told, layers, foreign=True, env=said, name=name, digest=digest, part=part)
 
 
 def _find(folder: Path, tag: str, arch: str) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 Each is a manifest whose ``subject`` is the image's. Registries without the referrers API have them in an
 index with the tag ``sha256-<digest>``, "Referrers Tag Schema" in
-https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md. CycloneDX is the bundle's own, SPDX
-is made from it. No time stamp is in them but SPDX's, which the format asks for: the epoch.
+https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md. CycloneDX is the bundle's own, with
+the base where there is one; SPDX is made from it. No time stamp is in them but SPDX's, which the format asks
+for: the epoch.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 from edgepack import __version__
 from edgepack.bundle import Bundle
 from edgepack.oci import INDEX_TYPE, MANIFEST_TYPE, is_sha256, render_json
+from edgepack.package import sbom
 from edgepack.signature import EMPTY, EMPTY_TYPE
 
 CYCLONEDX = "application/vnd.cyclonedx+json"
@@ -46,13 +48,20 @@ class Paper:
 
 
 def papers(
-    bundle: Bundle, image: Mapping[str, Any], lock: Mapping[str, Any] | None, sign: Sign | None
+    bundle: Bundle,
+    image: Mapping[str, Any],
+    below: sbom.Component | None,
+    lock: Mapping[str, Any] | None,
+    sign: Sign | None,
 ) -> tuple[Paper, ...]:
-    """What goes with one target's image. image: its manifest's descriptor; lock: its of edgepack.lock."""
+    """What goes with one target's image.
+
+    image: its manifest's descriptor; below: what its base is; lock: its part of edgepack.lock.
+    """
     found = []
     if any(file.path == _BOM for file in bundle.files):
         with bundle.open(bundle.file(_BOM)) as stream:
-            bill = stream.read()
+            bill = sbom.with_part(stream.read(), below)
         found += [Paper(CYCLONEDX, _BOM, bill), Paper(SPDX, "sbom.spdx.json", spdx(json.loads(bill)))]
     subject = {"name": bundle.name, "digest": _digest(image["digest"])}
     found.append(Paper(IN_TOTO, "provenance.json", provenance(bundle, subject, lock)))

@@ -20,7 +20,7 @@ from edgepack.tools.sdist import Source
 
 # Its LICENSE.txt: its own, and those of what it has taken in.
 NCNN_LICENCE = "BSD-3-Clause AND BSD-2-Clause AND Zlib"
-Kind = Literal["application", "library", "machine-learning-model", "data", "file"]
+Kind = Literal["application", "container", "library", "machine-learning-model", "data", "file"]
 
 _NAMESPACE = uuid.UUID("0f7d3a52-6c0e-5a6e-9a35-4f0d1b8a7c11")  # our own, for uuid5
 
@@ -97,6 +97,23 @@ def render(name: str, version: str, components: Sequence[Component]) -> bytes:
         "components": [entry for _, entry in parts],
         "dependencies": [{"ref": "product", "dependsOn": [reference for reference, _ in parts]}],
     }
+    return _numbered(bom)
+
+
+def with_part(bill: bytes, part: Component | None) -> bytes:
+    """A bill of ``render``'s with one part more: what lies below the product in an image."""
+    if part is None:
+        return bill
+    bom = json.loads(bill)
+    parts = {entry["bom-ref"]: entry for entry in bom["components"]} | {_reference(part): _entry(part)}
+    bom["components"] = [entry for _, entry in sorted(parts.items())]
+    bom["dependencies"] = [{"ref": "product", "dependsOn": sorted(parts)}]
+    del bom["serialNumber"]
+    return _numbered(bom)
+
+
+def _numbered(bom: dict[str, Any]) -> bytes:
+    """Its bytes, with a number that follows from what it says."""
     digest = hashlib.sha256(json.dumps(bom, sort_keys=True).encode()).hexdigest()
     bom["serialNumber"] = f"urn:uuid:{uuid.uuid5(_NAMESPACE, digest)}"
     return (json.dumps(bom, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()

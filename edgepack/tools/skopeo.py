@@ -23,6 +23,16 @@ _MEANS = (
         "log in with docker, podman or skopeo: skopeo login registry.example",
     ),
     (
+        r"no image found in (image index|manifest list)",
+        "that image is not for this architecture",
+        "name one that is, or only the targets that it is for",
+    ),
+    (
+        r"manifest unknown|name unknown|repository name not known",
+        "the registry has no image of that name and tag",
+        "look at the name and the tag",
+    ),
+    (
         r"server gave HTTP response to HTTPS client",
         "the registry speaks no TLS",
         "--insecure, where the network between is yours alone",

@@ -18,7 +18,7 @@ from edgepack.bundle import Bundle
 from edgepack.package import image_papers, sbom
 from edgepack.package.bundle import Content, write_bundle
 from edgepack.package.image import Image, ImageSpec, Part, write_image
-from edgepack.package.image_base import EMPTY
+from edgepack.package.image_base import EMPTY, Base
 from tests.bundles import SPEC
 
 BILL = sbom.render(
@@ -101,6 +101,16 @@ def test_spdx_has_the_same_parts_and_licences() -> None:
     assert parts["musl"]["externalRefs"][0]["referenceLocator"] == "pkg:generic/musl@1.2.5"
     assert parts["bin/digits"]["checksums"][0]["checksumValue"] == "a" * 64
     assert image_papers.spdx(json.loads(BILL)) == image_papers.spdx(json.loads(BILL))
+
+
+def test_a_base_is_a_part_of_what_is_billed(bundle: Bundle, tmp_path: Path) -> None:
+    base = Base("libc", part=sbom.Component("libc6", "2.31", licence="LGPL-2.1-or-later", purl="pkg:deb/x@1"))
+    made = write_image(ImageSpec([Part(bundle, base)]), tmp_path / "image")
+    bill = json.loads(papers(made)[image_papers.CYCLONEDX])
+    assert [part["name"] for part in bill["components"]] == ["bin/digits", "libc6", "musl"]
+    assert "pkg:deb/x@1" in bill["dependencies"][0]["dependsOn"]
+    assert bill["serialNumber"] != json.loads(BILL)["serialNumber"]
+    assert b"LGPL-2.1-or-later" in papers(made)[image_papers.SPDX]
 
 
 def test_a_signature_is_of_the_image_and_of_what_goes_with_it(bundle: Bundle, tmp_path: Path) -> None:
