@@ -50,8 +50,8 @@ class BaseLayer:
 class Base:
     """What lies below. ``foreign``: edgepack did not make it, and where its folders lie is its own affair.
 
-    told: for people; name, digest: for OCI's annotations on bases, "" where there is nothing to name; part: as
-    a bill of materials has it.
+    told: for people; name, digest: for OCI's annotations on bases, "" where there is nothing to name.
+    part: as a bill of materials has it.
     """
 
     told: str
