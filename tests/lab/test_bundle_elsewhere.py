@@ -9,7 +9,7 @@ from pathlib import Path
 from edgepack import oci
 from edgepack.bundle import open_bundle
 from edgepack.catalog.ncnn_build import SOURCE
-from edgepack.package import linked, sbom
+from edgepack.package import image_papers, linked, sbom
 from edgepack.package.bundle import write_bundle
 from edgepack.tools import sdist, uv
 from tests.bundles import SPEC, layer_file
@@ -54,25 +54,43 @@ def test_gcc_programs_carry_glibcs_and_libstdcxxs_licences() -> None:
     assert all(part.version and part.licence for part in found.parts)
 
 
-def test_cyclonedx_accepts_the_bill(tmp_path: Path) -> None:
+def bill_of_an_image() -> bytes:
     parts = [
         *linked.by_zig(sdist.unpack(SOURCE), linked.zig_lib()).parts,
         *linked.by_gcc(sdist.unpack(SOURCE), "aarch64").parts,
         sbom.Component("bin/digits", "1.0.0", "application", sha256="a" * 64),
         sbom.Component("model/model.bin", "", "machine-learning-model", sha256="b" * 64),
     ]
+    base = sbom.Component("registry.example/base:1", "sha256:" + "c" * 64, "container")
+    return sbom.with_part(sbom.render("digits", "1.0.0", parts), base)
+
+
+def judged(package: str, judge: str, bill: Path) -> bytes:
+    words = ["run", "--no-project", "--quiet", "--with", package, "python", "-c", judge]
+    return output(uv.program(), *words, bill)
+
+
+def test_cyclonedx_accepts_the_bill(tmp_path: Path) -> None:
     bill = tmp_path / "bill.json"
-    bill.write_bytes(sbom.render("digits", "1.0.0", parts))
+    bill.write_bytes(bill_of_an_image())
     judge = (
         "import sys; from cyclonedx.schema import SchemaVersion;"
         "from cyclonedx.validation.json import JsonStrictValidator;"
         "print(JsonStrictValidator(SchemaVersion.V1_6).validate_str(open(sys.argv[1]).read()))"
     )
-    with_judge = [
-        "run",
-        "--no-project",
-        "--quiet",
-        "--with",
-        "cyclonedx-python-lib[json-validation]==11.12.0",
-    ]
-    assert output(uv.program(), *with_judge, "python", "-c", judge, bill) == b"None\n"
+    assert judged("cyclonedx-python-lib[json-validation]==11.12.0", judge, bill) == b"None\n"
+
+
+def test_spdx_accepts_the_same_bill_in_its_own_words(tmp_path: Path) -> None:
+    bill = tmp_path / "bill.spdx.json"
+    judge = (
+        "import sys; from spdx_tools.spdx.parser.parse_anything import parse_file;"
+        "from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document as judge;"
+        "print([one.validation_message for one in judge(parse_file(sys.argv[1]))])"
+    )
+    known = json.loads(image_papers.spdx(json.loads(bill_of_an_image())))
+    bill.write_text(json.dumps(known))
+    assert judged("spdx-tools==0.8.3", judge, bill) == b"[]\n"
+    known["packages"][1]["licenseDeclared"] = "not a licence"
+    bill.write_text(json.dumps(known))
+    assert judged("spdx-tools==0.8.3", judge, bill) != b"[]\n", "the judge sees a licence that is none"
