@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,13 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from bench.chaos import judge, mutant, page, plan, releases, rows, steps
+from bench.chaos import host, judge, mutant, page, plan, releases, rows, steps
 from bench.chaos.judge import Lives, Promise, Seen
 from bench.chaos.link import Link
 from bench.chaos.releases import APP
 from bench.chaos.site import site_of
 from bench.chaos.trial import Row, run
 from edgepack.box import script
+from tests.box.boxsh import until
 
 OLD, NEW, THIRD = "a" * 64, "b" * 64, "c" * 64
 SUMS = {OLD: {"bin/digits": "1"}, NEW: {"bin/digits": "2"}, THIRD: {"bin/digits": "3"}}
@@ -217,3 +219,18 @@ def test_rows_come_back_and_the_page_counts_them(tmp_path: Path) -> None:
     assert "- `fff`, 1 cuts, update, staging: wrong" in said
     assert "**2 cuts, 1 wrong**" in said
     assert "| nothing is synced | 3 | 2 | x / y |" in said
+
+
+@pytest.mark.parametrize(
+    ("moment", "stood"), [(0.0, 16.0), (5.0, 12.0), (10.0, 10.0), (25.0, 5.0), (31.0, 0.0)]
+)
+def test_only_what_stood_still_during_a_trial_counts(moment: float, stood: float) -> None:
+    assert host.Stalls([(1.0, 7.0), (20.0, 30.0)]).since(moment) == stood
+
+
+def test_a_disk_that_works_did_not_stand_still_and_one_that_does_is_seen_at_once(tmp_path: Path) -> None:
+    with host.watched(tmp_path) as stalls:
+        assert until((tmp_path / "host.watched").exists)
+    stalls.seen.clear()
+    stalls.begun = time.monotonic() - 2 * host.LONG_S
+    assert stalls.since(time.monotonic() - host.LONG_S) == pytest.approx(host.LONG_S, abs=1)

@@ -14,13 +14,18 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.chaos import plan, releases, rows
+from bench.chaos.host import Stalls, watched
 from bench.chaos.plan import Trial
-from bench.chaos.site import site_of
+from bench.chaos.site import Site, site_of
 from bench.chaos.trial import Row, run
+from edgepack.errors import EdgepackError
+
+_AGAIN = 3  # times that a trial is tried while this host's disk stands still
 
 
 def main(words: Sequence[str]) -> int:
@@ -68,7 +73,7 @@ def _campaign(
                         trial = next(left, None)
                     if trial is None:
                         return
-                    row = run(site, trial)
+                    row = _tried(site, trial, stalls)
                     keep(row)
                     with lock:
                         wrong += bool(row.faults)
@@ -78,7 +83,7 @@ def _campaign(
 
     for sign in (signal.SIGTERM, signal.SIGINT):  # the trials that are under way come to their end
         signal.signal(sign, lambda *_: failed.append(KeyboardInterrupt()))
-    with tempfile.TemporaryDirectory(prefix="edgepack-chaos-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="edgepack-chaos-") as scratch, watched(Path(scratch)) as stalls:
         threads = []
         for number in range(asked.boxes):
             folder = Path(scratch) / f"box-{number}"
@@ -90,6 +95,24 @@ def _campaign(
     if failed:
         raise failed[0]
     return wrong
+
+
+def _tried(site: Site, trial: Trial, stalls: Stalls) -> Row:
+    """A trial; once more where it went wrong while this host's own disk stood still, which is said."""
+    for _ in range(_AGAIN):
+        began = time.monotonic()
+        try:
+            row = run(site, trial)
+        except (RuntimeError, EdgepackError):
+            if not stalls.since(began):
+                raise
+        else:
+            if not row.faults or not stalls.since(began):
+                return row
+        stood = f"this host's disk stood still for {stalls.since(began):.0f} s"
+        print(f"{trial.number:4d} {stood}: the trial is done again", flush=True)
+        site.current = None
+    return run(site, trial)
 
 
 def _line(row: Row) -> str:
