@@ -47,7 +47,11 @@ def test_it_is_listed_and_shown_as_unknown(capsys: Out) -> None:
     ("words", "where", "why"),
     [
         (["deploy", "box-07"], "dist/digits@hailo8r", "a program is what is deployed"),
-        (["export", "stick", "box-07", "--into", "x"], "dist/digits@hailo8r", "a program is what is deployed"),
+        (
+            ["export", "stick", "box-07", "--into", "x"],
+            "dist/digits@hailo8r",
+            "a program is what is deployed",
+        ),
         (["sandbox", "up", "try", "--target", "hailo8r"], "targets/hailo8r.yaml", "is compiled for one"),
         (["build", "hailo8r"], "edgepack.yaml:", "a program with gcc is compiled for one"),
     ],
