@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 EDGEPACK := $(BIN)/edgepack -C examples/digits
 
-.PHONY: demo test test-lab test-recipes lint lock recipes recipes-slice operators operators-slice faults faults-slice chaos chaos-as-root chaos-slice chaos-slice-as-root refusals bench fuzz-service bench-service show-board plug-pulling clean
+.PHONY: demo test test-lab test-recipes lint lock recipes recipes-slice operators operators-slice faults faults-slice chaos chaos-as-root chaos-slice chaos-slice-as-root refusals bench bench-images fuzz-service bench-service show-board plug-pulling clean
 
 $(VENV)/.complete: requirements/dev.txt requirements/uv.txt pyproject.toml
 	@echo "== the environment: $(VENV), from requirements/dev.txt (hash-pinned; about 20 s the first time)"
@@ -103,6 +103,11 @@ fuzz-service: $(VENV)/.complete
 # The service beside a Python server with ONNX Runtime, in the same run.
 bench-service: $(VENV)/.complete
 	$(BIN)/python -m bench.service
+
+# Four architectures at once, beside docker's builder and podman's. As root.
+bench-images: $(VENV)/.complete
+	sh tests/lab/setup
+	$(BIN)/python -m bench.images
 
 bench: $(VENV)/.complete
 	$(BIN)/python -m bench.startup

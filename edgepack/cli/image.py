@@ -221,8 +221,8 @@ def _annotations(said: Sequence[str]) -> dict[str, str]:
 
 def _bundles(project: Project, asked: Sequence[str]) -> list[Bundle]:
     """Those asked for, every byte compared with its digest; all that are built else."""
-    from edgepack.bundle import open_bundle
     from edgepack.errors import InputError
+    from edgepack.package.image import open_all
 
     name, known = project.manifest.name, list(project.manifest.targets)
     odd = [target for target in asked if target not in known]
@@ -237,7 +237,7 @@ def _bundles(project: Project, asked: Sequence[str]) -> list[Bundle]:
             why="an image is made of bundles; an SDK or a model alone does not run",
             fix=f"edgepack build {' '.join(asked)}".strip(),
         )
-    return [open_bundle(place, verify=True) for place in places.values() if place.is_dir()]
+    return open_all([place for place in places.values() if place.is_dir()])
 
 
 def _remarks(spec: ImageSpec, screen: Screen) -> None:
