@@ -1,6 +1,6 @@
 """Images for four architectures: edgepack beside docker's own builder and podman's, in one run, as root.
 
-A 50 MB model, 20 MB of libraries, a program of 1 MB; each peer gets the same files unpacked, and an empty store.
+A 50 MB model, 20 MB of libraries, a program of 1 MB; each peer gets the same files, and an empty store.
 Prints seconds and peak memory, of docker its daemon's, and both as ratios to edgepack's.
 """
 
