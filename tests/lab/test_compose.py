@@ -24,6 +24,7 @@ from .dockerd import Dockerd
 from .project import HOST_TARGET, Project
 
 PASSWORD = "not $HOME for the ${log}"
+ZONE = "no $HOME, no ${zone:-x} $$ 'either'"
 BOX = "box-07"
 REDIS = {"kind": "redis", "host": "127.0.0.1", "key": "answers", "password_file": "secrets/redis"}
 MQTT = {"kind": "mqtt", "host": "localhost", "topic": "site/answers"}
@@ -71,7 +72,7 @@ def digits(folder: Path, name: str, **more: Any) -> Project:
     limits = {"memory_mb": 256, "cpu_percent": 150}
     node = {"target": HOST_TARGET, "address": "192.0.2.7", "limits": limits}
     if name == "digits":
-        node["secrets"] = {"redis": {"env": "UNSET"}}
+        node |= {"secrets": {"redis": {"env": "UNSET"}}, "zone": ZONE}
     (project.folder / "fleet.yaml").write_text(yaml.safe_dump({"nodes": {BOX: node}}))
     project.said("build")
     project.said("image", "--archive", "-o", folder / "images")
@@ -149,6 +150,7 @@ def test_each_has_the_room_and_the_rights_that_the_file_says(site: Site) -> None
         assert "\nCapEff:\t0000000000000000\n" in status, name
         assert "\nNoNewPrivs:\t1\n" in status, name
         assert "\nUid:\t0\t" not in status, name
+    assert f"TZ={ZONE}" in site.container("digits")["Config"]["Env"]
     digits = site.container("digits")["HostConfig"]
     assert (digits["Memory"], digits["NanoCpus"]) == (256 << 20, 1_500_000_000)
     assert site.container("redis")["HostConfig"]["Memory"] == brokers.MEMORY_MB << 20
