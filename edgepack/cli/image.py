@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from edgepack.bundle import Bundle
     from edgepack.cli.screen import Screen
     from edgepack.manifest.project import Project
     from edgepack.package.image import Image, ImageSpec, TargetImage
@@ -155,17 +154,19 @@ def _archives(made: Image, repository: str, place: Path) -> list[Path]:
 
 
 def _spec(project: Project, args: argparse.Namespace, screen: Screen) -> ImageSpec:
-    from edgepack.package.image import ImageSpec, Part
+    from edgepack.cli import bundles
+    from edgepack.package.image import ImageSpec, Part, open_all
     from edgepack.package.image_base import choose
     from edgepack.package.image_config import runs
 
-    bundles = _bundles(project, args.targets)
+    why = "an image is made of bundles; an SDK or a model alone does not run"
+    found = open_all(bundles.built(project, args.targets, why))
 
     def fetch(reference: str, platform: Mapping[str, str]) -> Path:
         return _fetched(project.folder, reference, platform, insecure=args.insecure)
 
     return ImageSpec(
-        parts=[Part(bundle, choose(bundle, args.base, fetch, screen.remark)) for bundle in bundles],
+        parts=[Part(bundle, choose(bundle, args.base, fetch, screen.remark)) for bundle in found],
         runs=runs(project.manifest),
         annotations=_annotations(args.annotation),
         gzip=args.gzip,
@@ -217,27 +218,6 @@ def _annotations(said: Sequence[str]) -> dict[str, str]:
             raise UsageError(f"--annotation takes KEY=VALUE, not `{words}`")
         found[key] = value
     return found
-
-
-def _bundles(project: Project, asked: Sequence[str]) -> list[Bundle]:
-    """Those asked for, every byte compared with its digest; all that are built else."""
-    from edgepack.errors import InputError
-    from edgepack.package.image import open_all
-
-    name, known = project.manifest.name, list(project.manifest.targets)
-    odd = [target for target in asked if target not in known]
-    if odd:
-        raise InputError(f"{odd[0]} is none of the project's targets", fix=f"they are: {', '.join(known)}")
-    places = {target: project.folder / "dist" / f"{name}@{target}" for target in asked or known}
-    lacking = [target for target, place in places.items() if not place.is_dir()]
-    if lacking and (asked or len(lacking) == len(places)):
-        raise InputError(
-            f"there is no bundle for {lacking[0]}",
-            where="dist",
-            why="an image is made of bundles; an SDK or a model alone does not run",
-            fix=f"edgepack build {' '.join(asked)}".strip(),
-        )
-    return open_all([place for place in places.values() if place.is_dir()])
 
 
 def _remarks(spec: ImageSpec, screen: Screen) -> None:

@@ -91,24 +91,8 @@ def _signed(bundle: Bundle, key: Signer, serial: int | None, screen: Screen) -> 
 def _bundles(folder: Path, args: argparse.Namespace) -> Sequence[Bundle]:
     """Those asked for, every byte compared with its digest: nobody vouches for what is damaged."""
     from edgepack.bundle import open_bundle
-    from edgepack.errors import InputError
+    from edgepack.cli import bundles
     from edgepack.manifest import project as manifests
 
-    if args.bundle:
-        return [open_bundle(Path(place), verify=True) for place in args.bundle]
-    project = manifests.load(folder)
-    name = project.manifest.name
-    known = list(project.manifest.targets)
-    odd = [target for target in args.targets if target not in known]
-    if odd:
-        raise InputError(f"{odd[0]} is none of the project's targets", fix=f"they are: {', '.join(known)}")
-    places = {target: folder / "dist" / f"{name}@{target}" for target in args.targets or known}
-    lacking = [target for target, place in places.items() if not place.is_dir()]
-    found = [place for place in places.values() if place.is_dir()]
-    if not found or (args.targets and lacking):
-        raise InputError(
-            f"there is no bundle for {lacking[0]}",
-            where="dist",
-            fix=f"edgepack build {' '.join(args.targets)}".strip(),
-        )
-    return [open_bundle(place, verify=True) for place in found]
+    places = map(Path, args.bundle) if args.bundle else bundles.built(manifests.load(folder), args.targets)
+    return [open_bundle(place, verify=True) for place in places]
