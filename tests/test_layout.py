@@ -33,12 +33,11 @@ STARTS_PROGRAMS = {
     "recipes/kit/edgepack_recipe/steady.py": "there too: becomes itself once more, with fixed addresses",
     "recipes/onnx-tnn/start.py": "runs in the toolkit's Python, and its converter wants a folder of its own",
 }
-# Known places that packages come from. Whose are asked is the user's affair, never ours. `docker.io` without
-# more is a package of Debian's.
+# Known places that packages come from. Whose are asked is the user's affair, never ours.
 REGISTRIES = (
     r"pypi\.org|pythonhosted\.org|anaconda\.org|registry\.npmjs|crates\.io|proxy\.golang|huggingface\.co"
     r"|deb\.debian\.org|(?:ftp|security)\.debian\.org|snapshot\.debian\.org|archive\.ubuntu\.com"
-    r"|docker\.io/|(?:ghcr|quay)\.io|\bmirrors?\.[a-z0-9-]+\.[a-z]"
+    r"|(?:docker|ghcr|quay)\.io|\bmirrors?\.[a-z0-9-]+\.[a-z]"
 )
 # Folders of some developer's machine. The accounts `u`, `edge` and `pi` are nobody's.
 DEVELOPERS = r"(?<![\w.>})/-])/(?:root|work|workspace|Users|mnt|home/(?!(?:u|edge|pi)\b))[/\w]"
@@ -145,8 +144,15 @@ def test_no_file_is_named_after_nothing(name: str) -> None:
 
 @pytest.mark.parametrize("pattern", [REGISTRIES, DEVELOPERS], ids=["registry", "machine"])
 def test_no_file_names_where_it_was_made(pattern: str) -> None:
-    found = [f"{name}: {place[0]}" for name in tracked() for place in re.finditer(pattern, text_of(name))]
+    found = [f"{name}: {place[0]}" for name in tracked() for place in re.finditer(pattern, _said(name))]
     assert found == []
+
+
+def _said(name: str) -> str:
+    """A file's text; of a list of Debian's packages without their names, of which one is like a host's."""
+    if name != "tests/lab/packages.txt":
+        return text_of(name)
+    return "\n".join(line.partition(" ")[2] for line in text_of(name).splitlines())
 
 
 def _places_of_this_machine() -> set[str]:

@@ -16,8 +16,6 @@ from edgepack.oci import INDEX_TYPE, LAYOUT, REF_KEY, blob, render_json
 from edgepack.package import blobs
 from edgepack.package.image import Image, TargetImage, tag_of
 
-# What a name without a registry means to docker: https://pkg.go.dev/github.com/distribution/reference
-_DOCKERS_OWN = "docker.io"
 CONTAINERD_NAME = "io.containerd.image.name"
 
 
@@ -68,14 +66,16 @@ def _write(
 
 
 def qualified(name: str) -> str:
-    """A name in full, as docker reads one that names no registry.
+    """A name with its registry; ``localhost`` where it names none, as podman calls what it loads.
 
-    docker 26 with containerd's store takes the annotation as it is, and then does not find a short name.
+    docker 26 with containerd's store takes the annotation as it is, and does not find a short name again.
+    What comes before the first slash is a registry where it is ``localhost`` or has a dot or a colon:
+    https://pkg.go.dev/github.com/distribution/reference.
     """
     first, slash, _ = name.partition("/")
     if slash and (first == "localhost" or set(".:") & set(first)):
         return name
-    return f"{_DOCKERS_OWN}/{name}" if slash else f"{_DOCKERS_OWN}/library/{name}"
+    return f"localhost/{name}"
 
 
 def _at(digest: str) -> str:

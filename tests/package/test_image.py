@@ -218,14 +218,11 @@ def test_an_archive_names_the_same_blobs_in_both_ways(two: list[Bundle], tmp_pat
     assert {"blobs/" + digest.replace(":", "/") for digest in layers} < names
 
 
-DOCKERS_OWN = "docker.io"
-
-
 @pytest.mark.parametrize(
     ("name", "full"),
     [
-        ("digits:1", f"{DOCKERS_OWN}/library/digits:1"),
-        ("team/digits:1", f"{DOCKERS_OWN}/team/digits:1"),
+        ("digits:1", "localhost/digits:1"),
+        ("team/digits:1", "localhost/team/digits:1"),
         ("registry.example/digits:1", "registry.example/digits:1"),
         ("box:5000/digits:1", "box:5000/digits:1"),
         ("localhost/digits:1", "localhost/digits:1"),
