@@ -56,6 +56,7 @@ class App:
     start_s: int  # until it must be healthy
     own_source: bool  # what the user's own C++ talks to is not known
     ffmpeg: bool
+    licensed: bool = False  # it asks for a licence of the box, the file `licence` in the data folder
 
     @property
     def image(self) -> str:
@@ -107,6 +108,7 @@ def of(project: Project, target: Target, node: Node) -> App:
         start_s=manifest.health.timeout,
         own_source=isinstance(manifest.source, CodeSource) and manifest.form == "app",
         ffmpeg=isinstance(manifest.source, FfmpegSource) and manifest.form == "app",
+        licensed=manifest.licence is not None,
     )
 
 

@@ -17,6 +17,7 @@ from edgepack.oci import PLATFORMS
 FILE = "compose.yaml"
 OVERRIDE = "compose.override.yaml"
 SECRETS = "secrets"
+MACHINE_ID = "/etc/machine-id"  # what tells the box from others, where a container sees no serial number
 
 
 @dataclass(frozen=True)
@@ -92,11 +93,13 @@ def _app(box: Box, app: App, share: Room, beside: Sequence[Broker], warnings: li
     if mine:
         made["depends_on"] = mine
     made |= _device_part(needs, [path for path in app.files if devices.is_node(path)], box.node)
-    made["volumes"] = [f"{app.name}-data:{DATA}", *_bound([*app.files, *needs.mounts])]
-    if app.secrets:
-        made["secrets"] = [
-            {"source": f"{app.name}-{name}", "target": f"{DATA}/secrets/{name}"} for name in app.secrets
-        ]
+    device = [MACHINE_ID] if app.licensed else []
+    made["volumes"] = [f"{app.name}-data:{DATA}", *_bound([*app.files, *needs.mounts, *device])]
+    mounted = {f"{app.name}-{name}": f"secrets/{name}" for name in app.secrets}
+    if app.licensed:
+        mounted[f"{app.name}.licence"] = "licence"
+    if mounted:
+        made["secrets"] = [{"source": name, "target": f"{DATA}/{path}"} for name, path in mounted.items()]
     made["healthcheck"] = {
         "test": ["CMD", *app.health],
         "interval": "10s",
@@ -181,6 +184,7 @@ def _sends_to(app: App, broker: Broker) -> bool:
 def _secrets(apps: Sequence[App], beside: Sequence[Broker]) -> dict[str, str]:
     """Names in the Compose file → files beside it."""
     known = {f"{app.name}-{name}": f"{SECRETS}/{app.name}/{name}" for app in apps for name in app.secrets}
+    known |= {f"{app.name}.licence": f"{SECRETS}/{app.name}.licence" for app in apps if app.licensed}
     return known | {b.users_file: f"{SECRETS}/{b.users_file}" for b in beside if b.users}
 
 

@@ -69,6 +69,11 @@ def _warnings(app: App, parts: Sequence[Part]) -> Iterator[str]:
     for one in app.listeners:
         if not is_any(one.address):
             yield f"{app.name} listens at {one.address}:{one.port} ({one.what}), which is its pod alone"
+    if app.licensed:
+        yield (
+            f"{app.name} asks for a licence, and a pod sees nothing that tells its node from others: "
+            "bring /etc/machine-id and the file `licence` of its data folder by an overlay"
+        )
     if app.ffmpeg:
         yield f"{app.name} starts ffmpeg, which its image has only where its base has"
 

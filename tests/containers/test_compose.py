@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import yaml
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from edgepack.containers import app, compose
 from edgepack.errors import InputError
@@ -199,6 +201,21 @@ def test_a_brokers_users_are_a_file_and_no_words_of_a_command(tmp_path: Path) ->
     assert "password_file /run/secrets/mqtt-users" in files.files["mqtt.conf"]
     assert files.files["secrets/.gitignore"].endswith("*\n!.gitignore\n")
     assert files.secrets == ("secrets/doors/mqtt", "secrets/mqtt-users", "secrets/redis-users")
+
+
+def test_a_licence_is_a_file_beside_the_secrets_and_the_box_is_known_by_its_machine_id(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "doors").mkdir()
+    public = Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    (tmp_path / "doors" / "issuer.pub").write_bytes(public)
+    data, files = rendered(tmp_path, licence={"key": "issuer.pub"})
+    one = data["services"]["doors"]
+    assert one["secrets"] == [{"source": "doors.licence", "target": "/data/licence"}]
+    assert data["secrets"] == {"doors.licence": {"file": "./secrets/doors.licence"}}
+    device = {"type": "bind", "source": "/etc/machine-id", "target": "/etc/machine-id", "read_only": True}
+    assert device in one["volumes"]
+    assert "#   secrets/doors.licence" in files.files[compose.FILE]
 
 
 def test_a_secret_that_nobody_brings_is_told(tmp_path: Path) -> None:
