@@ -19,7 +19,7 @@ COMMANDS = {
     "targets": "the chips and boards that are known, with sources",
     "recipes": "the conversions that are known, and their state here",
     "sysroot": "headers and libraries of a Debian for a vendor's compiler, pinned, without root",
-    "export": "what a model server on a GPU loads, as Triton does; or a release in one file, for a USB stick",
+    "export": "files for model servers, Compose, Kubernetes; or a release in one file, for a USB stick",
     "image": "container images of the bundles, for several architectures at once, without docker or root",
     "clean": "remove what builds left behind in this project",
     "schema": "JSON Schema of edgepack.yaml and fleet.yaml, for editors",

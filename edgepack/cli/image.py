@@ -73,7 +73,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     to = _repository(args.push) if args.push else None
     _remarks(spec, screen)
     if args.dry_run:
-        _planned(spec, place, screen)
+        _planned(spec, place, _archive_names(spec) if args.archive else [], to, screen)
         return 0
     made = image.write_image(spec, place)
     files = _archives(made, repository, place.parent) if args.archive else []
@@ -236,7 +236,15 @@ def _remarks(spec: ImageSpec, screen: Screen) -> None:
             screen.remark(f"{arch} is not in the index: {names} are all of it; each has its own tag")
 
 
-def _planned(spec: ImageSpec, place: Path, screen: Screen) -> None:
+def _archive_names(spec: ImageSpec) -> list[str]:
+    from edgepack.package.image import common, tag_of
+
+    tag = tag_of(spec.version)
+    names = [f"{spec.name}-{tag}-{part.bundle.target}.tar" for part in spec.parts]
+    return [*names, f"{spec.name}-{spec.version}.tar"] if common([p.bundle for p in spec.parts]) else names
+
+
+def _planned(spec: ImageSpec, place: Path, archives: Sequence[str], to: str | None, screen: Screen) -> None:
     rows = [
         {
             "target": part.bundle.target,
@@ -247,9 +255,14 @@ def _planned(spec: ImageSpec, place: Path, screen: Screen) -> None:
         }
         for part in spec.parts
     ]
-    screen.result({"folder": str(place), "version": spec.version, "targets": rows, "dry_run": True})
-    screen.text(f"would write {place}")
+    files = [str(place.parent / name) for name in archives]
+    said = {"folder": str(place), "version": spec.version, "targets": rows, "archives": files}
+    screen.result({**said, "pushes_to": to, "dry_run": True})
+    for file in (str(place), *files):
+        screen.text(f"would write {file}")
     screen.rows([[f"  {row['target']}", str(row["arch"]), f"base: {row['base']}"] for row in rows])
+    if to:
+        screen.text(f"would push to {to}")
 
 
 def _show(made: Image, files: Sequence[Path], screen: Screen) -> None:

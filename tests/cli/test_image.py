@@ -56,8 +56,11 @@ def test_all_that_is_built_goes_into_one_image(project: Path, capsys: pytest.Cap
 def test_a_dry_run_writes_nothing(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = said(capsys, project, "--dry-run", "--archive", "--push", "registry.example/digits")
     assert [row["target"] for row in found["targets"]] == list(BUILT)
+    assert found["pushes_to"] == "registry.example/digits"
+    planned = found["archives"]
     assert not (project / "dist" / "digits.oci").exists()
     assert not list((project / "dist").glob("*.tar"))
+    assert said(capsys, project, "--archive")["archives"] == planned
 
 
 @pytest.mark.parametrize(
