@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--registry",
         metavar="NAME",
-        help="compose, kubernetes: before an image's name, as registry.example:5000/acme",
+        help="compose, kubernetes: where the images are, as registry.example:5000/acme",
     )
     parser.add_argument(
         "--dry-run",

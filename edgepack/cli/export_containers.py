@@ -77,14 +77,15 @@ def _projects(folder: Path, also: Sequence[str]) -> list[Project]:
 
 
 def registry_of(name: str | None) -> str:
-    """What stands before an image's name, or nothing. Raises UsageError."""
+    """What stands before an image's name. Raises UsageError."""
+    from edgepack.containers.app import LOCAL
     from edgepack.errors import UsageError
 
     if name is not None and not _REGISTRY.fullmatch(name):
         raise UsageError(
             f"--registry is a host and names, like registry.example:5000/acme, and says {name!r}"
         )
-    return name or ""
+    return name or LOCAL
 
 
 def chosen(asked: Sequence[str], known: Fleet, project: Project, screen: Screen) -> list[str]:

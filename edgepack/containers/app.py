@@ -15,6 +15,7 @@ from edgepack.manifest.sinks import HttpSink, MqttSink, RedisSink
 from edgepack.manifest.sources import CodeSource, FfmpegSource, HttpSource
 
 DATA = "/data"
+LOCAL = "localhost"  # stands for a registry in the names of images that were loaded, and pulled from none
 USER = 65532  # of the images: docs/design/image-plan.md
 CPU_RUNTIMES = frozenset({"ncnn", "onnxruntime", "openvino", "litert"})  # the others have a device of theirs
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edgepack.containers import brokers, devices, room, text
-from edgepack.containers.app import DATA, USER, App, is_any, is_loopback
+from edgepack.containers.app import DATA, LOCAL, USER, App, is_any, is_loopback
 from edgepack.containers.brokers import Broker
 from edgepack.containers.room import Room
 from edgepack.errors import InputError
@@ -27,7 +27,7 @@ class Box:
     name: str
     node: Node
     apps: tuple[App, ...]
-    registry: str = ""
+    registry: str = LOCAL
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,8 @@ def _app(box: Box, app: App, share: Room, beside: Sequence[Broker], warnings: li
     if app.ffmpeg:
         warnings.append(f"{app.name} starts ffmpeg, which its image has only where its base has")
     warnings += [f"{app.name}: {remark}" for remark in needs.remarks]
-    prefix = f"{box.registry}/" if box.registry else ""
     made: dict[str, Any] = {
-        "image": prefix + app.image,
+        "image": f"{box.registry}/{app.image}",
         "platform": _platform(app),
         "restart": "unless-stopped",
         "stop_grace_period": "30s",

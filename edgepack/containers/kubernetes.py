@@ -10,7 +10,7 @@ from typing import Any
 
 from edgepack.containers import brokers, checks, pod, room, text
 from edgepack.containers import devices as devices_of
-from edgepack.containers.app import App, Peer, is_any, is_loopback
+from edgepack.containers.app import LOCAL, App, Peer, is_any, is_loopback
 from edgepack.containers.compose import Rendered
 from edgepack.containers.pod import SETTINGS, SITE_LABEL, TARGET_LABEL, Part
 from edgepack.manifest.fleet import Node
@@ -27,7 +27,7 @@ class Cluster:
 
     apps: Mapping[str, App]  # by target
     nodes: Mapping[str, Node]
-    registry: str = ""
+    registry: str = LOCAL
 
     @property
     def app(self) -> App:
@@ -84,8 +84,7 @@ def _part(cluster: Cluster, app: App) -> Part:
     mine = [node for node in cluster.nodes.values() if node.target == app.target.id]
     rooms = [room.of(app.target, node, 1, len(beside) * brokers.MEMORY_MB) for node in mine]
     least = min(rooms, key=lambda one: (one.memory_mb or 1 << 30, one.cpus or 1 << 30))
-    prefix = f"{cluster.registry}/" if cluster.registry else ""
-    return Part(app, devices_of.of(app), least, tuple(beside), prefix + app.image)
+    return Part(app, devices_of.of(app), least, tuple(beside), f"{cluster.registry}/{app.image}")
 
 
 def _objects(cluster: Cluster, parts: Sequence[Part]) -> dict[str, Object]:
@@ -241,7 +240,7 @@ def _overlay(below: str) -> str:
         "# Yours: edgepack made it once and never writes it again. An example, for another registry:\n"
         "#\n"
         "# images:\n"
-        "#   - name: NAME\n"
+        f"#   - name: {LOCAL}/NAME\n"
         "#     newName: registry.example/acme/NAME\n"
         "apiVersion: kustomize.config.k8s.io/v1beta1\n"
         "kind: Kustomization\n"

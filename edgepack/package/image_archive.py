@@ -21,7 +21,7 @@ CONTAINERD_NAME = "io.containerd.image.name"
 
 def write_target(image: Image, one: TargetImage, repository: str, file: Path) -> Path:
     """The archive of one platform. repository: what the engine calls it, without a tag."""
-    name = f"{repository}:{one.tag}"
+    name = qualified(f"{repository}:{one.tag}")
     listed = {"Config": _at(str(one.config["digest"])), "RepoTags": [name]}
     small = {
         "manifest.json": render_json([{**listed, "Layers": [_at(layer.digest) for layer in one.layers]}])
@@ -39,7 +39,7 @@ def write_whole(image: Image, repository: str, file: Path) -> Path:
             wanted |= {str(one.manifest["digest"]), str(one.config["digest"])}
             wanted |= {layer.digest for layer in one.layers}
     tag = tag_of(image.version)
-    return _write(image.folder, image.index, f"{repository}:{tag}", tag, {}, wanted, file)
+    return _write(image.folder, image.index, qualified(f"{repository}:{tag}"), tag, {}, wanted, file)
 
 
 def _write(
@@ -51,7 +51,7 @@ def _write(
     wanted: set[str],
     file: Path,
 ) -> Path:
-    named = {**entry, "annotations": {CONTAINERD_NAME: qualified(name), REF_KEY: tag}}
+    named = {**entry, "annotations": {CONTAINERD_NAME: name, REF_KEY: tag}}
     index = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [named]}
     texts = {"oci-layout": LAYOUT, "index.json": render_json(index), **small}
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,8 @@ def _write(
 def qualified(name: str) -> str:
     """A name with its registry; ``localhost`` where it names none, as podman calls what it loads.
 
-    docker 26 with containerd's store takes the annotation as it is, and does not find a short name again.
+    So it has the same name everywhere: docker 26 with containerd's store takes what it is told as it is, and
+    does not find a short name again.
     What comes before the first slash is a registry where it is ``localhost`` or has a dot or a colon:
     https://pkg.go.dev/github.com/distribution/reference.
     """

@@ -40,7 +40,7 @@ def test_what_it_takes_of_images_is_what_images_are() -> None:
 
 def test_an_image_is_named_by_version_and_target(tmp_path: Path) -> None:
     one = service(tmp_path, version="1.0.0+b2")
-    assert one["image"] == "doors:1.0.0_b2-raspberry-pi-4"
+    assert one["image"] == "localhost/doors:1.0.0_b2-raspberry-pi-4"
     assert one["platform"] == "linux/arm64"
 
 

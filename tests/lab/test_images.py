@@ -74,7 +74,7 @@ def test_docker_loads_each_platform_and_its_container_holds_to_the_golden_vector
     site: Site, target: str
 ) -> None:
     site.daemon.docker("load", "-i", site.dist / f"digits-1.0.0-{target}.tar")
-    said = site.verified(f"digits:1.0.0-{target}", target)
+    said = site.verified(f"localhost/digits:1.0.0-{target}", target)
     assert (said["ok"], said["samples"]) == (True, 64)
 
 
@@ -83,7 +83,7 @@ def test_a_container_runs_as_nobody_on_a_root_that_cannot_be_written(site: Site)
     docker = site.daemon.docker
     docker("load", "-i", site.dist / f"digits-1.0.0-{HOST_TARGET}.tar")
     rights = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--network", "none")
-    docker("run", "-d", "--name", "app", *rights, f"digits:1.0.0-{HOST_TARGET}")
+    docker("run", "-d", "--name", "app", *rights, f"localhost/digits:1.0.0-{HOST_TARGET}")
     site.daemon.until(
         lambda: site.daemon.inspect("app")["State"]["Health"]["Status"] == "healthy", "it is healthy"
     )
@@ -127,7 +127,7 @@ def test_podman_loads_a_platform_and_the_whole_index(site: Site, podman: list[st
     # Its own limits are higher than those of a host without that right.
     limits = ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024", "--network=none", "--read-only"]
     for tag in (f"1.0.0-{HOST_TARGET}", "1.0.0"):
-        done = site.daemon.run([*podman, "run", "--rm", *limits, f"digits:{tag}", "verify"])
+        done = site.daemon.run([*podman, "run", "--rm", *limits, f"localhost/digits:{tag}", "verify"])
         assert json.loads(done.stdout)["samples"] == 64
 
 
@@ -189,7 +189,7 @@ def linked(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Site:
 def test_on_a_small_libc_of_edgepacks(linked: Site) -> None:
     linked.project.said("image", HOST_TARGET, "--archive", "--name", "on-libc")
     linked.daemon.docker("load", "-i", linked.dist / f"digits-1.0.0-{HOST_TARGET}.tar")
-    assert linked.verified(f"on-libc:1.0.0-{HOST_TARGET}", HOST_TARGET)["samples"] == 64
+    assert linked.verified(f"localhost/on-libc:1.0.0-{HOST_TARGET}", HOST_TARGET)["samples"] == 64
 
 
 def test_on_an_image_of_others_whose_folders_are_links(linked: Site, tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_on_an_image_of_others_whose_folders_are_links(linked: Site, tmp_path: P
     words = (HOST_TARGET, "--archive", "--name", "on-others", "--base", f"oci:{base}")
     linked.project.said("image", *words)
     linked.daemon.docker("load", "-i", linked.dist / f"digits-1.0.0-{HOST_TARGET}.tar")
-    image = f"on-others:1.0.0-{HOST_TARGET}"
+    image = f"localhost/on-others:1.0.0-{HOST_TARGET}"
     assert linked.verified(image, HOST_TARGET)["samples"] == 64
     shell = ["run", "--rm", "--network", "none", "--entrypoint", "/bin/busybox", image, "ls", "/lib/"]
     assert "linux-gnu" in linked.daemon.docker(*shell).stdout, "the base's own links lead where they did"

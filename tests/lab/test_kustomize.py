@@ -50,7 +50,7 @@ def test_what_a_user_adds_to_an_overlay_holds_and_stays(tmp_path: Path) -> None:
     place = exported(tmp_path, nodes=at_sites(NODES))
     mine = place / "overlays" / "bern" / "kustomization.yaml"
     mine.write_text(
-        mine.read_text() + "images:\n  - name: doors\n    newName: registry.example/acme/doors\n"
+        mine.read_text() + "images:\n  - name: localhost/doors\n    newName: registry.example/acme/doors\n"
         "patches:\n  - path: data.yaml\n    target: {kind: DaemonSet}\n"
     )
     volume = {"name": "data", "emptyDir": None, "hostPath": {"path": "/srv/doors", "type": "Directory"}}
