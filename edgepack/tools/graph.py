@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 from edgepack.tools import runner
 
+_HEARD_WITHIN_S = 0.5  # Ctrl-C, at the latest
+
 
 @dataclass(frozen=True)
 class Job:
@@ -41,7 +43,8 @@ def run_graph(jobs: Mapping[str, Job], workers: int) -> None:
         while order.is_active():
             for name in order.get_ready():
                 running[pool.submit(_run, jobs[name], one_at_a_time)] = name
-            ended, _ = wait(running, return_when=FIRST_COMPLETED)
+            # A signal may reach any thread, and Python hears it when this one wakes up.
+            ended, _ = wait(running, timeout=_HEARD_WITHIN_S, return_when=FIRST_COMPLETED)
             for future in ended:
                 name = running.pop(future)
                 future.result()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgepack.tools import runner
 from edgepack.tools.graph import Job, run_graph
 from edgepack.tools.runner import command, run
 
@@ -77,3 +79,21 @@ def test_a_failure_ends_what_runs_and_lets_later_jobs_start_programs() -> None:
     assert time.monotonic() - since < 30
     assert interrupted == ["sleep"]
     assert run(command("true")).ok
+
+
+def test_a_signal_that_another_thread_takes_is_heard_at_once() -> None:
+    """As the kernel may give it to any of them, where the one that waits has been stopped."""
+    finished = []
+
+    def work() -> None:
+        time.sleep(0.3)  # the other thread waits by then
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        run(command("sleep", "30"))
+        finished.append("the program came to its own end")
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_graph({"work": Job((), work)}, workers=2)
+    finally:
+        runner.resume()
+    assert finished == []
