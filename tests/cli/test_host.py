@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import io
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -99,23 +100,31 @@ def test_a_second_build_is_refused_and_ctrl_c_leaves_nothing(project: Digits, cl
     try:
         wait_for(lambda: any("src/post.cpp" in line for line in digits.processes(str(project.home)).values()))
         # Its compiler too, since what is stopped does not hear a SIGTERM.
-        for each in digits.processes(str(project.home)):
-            os.kill(each, signal.SIGSTOP)
+        kill_all(project, signal.SIGSTOP)
         second = cli(*BUILD)
         check(second, Exit.LOCKED, "another build of this project is running", str(project.folder), "Ctrl-C")
         check_json(cli(*BUILD, "--json"), Exit.LOCKED)
         os.kill(first.pid, signal.SIGCONT)
         os.kill(first.pid, signal.SIGINT)
         out, err = first.communicate(timeout=60)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(first.pid, signal.SIGKILL)
+    except BaseException:
+        kill_all(project, signal.SIGKILL)  # what is stopped would stay for ever
+        first.communicate()
+        for left in half_built(project):  # the project is other tests' too
+            shutil.rmtree(left, ignore_errors=True)
+        raise
     check_json(Said(first.returncode, out, err), Exit.INTERRUPTED, "goes on from there")
     assert digits.processes(str(project.home)) == {}
     assert products(project) == before
     assert half_built(project) == []
     again = project.said(*BUILD)
     assert sorted(again["ran"]) == [f"digits@{TARGET}/{stage}" for stage in ("compile", "package", "verify")]
+
+
+def kill_all(project: Digits, sign: signal.Signals) -> None:
+    for each in digits.processes(str(project.home)):
+        with contextlib.suppress(ProcessLookupError):  # it has just ended
+            os.kill(each, sign)
 
 
 def start(project: Digits, *words: str) -> subprocess.Popen[str]:
