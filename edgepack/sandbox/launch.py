@@ -101,6 +101,7 @@ def _settings(files: Layout, wanted: Wanted, kind: str) -> server.Settings:
                 host_key=files.host_key,
                 authorized_keys=files.authorized_keys,
                 user=wanted.user,
+                home=files.home,
                 begin=server.begin(files, settings),
             )
         )

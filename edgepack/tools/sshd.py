@@ -21,6 +21,7 @@ class Settings:
     host_key: Path
     authorized_keys: Path
     user: str
+    home: Path  # of the sessions
     begin: tuple[str, ...]  # argv that begins every session; the command is in SSH_ORIGINAL_COMMAND
 
 
@@ -51,6 +52,9 @@ def configuration(settings: Settings) -> str:
         "PrintMotd no",
         "PrintLastLog no",
         "UseDNS no",
+        # sshd starts what is forced by the user's own shell, and bash and zsh first read their files at home:
+        # the developer's may take seconds, or wait for a lock that a killed session has left.
+        f"SetEnv {_quoted(f'HOME={settings.home}')} SHLVL=1",
         "PidFile none",
         "MaxSessions 256",
         "LoginGraceTime 30",
@@ -70,6 +74,6 @@ def one_connection(sshd: Path, config: Path, log: Path) -> Command:
     return command(sshd, "-i", "-f", config, "-E", log)
 
 
-def _quoted(path: Path) -> str:
-    escaped = str(path).replace("\\", "\\\\").replace('"', '\\"')
+def _quoted(words: Path | str) -> str:
+    escaped = str(words).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
