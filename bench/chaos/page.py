@@ -30,9 +30,9 @@ instant. Then the box has time to recover. A trial is right where
   hold, run there by its own program;
 - the next deploy succeeds, and leaves nothing of the broken one.
 
-`sandbox` boxes are edgepack's own, behind the host's sshd. `debian` and `busybox` boxes have a root of their
-own: OpenSSH with Debian's userland, dropbear with busybox's alone; their disk is a tmpfs that can be made
-full at once. *Verified on hardware (this machine, x86_64).*
+`sandbox` boxes are edgepack's own, behind the host's sshd or a server of its own. `debian` and `busybox`
+boxes have a root of their own: OpenSSH with Debian's userland, dropbear with busybox's alone; their disk is a
+tmpfs that can be made full at once. *Verified on hardware (this machine, x86_64).*
 """
 UNDER_VERSIONS = """The oldest first. What was wrong is named below, and mended in a later one: see
 [the plan](../design/ship-plan.md#5-the-campaign). The tables that follow are of all of them.
