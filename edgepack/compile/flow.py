@@ -6,41 +6,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from edgepack.compile.made import Made
 from edgepack.compile.quoting import Literal
+from edgepack.compile.sinks import sink_of
 from edgepack.errors import InputError
 from edgepack.manifest.project import Manifest
-from edgepack.manifest.sinks import (
-    HttpSink,
-    JsonlSink,
-    MqttSink,
-    PicturesSink,
-    RedisSink,
-    SamplesSink,
-    Sink,
-    Spool,
-    target_of,
-)
 from edgepack.manifest.sources import CodeSource, FfmpegSource, FilesSource, HttpSource
 
 _RESERVED = ("status.json", "status.json.tmp", ".lock")  # what the program itself keeps in its data folder
 _SERVER = ("event_loop.cpp", "http_parser.cpp", "http_server.cpp")
-_RING = ("sinks/picture_file.cpp", "sinks/ring.cpp")
-_PEER = ("sinks/spool.cpp", "sinks/spooled_sink.cpp", "sinks/socket.cpp")
-
-
-@dataclass(frozen=True)
-class Made:
-    """A source or a sink that is not a file: ``function(data, {says…})`` makes it.
-
-    header: below ``src/``, declares the function and the struct that it takes. says: the struct's fields
-    in their order, each with its name. files: what it is compiled from.
-    """
-
-    function: str
-    header: str
-    says: tuple[tuple[str, Literal], ...]
-    files: tuple[str, ...] = ()
-    path: str = ""  # what it writes below the data folder
 
 
 @dataclass(frozen=True)
@@ -87,7 +61,7 @@ def flow_of(manifest: Manifest) -> FlowSpec:
     code = source if isinstance(source, CodeSource) else None
     return FlowSpec(
         source=_source(manifest),
-        sinks=tuple(_sink(sink, name) for name, sink in zip(_names(manifest), manifest.sinks, strict=True)),
+        sinks=tuple(sink_of(sink, name) for name, sink in zip(_names(manifest), manifest.sinks, strict=True)),
         code=str(PurePosixPath(code.code)) if code else "",
         entry=code.entry if code else "",
         depth=queue.depth,
@@ -136,92 +110,6 @@ def _ffmpeg(source: FfmpegSource) -> Made:
     }
     files = ("sources/child.cpp", "sources/ffmpeg_source.cpp")
     return Made("ffmpeg_source", "sources/ffmpeg_source.hpp", tuple(says.items()), files)
-
-
-def _sink(sink: Sink, name: str) -> str | Made:
-    if isinstance(sink, JsonlSink):
-        return sink.path
-    if isinstance(sink, SamplesSink):
-        return _made(sink, _samples(sink), (*_RING, "sinks/samples_sink.cpp"), sink.path)
-    if isinstance(sink, PicturesSink):
-        files = (*_RING, "sinks/draw.cpp", "sinks/pictures_sink.cpp")
-        return _made(sink, _pictures(sink), files, sink.path)
-    says = _http(sink) if isinstance(sink, HttpSink) else _peer(sink)
-    says |= {"timeout_s": float(sink.timeout_s), "spool": _spool(sink.spool, name)}
-    return _made(sink, says, (*_PEER, f"sinks/{sink.kind}_sink.cpp"))
-
-
-def _made(sink: Sink, says: Mapping[str, Literal], files: tuple[str, ...], path: str = "") -> Made:
-    return Made(f"{sink.kind}_sink", f"sinks/{sink.kind}_sink.hpp", tuple(says.items()), files, path)
-
-
-def _http(sink: HttpSink) -> dict[str, Literal]:
-    from urllib.parse import urlsplit
-
-    url = urlsplit(sink.url)
-    return {
-        "host": url.hostname or "",
-        "port": url.port or 80,
-        "target": target_of(sink.url),
-        "token_file": sink.token_file or "",
-        "most_lines": sink.most_lines,
-    }
-
-
-def _peer(sink: MqttSink | RedisSink) -> dict[str, Literal]:
-    if isinstance(sink, MqttSink):
-        return {
-            "host": sink.host,
-            "port": sink.port,
-            "topic": sink.topic,
-            "qos": sink.qos,
-            "retain": sink.retain,
-            "client": sink.client,
-            "user": sink.user,
-            "password_file": sink.password_file or "",
-            "keepalive_s": sink.keepalive_s,
-        }
-    return {
-        "host": sink.host,
-        "port": sink.port,
-        "command": sink.command,
-        "key": sink.key,
-        "most": sink.most or 0,
-        "database": sink.database,
-        "user": sink.user,
-        "password_file": sink.password_file or "",
-    }
-
-
-def _samples(sink: SamplesSink) -> dict[str, Literal]:
-    when = sink.when
-    return {
-        "path": sink.path,
-        "keep_mb": sink.keep_mb,
-        "format": sink.format,
-        "every": when.every or 0,
-        "low": when.low.field if when.low else "",
-        "below": float(when.low.below) if when.low else 0.0,
-        "alarm": when.alarm.field if when.alarm else "",
-        "before": when.alarm.before if when.alarm else 0,
-        "after": when.alarm.after if when.alarm else 0,
-    }
-
-
-def _pictures(sink: PicturesSink) -> dict[str, Literal]:
-    return {
-        "path": sink.path,
-        "keep_mb": sink.keep_mb,
-        "format": sink.format,
-        "fps": float(sink.fps or 0),
-        "found": sink.found,
-        "show": tuple(sink.show),
-    }
-
-
-def _spool(spool: Spool, name: str) -> tuple[Literal, ...]:
-    """Where answers wait, megabytes of them, whether the oldest go."""
-    return (name, spool.most_mb, spool.when_full == "drop_oldest")
 
 
 def check_flow(flow: FlowSpec) -> None:
