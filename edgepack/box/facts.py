@@ -58,6 +58,7 @@ class Facts:
     serials: dict[str, int] = field(default_factory=dict)  # app → of the newest release that was confirmed
     devices: tuple[tuple[str, str], ...] = ()  # source and fingerprint, for the app asked for, the best first
     licence: str = ""  # the text of its licence, for the app asked for
+    model_keys: tuple[str, ...] = ()  # what opens its encrypted models, wrapped, for the app asked for
 
     @property
     def missing_tools(self) -> tuple[str, ...]:
@@ -138,4 +139,5 @@ def parse(lines: Iterable[str]) -> Facts:
         serials={app: int(n) for app, _, n in (line.partition(" ") for line in said.get("serial", []))},
         devices=tuple((name, value) for name, value in map(str.split, said.get("device", []))),
         licence="".join(f"{line}\n" for line in said.get("licence", [])),
+        model_keys=tuple(said.get("opens", [])),
     )

@@ -59,3 +59,23 @@ def test_a_licence_is_a_file_of_its_own(shell: str, tmp_path: Path) -> None:
     assert any(
         " licence digits - changed" in line for line in (box.root / "journal").read_text().splitlines()
     )
+
+
+@pytest.mark.parametrize("shell", shells())
+def test_keys_of_models_are_files_of_their_own(shell: str, tmp_path: Path) -> None:
+    box = BoxSh(tmp_path / "a root's $(name) * [x]", SHELLS[shell])
+    token, lines = box.lock("me"), [b"edgepack-key 1 digits a1\n", b"edgepack-key \x1b 1 digits b2\nmore\n"]
+    for name, text in zip(("a1", "b2"), lines, strict=True):
+        digest = hashlib.sha256(text).hexdigest()
+        with pytest.raises(Failed, match="did not come whole"):
+            box("secrets", token, APP, "key", name, digest, stdin=text[:-3])
+        assert box("secrets", token, APP, "key", name, digest, stdin=text) == ["keys changed"]
+        assert box("secrets", token, APP, "key", name, digest, stdin=text) == ["keys same"]
+    keys = box.root / "apps" / APP / "data" / "keys"
+    assert sorted(file.name for file in keys.iterdir()) == ["a1", "b2"]
+    assert (keys.stat().st_mode & 0o777, (keys / "a1").stat().st_mode & 0o777) == (0o700, 0o600)
+    assert [file.name for file in keys.parent.iterdir()] == ["keys"]
+    shown = [line for line in box("probe", APP) if line.startswith("opens ")]
+    assert shown == ["opens edgepack-key 1 digits a1", "opens edgepack-key ? 1 digits b2"]
+    with pytest.raises(Failed, match="not a plain word"):
+        box("secrets", token, APP, "key", "../x", "0" * 64, stdin=b"")

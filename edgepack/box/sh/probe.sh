@@ -115,6 +115,7 @@ noun_probe() { # [APP]   (digests on stdin)
 		bases "$1"
 		show_device "$1"
 		show_licence "$1"
+		show_keys "$1"
 	fi
 	for helper in "$ROOT"/bin/helper-*; do
 		[ ! -f "$helper" ] || say "helper ${helper##*/helper-}"

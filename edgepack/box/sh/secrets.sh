@@ -1,13 +1,21 @@
-# What belongs to this box and not to a release: passwords, licences. One folder below the app's data, of mode 0700 with
-# files of 0600, exchanged as a whole by renaming the link data/secrets.
+# What belongs to this box and not to a release: passwords, licences, keys of encrypted models. One folder below the app's
+# data, of mode 0700 with files of 0600, exchanged as a whole by renaming the link data/secrets.
 
-noun_secrets() { # TOKEN APP COUNT   (a tar on stdin)   or TOKEN APP licence DIGEST; says whether they are others than before
+# Says whether they are others than before.
+noun_secrets() { # TOKEN APP COUNT   (a tar on stdin)   or TOKEN APP licence DIGEST, TOKEN APP key ID DIGEST
 	hold "$1"
 	word app "$2"
-	if [ "$3" = licence ]; then
-		take_licence "$2" "$4"
+	case $3 in
+	licence)
+		take_file "$2" licence "$4"
 		return 0
-	fi
+		;;
+	key)
+		word key "$4"
+		take_file "$2" "keys/$4" "$5"
+		return 0
+		;;
+	esac
 	number count "$3"
 	data=$ROOT/apps/$2/data
 	mkdir -p "$data" 2>/dev/null || fail_writing "$data"
@@ -45,32 +53,42 @@ noun_secrets() { # TOKEN APP COUNT   (a tar on stdin)   or TOKEN APP licence DIG
 
 secret_sums() { (cd "$1" 2>/dev/null && for value in *; do say "$value"; done | hashes); }
 
-# A file of its own, data/licence: to renew it, nothing else is sent, and the program that runs reads it anew.
-take_licence() { # APP DIGEST   (the file on stdin)
-	digest "$2"
-	data=$ROOT/apps/$1/data
+# Files of their own: data/licence, since to renew it nothing else is sent and the program that runs reads it anew;
+# data/keys/ID, since the golden vectors need it before the secrets are exchanged.
+take_file() { # APP FILE DIGEST   (the file on stdin)
+	digest "$3"
+	data=$ROOT/apps/$1/data what=${2%%/*}
+	file=$data/$2
 	mkdir -p "$data" 2>/dev/null || fail_writing "$data"
-	rm -f "$data"/.licence.*
-	(umask 077 && head -c 8192 >"$data/.licence.$$") 2>/dev/null || {
-		rm -f "$data/.licence.$$"
-		fail_writing "$data/licence"
+	(umask 077 && mkdir -p "${file%/*}") 2>/dev/null || fail_writing "$file"
+	rm -f "$data/.$what".*
+	(umask 077 && head -c 8192 >"$data/.$what.$$") 2>/dev/null || {
+		rm -f "$data/.$what.$$"
+		fail_writing "$file"
 	}
-	if [ "$(sum <"$data/.licence.$$")" != "$2" ]; then
-		rm -f "$data/.licence.$$"
-		fail cut-off "the licence did not come whole"
+	if [ "$(sum <"$data/.$what.$$")" != "$3" ]; then
+		rm -f "$data/.$what.$$"
+		fail cut-off "the file $2 did not come whole"
 	fi
-	if [ -f "$data/licence" ] && [ "$(sum <"$data/licence")" = "$2" ]; then
-		rm -f "$data/.licence.$$"
-		say "licence same"
+	if [ -f "$file" ] && [ "$(sum <"$file")" = "$3" ]; then
+		rm -f "$data/.$what.$$"
+		say "$what same"
 		return 0
 	fi
 	flush
-	mv -f "$data/.licence.$$" "$data/licence" || fail_writing "$data/licence"
+	mv -f "$data/.$what.$$" "$file" || fail_writing "$file"
 	flush
-	journal licence "$1" - changed
-	say "licence changed"
+	journal "$what" "$1" - changed
+	say "$what changed"
 }
 
 show_licence() { # APP
 	[ ! -f "$ROOT/apps/$1/data/licence" ] || head -c 8192 "$ROOT/apps/$1/data/licence" | tr -c '\n -~' '?' | sed 's/^/licence /'
+}
+
+# A key is wrapped for this box: it may be shown to whoever has the box's account.
+show_keys() { # APP   a line for each file
+	for key in "$ROOT/apps/$1/data/keys"/*; do
+		[ ! -f "$key" ] || say "opens $(head -c 512 "$key" | tr -c '\n -~' '?' | head -n 1)"
+	done
 }
