@@ -81,6 +81,10 @@ def expected(vendor: str) -> np.ndarray:
 def kept(tensor: build.Tensor, values: np.ndarray) -> np.ndarray:
     if tensor.kind == "float16":
         return values.astype(np.float16).astype(np.float64)
+    if tensor.kind == "bfloat16":  # to the nearest, halves to even: the upper half of a float's bits
+        bits = values.astype(np.float32).view(np.uint32).astype(np.uint64)
+        rounded = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16 << 16).astype(np.uint32)
+        return rounded.view(np.float32).astype(np.float64)
     if not tensor.scale:
         return values
     limits = np.iinfo(tensor.kind)

@@ -41,6 +41,7 @@ VENDORS: Mapping[str, Vendor] = {
     ),
     "viplite": Vendor(("libVIPlite.so", "libVIPuser.so"), b"VPMN", ("vip_*",)),
     "nncase": Vendor(("libNncase.Runtime.Native.so",), b"LDMK", ("nncase_*",)),
+    "cviruntime": Vendor(("libcviruntime.so",), b"CviModel", ("CVI_NN_*",)),
     "magicmind": Vendor(
         ("libmagicmind_runtime.so", "libcnrt.so"), b"MAGICMIND", ("cnrt*", "_ZN9magicmind12CreateIModelEv")
     ),

@@ -9,7 +9,8 @@ from tests.standins.runtimes.build import Tensor
 
 SANITIZER = "heap-use-after-free"
 CRASH = "ERROR: AddressSanitizer"
-SANITIZERS = (SANITIZER, CRASH, "LeakSanitizer")
+PAST_THE_END = "heap-buffer-overflow"
+SANITIZERS = (SANITIZER, PAST_THE_END, CRASH, "LeakSanitizer")
 FREED_TWICE, USED_AFTER, LEFT = "double free", "use after free", "at unload"
 
 _HEAT = Tensor("heat", "out1", net.HEAT)
@@ -48,6 +49,13 @@ TENSORS: Mapping[str, tuple[tuple[Tensor, ...], tuple[Tensor, ...]]] = {
         (Tensor("image", "in0", net.INPUT, "uint8"),),
         (Tensor("logits", "out0", net.LOGITS), _HEAT),
     ),
+    "cviruntime": (
+        (Tensor("image", "in0", net.INPUT, "int8", "nchw", 2.0),),
+        (
+            Tensor("logits", "out0", net.LOGITS, "int8", "nchw", 16.0),
+            Tensor("heat", "out1", net.HEAT, "bfloat16"),
+        ),
+    ),
     "magicmind": (
         (Tensor("image", "in0", net.INPUT, "uint8", "nhwc"),),
         (Tensor("logits", "out0", net.LOGITS), Tensor("heat", "out1", net.HEAT, "float32", "nhwc")),
@@ -56,6 +64,7 @@ TENSORS: Mapping[str, tuple[tuple[Tensor, ...], tuple[Tensor, ...]]] = {
 
 RIGHT: Mapping[str, tuple[str, ...]] = {
     "magicmind": ("",),
+    "cviruntime": ("", "from a file", "asynchronous", "clone", "memory of the caller's"),
     "nncase": ("",),
     "viplite": ("",),
     "tensorrt": ("", "pageable", "non-blocking"),
@@ -232,6 +241,32 @@ WRONG: Mapping[str, Mapping[str, str]] = {
         "no nncase_interp_free": "1 interpreter without nncase_interp_free",
         "interpreter freed twice": FREED_TWICE,
         "function after its interpreter": USED_AFTER,
+    },
+    "cviruntime": {
+        "half a model": "CVI_NN_RegisterModelFromBuffer: refused with 2",
+        "no file": "CVI_NN_RegisterModel: refused with 2",
+        "clone not freed": "1 CVI_MODEL_HANDLE without CVI_NN_CleanupModel",
+        "clone of the dead": USED_AFTER,
+        "program of no index": "there is no such program in the model",
+        "run before its tensors": "before CVI_NN_GetInputOutputTensors",
+        "configured too late": "after CVI_NN_GetInputOutputTensors",
+        "name of nobody": "CVI_NN_GetTensorByName: NULL",
+        "short memory": PAST_THE_END,
+        "memory freed before the run": SANITIZER,
+        "no memory": "CVI_NN_SetTensorPtr: NULL",
+        "floats into bytes": PAST_THE_END,
+        "one output": "CVI_NN_Forward: refused with 5",
+        "another array": "not the tensors that CVI_NN_GetInputOutputTensors gave",
+        "another type": "image was given another type or size",
+        "task run twice": "CVI_NN_Forward: refused with 8",
+        "task read too early": "CVI_NN_TensorPtr: a run of its model was not waited for",
+        "task left alone": "CVI_NN_CleanupModel: a run was not waited for",
+        "task waited for twice": FREED_TWICE,
+        "no cleanup": "1 CVI_MODEL_HANDLE without CVI_NN_CleanupModel",
+        "cleaned up twice": FREED_TWICE,
+        "tensor after cleanup": USED_AFTER,
+        "read after cleanup": SANITIZER,
+        "run after cleanup": USED_AFTER,
     },
     "magicmind": {
         "another device": "cnrtSetDevice: refused with 1",

@@ -129,7 +129,7 @@ aclError aclrtSynchronizeStream(aclrtStream stream) {
   ledger().alive(stream, kStream, "aclrtSynchronizeStream");
   std::vector<Pending> all;
   std::swap(all, state().streams[stream]);
-  for (const Pending& one : all) finish(one);
+  for (const Pending& one : all) one.finish();
   return ACL_SUCCESS;
 }
 
@@ -314,7 +314,7 @@ aclError aclmdlExecute(uint32_t modelId, const aclmdlDataset* input, aclmdlDatas
   const std::lock_guard held(standin::lock());
   Pending one;
   const aclError code = gathered(modelId, input, output, &one, "aclmdlExecute");
-  if (code == ACL_SUCCESS) finish(one);
+  if (code == ACL_SUCCESS) one.finish();
   return code;
 }
 

@@ -13,6 +13,8 @@
 using standin::complain;
 using standin::fault;
 using standin::ledger;
+using standin::of_device;
+using standin::Pending;
 using standin::Tensor;
 using standin::Type;
 
@@ -40,12 +42,6 @@ constexpr const char* kProcess = "aclInit";
 constexpr const char* kDevice = "aclrtSetDevice";
 constexpr std::uint32_t kFirst = 1;
 
-struct Pending {
-  std::shared_ptr<standin::Model> model;
-  std::vector<const void*> in;
-  std::vector<void*> out;
-};
-
 struct State {
   bool begun = false, ended = false, device = false;
   std::vector<std::shared_ptr<standin::Model>> models;  // ids are never given out twice
@@ -72,18 +68,9 @@ aclError ready(const std::string& call) {
 /// What nobody may touch before its stream was waited for.
 void idle(const void* at, const std::string& call) {
   for (const auto& [stream, all] : state().streams) {
-    for (const Pending& one : all) {
-      for (const void* in : one.in) {
-        if (in == at) fault(call + ": an execution that reads this memory was not waited for (aclrtSynchronizeStream)");
-      }
-      for (const void* out : one.out) {
-        if (out == at) fault(call + ": an execution that writes this memory was not waited for (aclrtSynchronizeStream)");
-      }
-    }
+    for (const Pending& one : all) one.leaves_alone(at, call, "an execution", "aclrtSynchronizeStream");
   }
 }
-
-bool of_device(const void* at) { return standin::from_device(at) != at; }
 
 aclDataType named(Type type) {
   switch (type) {
@@ -165,14 +152,6 @@ aclError gather(const std::vector<Tensor>& tensors, const aclmdlDataset* dataset
     into->push_back(buffer.data);
   }
   return ACL_SUCCESS;
-}
-
-void finish(const Pending& one) {
-  std::vector<const void*> in;
-  std::vector<void*> out;
-  for (const void* at : one.in) in.push_back(standin::from_device(at));
-  for (void* at : one.out) out.push_back(standin::from_device(at));
-  one.model->run(in, out);
 }
 
 aclError gathered(std::uint32_t id, const aclmdlDataset* input, aclmdlDataset* output, Pending* one, const std::string& call) {

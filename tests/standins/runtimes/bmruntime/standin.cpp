@@ -68,11 +68,7 @@ bm_status_t bm_thread_sync(bm_handle_t handle) {
   const std::lock_guard held(standin::lock());
   std::vector<Pending> pending;
   std::swap(pending, device(handle, "bm_thread_sync").pending);
-  for (Pending& one : pending) {
-    for (const void*& in : one.in) in = standin::from_device(in);
-    for (void*& out : one.out) out = standin::from_device(out);
-    one.model->run(one.in, one.out);
-  }
+  for (const Pending& one : pending) one.finish();
   return BM_SUCCESS;
 }
 
@@ -176,9 +172,9 @@ bool bmrt_launch_tensor_ex(void* p_bmrt, const char* net_name, const bm_tensor_t
   const bm_net_info_t* info = bmrt_get_network_info(p_bmrt, net_name);
   if (info == nullptr) return refused("there is no such network");
   if (input_num != info->input_num || output_num != info->output_num) return refused("another number of tensors");
-  standin::Model* model = nullptr;
+  std::shared_ptr<standin::Model> model;
   for (const auto& network : one.networks) {
-    if (&network->info == info) model = network->model.get();
+    if (&network->info == info) model = network->model;
   }
   Pending pending{model, {}, {}};
   for (int i = 0; i < input_num; ++i) {

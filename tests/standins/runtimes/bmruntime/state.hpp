@@ -14,6 +14,7 @@
 using standin::complain;
 using standin::fault;
 using standin::ledger;
+using standin::Pending;
 using standin::Tensor;
 using standin::Type;
 
@@ -27,6 +28,7 @@ bm_data_type_t named(Type type) {
   switch (type) {
     case Type::f32: return BM_FLOAT32;
     case Type::f16: return BM_FLOAT16;
+    case Type::bf16: return BM_BFLOAT16;
     case Type::i8: return BM_INT8;
     case Type::u8:
     case Type::boolean: return BM_UINT8;
@@ -67,12 +69,6 @@ struct Runtime {
   std::vector<std::unique_ptr<Network>> networks;
 };
 
-struct Pending {
-  standin::Model* model;
-  std::vector<const void*> in;
-  std::vector<void*> out;
-};
-
 struct Device {
   std::vector<Pending> pending;
 };
@@ -101,14 +97,7 @@ void* address(const bm_device_mem_t& memory) { return reinterpret_cast<void*>(me
 
 void idle(const bm_device_mem_t& memory, const std::string& call) {
   for (const auto& [handle, one] : devices()) {
-    for (const Pending& pending : one.pending) {
-      for (const void* out : pending.out) {
-        if (out == address(memory)) fault(call + ": a launch that writes this memory was not waited for (bm_thread_sync)");
-      }
-      for (const void* in : pending.in) {
-        if (in == address(memory)) fault(call + ": a launch that reads this memory was not waited for (bm_thread_sync)");
-      }
-    }
+    for (const Pending& pending : one.pending) pending.leaves_alone(address(memory), call, "a launch", "bm_thread_sync");
   }
 }
 

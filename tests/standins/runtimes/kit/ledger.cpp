@@ -1,3 +1,5 @@
+#include <dlfcn.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -105,6 +107,29 @@ void* to_device(void* at) {
   return reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(at) | kElsewhere);
 }
 void* from_device(const void* at) { return reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(at) & ~kElsewhere); }
+
+bool of_device(const void* at) { return from_device(at) != at; }
+
+void Pending::leaves_alone(const void* at, const std::string& call, const char* run, const char* wait) const {
+  const auto told = [&](const char* does) {
+    fault(call + ": " + run + " that " + does + " this memory was not waited for (" + wait + ")");
+  };
+  if (std::find(in.begin(), in.end(), at) != in.end()) told("reads");
+  if (std::find(out.begin(), out.end(), at) != out.end()) told("writes");
+}
+
+void Pending::finish() const {
+  std::vector<const void*> from;
+  std::vector<void*> to;
+  for (const void* at : in) from.push_back(from_device(at));
+  for (const void* at : out) to.push_back(from_device(at));
+  model->run(from, to);
+}
+
+void copy(void* to, const void* from, std::size_t size) {
+  static const auto known = reinterpret_cast<void* (*)(void*, const void*, std::size_t)>(dlsym(RTLD_DEFAULT, "memcpy"));
+  known(to, from, size);
+}
 
 void* new_handle() {
   static std::vector<std::unique_ptr<char>>* kept = new std::vector<std::unique_ptr<char>>;

@@ -26,6 +26,17 @@ void put(void* to, std::size_t index, Number value) {
   std::memcpy(static_cast<unsigned char*>(to) + index * sizeof(Number), &value, sizeof(Number));
 }
 
+/// bfloat16 is the upper half of a float's bits; to the nearest, halves to even.
+float widened(std::uint16_t kept) {
+  const std::uint32_t bits = static_cast<std::uint32_t>(kept) << 16U;
+  return at<float>(&bits, 0);
+}
+
+std::uint16_t narrowed(float value) {
+  const auto bits = at<std::uint32_t>(&value, 0);
+  return static_cast<std::uint16_t>((bits + 0x7FFFU + ((bits >> 16U) & 1U)) >> 16U);
+}
+
 template <class Number>
 Number clamped(double value) {
   if (std::isnan(value)) return 0;
@@ -36,9 +47,9 @@ Number clamped(double value) {
 
 const std::map<std::string, Type>& types() {
   static const std::map<std::string, Type> known = {
-      {"float32", Type::f32}, {"float16", Type::f16}, {"int8", Type::i8},   {"uint8", Type::u8},
-      {"int16", Type::i16},   {"uint16", Type::u16},  {"int32", Type::i32}, {"uint32", Type::u32},
-      {"int64", Type::i64},   {"bool", Type::boolean}};
+      {"float32", Type::f32}, {"float16", Type::f16}, {"bfloat16", Type::bf16}, {"int8", Type::i8},
+      {"uint8", Type::u8},    {"int16", Type::i16},   {"uint16", Type::u16},    {"int32", Type::i32},
+      {"uint32", Type::u32},  {"int64", Type::i64},   {"bool", Type::boolean}};
   return known;
 }
 
@@ -102,6 +113,7 @@ std::size_t bytes_of(Type type) {
     case Type::i32:
     case Type::u32: return 4;
     case Type::f16:
+    case Type::bf16:
     case Type::i16:
     case Type::u16: return 2;
     case Type::i64: return 8;
@@ -127,6 +139,7 @@ std::vector<float> real(Type type, const void* from, std::size_t count, float sc
     switch (type) {
       case Type::f32: kept = at<float>(from, i); break;
       case Type::f16: kept = static_cast<double>(at<_Float16>(from, i)); break;
+      case Type::bf16: kept = static_cast<double>(widened(at<std::uint16_t>(from, i))); break;
       case Type::i8: kept = at<std::int8_t>(from, i); break;
       case Type::u8:
       case Type::boolean: kept = at<std::uint8_t>(from, i); break;
@@ -148,6 +161,7 @@ void keep(const std::vector<float>& values, Type type, void* to, float scale, in
     switch (type) {
       case Type::f32: put(to, i, static_cast<float>(value)); break;
       case Type::f16: put(to, i, static_cast<_Float16>(value)); break;
+      case Type::bf16: put(to, i, narrowed(static_cast<float>(value))); break;
       case Type::i8: put(to, i, clamped<std::int8_t>(value)); break;
       case Type::u8:
       case Type::boolean: put(to, i, clamped<std::uint8_t>(value)); break;

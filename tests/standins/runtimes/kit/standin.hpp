@@ -31,7 +31,7 @@ bool lie(const char* name);
 /// One lock for a whole library: what is wrong must be told the same way each time.
 std::recursive_mutex& lock();
 
-enum class Type { f32, f16, i8, u8, i16, u16, i32, u32, i64, boolean };
+enum class Type { f32, f16, bf16, i8, u8, i16, u16, i32, u32, i64, boolean };
 std::size_t bytes_of(Type type);
 
 /// How a tensor lies in memory. Shapes are always said as {N, C, H, W}.
@@ -117,6 +117,21 @@ Ledger& ledger();
 /// offsets hold, as with real ones.
 void* to_device(void* at);
 void* from_device(const void* at);
+bool of_device(const void* at);
+
+/// A run that was asked for and has not been waited for: nothing is in its outputs yet, and nobody may touch its memory.
+struct Pending {
+  std::shared_ptr<Model> model;
+  std::vector<const void*> in;
+  std::vector<void*> out;
+  /// Faults where it reads or writes what is at ``at``. run: "an execution"; wait: the call that waits for it.
+  void leaves_alone(const void* at, const std::string& call, const char* run, const char* wait) const;
+  /// Computes; memory of a device is followed.
+  void finish() const;
+};
+
+/// memcpy as the process has it: that of a sanitizer of the caller's, which knows what of his memory is too short or freed.
+void copy(void* to, const void* from, std::size_t size);
 
 /// Handles are never given out twice: a freed one stays known as freed.
 void* new_handle();

@@ -15,6 +15,8 @@ using namespace magicmind;
 using standin::complain;
 using standin::fault;
 using standin::ledger;
+using standin::of_device;
+using standin::Pending;
 using standin::Tensor;
 using standin::Type;
 
@@ -27,29 +29,14 @@ constexpr const char* kEngine = "IEngine";
 constexpr const char* kContext = "IContext";
 constexpr const char* kTensor = "IRTTensor";
 
-struct Pending {
-  std::shared_ptr<standin::Model> model;
-  std::vector<const void*> in;
-  std::vector<void*> out;
-};
-
 std::map<cnrtQueue_t, std::vector<Pending>>& queues() {
   static auto* all = new std::map<cnrtQueue_t, std::vector<Pending>>;
   return *all;
 }
 
-bool of_device(const void* at) { return standin::from_device(at) != at; }
-
 void idle(const void* at, const std::string& call) {
   for (const auto& [queue, all] : queues()) {
-    for (const Pending& one : all) {
-      for (const void* in : one.in) {
-        if (in == at) fault(call + ": a run that reads this memory was not waited for (cnrtQueueSync)");
-      }
-      for (const void* out : one.out) {
-        if (out == at) fault(call + ": a run that writes this memory was not waited for (cnrtQueueSync)");
-      }
-    }
+    for (const Pending& one : all) one.leaves_alone(at, call, "a run", "cnrtQueueSync");
   }
 }
 
@@ -323,11 +310,7 @@ cnrtRet_t cnrtQueueSync(cnrtQueue_t queue) {
   ledger().alive(queue, kQueue, "cnrtQueueSync");
   std::vector<Pending> all;
   std::swap(all, queues()[queue]);
-  for (Pending& one : all) {
-    for (const void*& in : one.in) in = standin::from_device(in);
-    for (void*& out : one.out) out = standin::from_device(out);
-    one.model->run(one.in, one.out);
-  }
+  for (const Pending& one : all) one.finish();
   return cnrtSuccess;
 }
 

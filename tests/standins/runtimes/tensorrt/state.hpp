@@ -14,6 +14,7 @@
 using namespace nvinfer1;
 using standin::fault;
 using standin::ledger;
+using standin::of_device;
 using standin::Tensor;
 using standin::Type;
 
@@ -41,8 +42,6 @@ std::map<cudaStream_t, Stream>& streams() {
   static auto* all = new std::map<cudaStream_t, Stream>{{nullptr, {}}};
   return *all;
 }
-
-bool of_device(const void* at) { return standin::from_device(at) != at; }
 
 void wait(Stream* stream) {
   std::vector<Task> tasks;
