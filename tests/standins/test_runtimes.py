@@ -51,7 +51,7 @@ def compiled(vendor: str, folder: Path) -> Client:
     library = build.library(vendor, folder)
     sanitized = ("-fsanitize=address", "-fno-omit-frame-pointer") if SANITIZED else ()
     words = ("-std=c++17", "-O1", "-g", "-Wall", "-Wextra", "-Werror", *sanitized)
-    source, program = build.include(vendor) / "client.cpp", folder / "client"
+    source, program = build.HERE / vendor / "client.cpp", folder / "client"
     done = run(
         command("g++", *words, "-I", build.include(vendor), source, library, "-ldl", "-o", program)
         if SANITIZED

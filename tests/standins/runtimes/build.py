@@ -23,15 +23,20 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Vendor:
-    """sonames: what programs link to or open; magic: how its model files begin; exports: names."""
+    """sonames: what programs link to or open; magic: how its model files begin; exports: names.
+
+    headers: whose declarations they are, where another's.
+    """
 
     sonames: tuple[str, ...]
     magic: bytes
     exports: tuple[str, ...]
+    headers: str = ""
 
 
 VENDORS: Mapping[str, Vendor] = {
     "rknn": Vendor(("librknnrt.so",), b"RKNN", ("rknn_*",)),
+    "rknnmrt": Vendor(("librknnmrt.so",), b"RKNN", ("rknn_*",), headers="rknn"),
     "bmruntime": Vendor(("libbmrt.so", "libbmlib.so"), b"\xee\xaa\x55\xff", ("bm_*", "bmrt_*")),
     "acl": Vendor(("libascendcl.so",), b"IMOD", ("acl*",)),
     "tensorrt": Vendor(
@@ -81,7 +86,7 @@ def model(
 
 def include(vendor: str) -> Path:
     """The folder with the declarations of the vendor's API: what a caller is compiled with (-I)."""
-    return HERE / vendor
+    return HERE / (VENDORS[vendor].headers or vendor)
 
 
 def ncnn() -> Path:

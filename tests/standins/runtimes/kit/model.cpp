@@ -57,9 +57,12 @@ bool parse_tensor(std::istringstream& words, Tensor* tensor) {
   std::string type, layout, dims;
   if (!(words >> tensor->name >> tensor->blob >> type >> layout >> dims >> tensor->scale >> tensor->zero)) return false;
   const auto found = types().find(type);
-  if (found == types().end() || (layout != "nchw" && layout != "nhwc")) return false;
+  static const std::map<std::string, Layout> layouts = {
+      {"nchw", Layout::nchw}, {"nhwc", Layout::nhwc}, {"nc1hwc2", Layout::nc1hwc2}};
+  const auto laid = layouts.find(layout);
+  if (found == types().end() || laid == layouts.end()) return false;
   tensor->type = found->second;
-  tensor->layout = layout == "nhwc" ? Layout::nhwc : Layout::nchw;
+  tensor->layout = laid->second;
   std::istringstream axes(dims);
   for (std::string axis; std::getline(axes, axis, ',');) {
     tensor->shape.push_back(std::atoi(axis.c_str()));
@@ -128,7 +131,7 @@ std::size_t Tensor::count() const {
 }
 
 std::vector<int> Tensor::laid() const {
-  if (layout == Layout::nchw || shape.size() != 4) return shape;
+  if (layout != Layout::nhwc || shape.size() != 4) return shape;
   return {shape[0], shape[2], shape[3], shape[1]};
 }
 

@@ -35,7 +35,8 @@ enum class Type { f32, f16, bf16, i8, u8, i16, u16, i32, u32, i64, boolean };
 std::size_t bytes_of(Type type);
 
 /// How a tensor lies in memory. Shapes are always said as {N, C, H, W}.
-enum class Layout { nchw, nhwc };
+/// nc1hwc2: Rockchip's, channels in blocks, the last of them filled up.
+enum class Layout { nchw, nhwc, nc1hwc2 };
 
 struct Tensor {
   std::string name;  // the model's own

@@ -7,16 +7,10 @@ STANDIN("rknn")
 int rknn_init(rknn_context* context, void* model, uint32_t size, uint32_t, rknn_init_extend*) {
   const std::lock_guard held(standin::lock());
   if (context == nullptr || model == nullptr) return refused(RKNN_ERR_PARAM_INVALID, "rknn_init: NULL");
-  std::vector<unsigned char> bytes;
-  if (size != 0) {
-    bytes.assign(static_cast<unsigned char*>(model), static_cast<unsigned char*>(model) + size);
-  } else if (!standin::read_file(static_cast<const char*>(model), &bytes)) {
-    return refused(RKNN_ERR_MODEL_INVALID, "rknn_init: no such file");
-  }
-  std::string why;
   Context made;
-  made.model = standin::Model::read(bytes.data(), bytes.size(), "RKNN", &why);
-  if (!made.model) return refused(RKNN_ERR_MODEL_INVALID, "rknn_init: not an RKNN model: " + why);
+  int code = RKNN_SUCC;
+  made.model = loaded(model, size, &code);
+  if (!made.model) return code;
   made.in.resize(made.model->inputs.size());
   made.out.resize(made.model->outputs.size());
   void* one = standin::new_handle();
@@ -44,13 +38,9 @@ int rknn_query(rknn_context context, rknn_query_cmd cmd, void* info, uint32_t si
   if (found == nullptr) return RKNN_ERR_CTX_INVALID;
   if (info == nullptr) return refused(RKNN_ERR_PARAM_INVALID, "rknn_query: info is NULL");
   const standin::Model& model = *found->model;
-  const auto sized = [&](std::size_t wanted) {
-    if (size != wanted) complain("rknn_query: size " + std::to_string(size) + ", expected " + std::to_string(wanted));
-    return size == wanted;
-  };
   switch (static_cast<int>(cmd)) {
     case RKNN_QUERY_IN_OUT_NUM: {
-      if (!sized(sizeof(rknn_input_output_num))) return RKNN_ERR_PARAM_INVALID;
+      if (!sized(size, sizeof(rknn_input_output_num))) return RKNN_ERR_PARAM_INVALID;
       *static_cast<rknn_input_output_num*>(info) = {static_cast<std::uint32_t>(model.inputs.size()),
                                                     static_cast<std::uint32_t>(model.outputs.size())};
       return RKNN_SUCC;
@@ -60,7 +50,7 @@ int rknn_query(rknn_context context, rknn_query_cmd cmd, void* info, uint32_t si
     case RKNN_QUERY_NATIVE_NHWC_INPUT_ATTR:
     case RKNN_QUERY_NATIVE_INPUT_ATTR:
     case RKNN_QUERY_NATIVE_OUTPUT_ATTR: {
-      if (!sized(sizeof(rknn_tensor_attr))) return RKNN_ERR_PARAM_INVALID;
+      if (!sized(size, sizeof(rknn_tensor_attr))) return RKNN_ERR_PARAM_INVALID;
       auto* attr = static_cast<rknn_tensor_attr*>(info);
       const bool output = cmd == RKNN_QUERY_OUTPUT_ATTR || cmd == RKNN_QUERY_NATIVE_OUTPUT_ATTR;
       const std::vector<Tensor>& tensors = output ? model.outputs : model.inputs;
@@ -69,13 +59,7 @@ int rknn_query(rknn_context context, rknn_query_cmd cmd, void* info, uint32_t si
       describe(tensors[attr->index], attr->index, strides, attr);
       return RKNN_SUCC;
     }
-    case RKNN_QUERY_SDK_VERSION: {
-      if (!sized(sizeof(rknn_sdk_version))) return RKNN_ERR_PARAM_INVALID;
-      auto* version = static_cast<rknn_sdk_version*>(info);
-      std::strcpy(version->api_version, "2.3.2 (stand-in)");
-      std::strcpy(version->drv_version, "0.9.8 (stand-in)");
-      return RKNN_SUCC;
-    }
+    case RKNN_QUERY_SDK_VERSION: return sized(size, sizeof(rknn_sdk_version)) ? versions(info) : RKNN_ERR_PARAM_INVALID;
     default: return refused(RKNN_ERR_PARAM_INVALID, "rknn_query: not played here");
   }
 }
@@ -187,29 +171,19 @@ int rknn_outputs_release(rknn_context context, uint32_t n_outputs, rknn_output o
 rknn_tensor_mem* rknn_create_mem(rknn_context ctx, uint32_t size) {
   const std::lock_guard held(standin::lock());
   Context* found = find(ctx, "rknn_create_mem");
-  if (found == nullptr || size == 0) return nullptr;
-  auto* memory = static_cast<rknn_tensor_mem*>(std::calloc(1, sizeof(rknn_tensor_mem)));
-  memory->virt_addr = std::calloc(1, size);
-  memory->fd = -1;
-  memory->size = size;
-  found->memories.insert(memory);
-  ledger().born(memory, kMemory, "rknn_destroy_mem", size);
-  return memory;
+  return found == nullptr ? nullptr : new_memory(&found->memories, size);
 }
 
 int rknn_destroy_mem(rknn_context ctx, rknn_tensor_mem* mem) {
   const std::lock_guard held(standin::lock());
   Context* found = find(ctx, "rknn_destroy_mem");
   if (found == nullptr) return RKNN_ERR_CTX_INVALID;
-  ledger().died(mem, kMemory, "rknn_destroy_mem");
-  if (found->memories.erase(mem) == 0) fault("rknn_destroy_mem: it belongs to another context");
+  free_memory(&found->memories, mem);
   for (std::vector<Bound>* bounds : {&found->in, &found->out}) {
     for (Bound& bound : *bounds) {
       if (bound.memory == mem) bound.memory = nullptr;
     }
   }
-  std::free(mem->virt_addr);
-  std::free(mem);
   return RKNN_SUCC;
 }
 

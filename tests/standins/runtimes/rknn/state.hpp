@@ -1,27 +1,10 @@
-// What the stand-in knows, and the words in which it refuses. Included once, by standin.cpp.
+// What the stand-in knows of a context with inputs, outputs and memory. Included once, by standin.cpp.
 #pragma once
 
-#pragma GCC visibility push(default)
-#include "rknn_api.h"
-#pragma GCC visibility pop
-
-#include <cstdlib>
-#include <cstring>
-#include <set>
-
-#include "standin.hpp"
-
-using standin::complain;
-using standin::fault;
-using standin::ledger;
-using standin::Layout;
-using standin::Tensor;
-using standin::Type;
+#include "shared.hpp"
 
 namespace {
 
-constexpr const char* kContext = "rknn_context";
-constexpr const char* kMemory = "rknn_tensor_mem";
 constexpr const char* kOutputs = "rknn_outputs_get";
 constexpr std::uint32_t kLine = 16;  // pixels: the alignment of an input's lines in zero-copy memory
 
@@ -45,46 +28,7 @@ std::map<rknn_context, Context>& contexts() {
   return *all;
 }
 
-const void* handle(rknn_context context) { return reinterpret_cast<const void*>(context); }
-
-/// nullptr: no such context. One that was destroyed is a use after free, which has no error code.
-Context* find(rknn_context context, const char* call) {
-  if (ledger().dead(handle(context))) fault(std::string(call) + ": this rknn_context was destroyed before (use after free)");
-  const auto found = contexts().find(context);
-  if (found == contexts().end()) complain(std::string(call) + ": no such rknn_context");
-  return found == contexts().end() ? nullptr : &found->second;
-}
-
-int refused(int code, const std::string& why) {
-  complain(why);
-  return code;
-}
-
-rknn_tensor_type named(Type type) {
-  switch (type) {
-    case Type::f32: return RKNN_TENSOR_FLOAT32;
-    case Type::f16: return RKNN_TENSOR_FLOAT16;
-    case Type::i8: return RKNN_TENSOR_INT8;
-    case Type::u8: return RKNN_TENSOR_UINT8;
-    case Type::i16: return RKNN_TENSOR_INT16;
-    case Type::u16: return RKNN_TENSOR_UINT16;
-    case Type::i32: return RKNN_TENSOR_INT32;
-    case Type::u32: return RKNN_TENSOR_UINT32;
-    case Type::i64: return RKNN_TENSOR_INT64;
-    default: return RKNN_TENSOR_BOOL;
-  }
-}
-
-bool known(rknn_tensor_type type, Type* into) {
-  for (const Type one : {Type::f32, Type::f16, Type::i8, Type::u8, Type::i16, Type::u16, Type::i32, Type::u32, Type::i64,
-                         Type::boolean}) {
-    if (named(one) == type) {
-      *into = one;
-      return true;
-    }
-  }
-  return false;
-}
+Context* find(rknn_context context, const char* call) { return find(&contexts(), context, call); }
 
 void describe(const Tensor& tensor, std::uint32_t index, bool strides, rknn_tensor_attr* attr) {
   const std::vector<int> laid = tensor.laid();
