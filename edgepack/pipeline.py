@@ -26,6 +26,7 @@ from edgepack.compile import (
     vendor,
     verify_step,
 )
+from edgepack.compile.toolchains import told as compilers
 from edgepack.convert import device, feed_step, parity_step
 from edgepack.convert import state as recipe_state
 from edgepack.convert import step as convert_step
@@ -120,6 +121,8 @@ def build(request: Request, events: Events) -> BuildReport:
     store = Store(cache.root() / "store")
     ran: list[str] = []
     with only_build(project.folder):
+        if request.toolchain is None and request.program:
+            compilers.record(project, check_targets(project, request.targets))
         while True:
             plan = make_plan(project, request, store)
             try:
@@ -160,10 +163,11 @@ def make_plan(project: Project, request: Request, store: Store) -> Plan:
         qemu=verify_step.runners(),
         arch=qemu.host_arch(),
         missing=recipe_state.missing(known.values(), project),
-        programs=render.RUNTIMES - lacking.keys(),
+        programs=render.RUNTIMES,
         vendors=vendors,
         lacking=lacking,
         devices=device.told(known.values(), project),
+        toolchains=compilers.told(project, wanted),
     )
     snapshot = take(project, wanted, store, elsewhere, known, here)
     return plan_build(snapshot, request.toolchain, proof=request.proof, program=request.program)

@@ -110,9 +110,45 @@ def by_path(toolchain: str) -> GccByPath | None:
     return GccByPath(Path(paths[0]), Path(paths[1]) if len(paths) > 1 else None)
 
 
+@dataclass(frozen=True)
+class Elsewhere:
+    """A gcc that is called where it is, as a plan has it in a word: ``container:IMAGE=sha256:…`` or
+    ``node:edge-01=gcc-12.2.0-glibc-2.36-1f0c…``.
+
+    kind: ``container`` or ``node``. name: the image, or the node in fleet.yaml. gcc: the C compiler there,
+    where it has another name than usual. identity: what it was found to be; empty where nobody has looked.
+    """
+
+    kind: str
+    name: str
+    gcc: str = ""
+    identity: str = ""
+
+    def __str__(self) -> str:
+        gcc = f"#{self.gcc}" if self.gcc else ""
+        return f"{self.kind}:{self.name}{gcc}" + (f"={self.identity}" if self.identity else "")
+
+    @property
+    def asked(self) -> str:
+        """The same without what it was found to be: as the manifest has it."""
+        return str(replace(self, identity=""))
+
+
+# No image's and no node's name has # or =, and the manifest takes no compiler's path with them.
+_ELSEWHERE = re.compile(r"(container|node):([^#=]+)(?:#([^#=]+))?(?:=(.+))?")
+
+
+def elsewhere(toolchain: str) -> Elsewhere | None:
+    """The compiler in a container or on a node that a plan's word stands for; None for one on this host."""
+    found = _ELSEWHERE.fullmatch(toolchain)
+    return Elsewhere(*(part or "" for part in found.groups())) if found else None
+
+
 def label(toolchain: str) -> str:
     """A toolchain's word as part of a folder's or a step's name: without paths."""
-    return f"gcc-{_digest(toolchain.encode())[:8]}" if by_path(toolchain) else toolchain
+    if toolchain in TOOLCHAINS:
+        return toolchain
+    return f"{toolchain.partition(':')[0]}-{_digest(toolchain.encode())[:8]}"
 
 
 def flags(toolchain: str, glibc: str = "") -> Flags:
@@ -121,7 +157,8 @@ def flags(toolchain: str, glibc: str = "") -> Flags:
     Raises InputError where there is none of that name, or it is not for that.
     """
     known = _GLIBC_FLAGS if glibc else _FLAGS
-    found = known.get("gcc" if by_path(toolchain) else toolchain)
+    is_gcc = by_path(toolchain) or elsewhere(toolchain)
+    found = known.get("gcc" if is_gcc else toolchain)
     if found is None:
         what = "libraries and programs for the box's own glibc" if glibc else "programs"
         raise InputError(
@@ -138,7 +175,8 @@ def pins(toolchain: str, arch: str) -> dict[str, str]:
     """What a compiled result depends on beside its own sources, for the keys of a plan.
 
     zig, CMake and Ninja are what the lock says; a host's gcc is told apart by its file, so that an
-    upgrade compiles anew ("absent" where there is none: it is ``compile`` that says so to the user).
+    upgrade compiles anew ("absent" where there is none: it is ``compile`` that says so to the user). One in a
+    container or on a node has what it was found to be in its word.
     """
     vendor = by_path(toolchain)
     known = {

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from edgepack.catalog.libraries import Library, LibrarySpec
 from edgepack.compile.errors import CompileError
-from edgepack.compile.toolchains.select import prepare, toolchain
+from edgepack.compile.toolchains.select import opened
+from edgepack.compile.toolchains.site import Site
 from edgepack.compile.toolchains.toolchain import Toolchain
 from edgepack.tools import cache, debian_files, sdist
 from edgepack.tools.runner import Command, command, run
@@ -36,26 +37,29 @@ def workshop() -> Path:
     return cache.root() / "building"
 
 
-def build_library(spec: LibrarySpec, log: Path, progress: Callable[[str], None]) -> Path:
+def build_library(
+    spec: LibrarySpec, log: Path, progress: Callable[[str], None], project: Path | None = None
+) -> Path:
     """Build it, after what it needs, where it is not there yet; returns its folder.
 
+    project: whose nodes are meant, where one compiles.
     The folder has ``include/*.h``, ``lib/lib*.a``, ``licences/*.txt`` and ``library.json``. Raises ToolError
     where the toolchain or the source cannot be had, CompileError where it does not compile.
     """
-    needed = [build_library(each, log, progress) for each in spec.needs()]
+    needed = [build_library(each, log, progress, project) for each in spec.needs()]
     dest = folder(spec)
     work = workshop() / f"{spec.name}-{spec.arch}-{spec.key()[:16]}"
     with cache.locked(work):
         if (dest / MARKER).is_file():
             return dest
         source = _source(spec.library, progress)
-        tools = toolchain(spec.toolchain, spec.arch, spec.cpu, progress, spec.glibc)
-        prepare(tools, progress)
         shutil.rmtree(work, ignore_errors=True)
-        progress(f"{spec.name} {spec.library.version}: compiling for {spec.arch}")
-        # One that is its headers alone has nothing to compile.
-        build = _compile(spec, tools, source, needed, work, log) if spec.library.archive else source
-        _collect(spec, tools, {"source": source, "build": build}, dest)
+        site = Site((work,), (source, *needed), project)
+        with opened(spec.toolchain, spec.arch, site, spec.cpu, progress, spec.glibc) as tools:
+            progress(f"{spec.name} {spec.library.version}: compiling for {spec.arch}")
+            # One that is its headers alone has nothing to compile.
+            build = _compile(spec, tools, source, needed, work, log) if spec.library.archive else source
+            _collect(spec, tools, {"source": source, "build": build}, dest)
         shutil.rmtree(work, ignore_errors=True)
     return dest
 

@@ -18,7 +18,12 @@ def run(work: Work) -> str:
     name = work.slot.partition(":")[2]
     log = work.log(work.slot)
     log.parent.mkdir(parents=True, exist_ok=True)
-    build_library(spec_of(name, work.choice, glibc_of(work.project, work.choice)), log, work.progress)
+    build_library(
+        spec_of(name, work.choice, glibc_of(work.project, work.choice)),
+        log,
+        work.progress,
+        work.project.folder,
+    )
     return f"{name} {LIBRARIES[name].version}, kept for every project"
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from edgepack.catalog.ncnn_build import SOURCE, VERSION, NcnnSpec, options
 from edgepack.compile.errors import CompileError
-from edgepack.compile.toolchains.select import prepare, toolchain
+from edgepack.compile.toolchains.select import opened
+from edgepack.compile.toolchains.site import Site
 from edgepack.compile.toolchains.toolchain import Toolchain
 from edgepack.tools import cache, sdist
 from edgepack.tools.runner import Command, command, run, run_lines
@@ -23,23 +24,30 @@ _PROJECT = Path(__file__).with_suffix(".cmake")
 _STEP = re.compile(r"\[(\d+)/(\d+)\]")
 
 
-def build_ncnn(spec: NcnnSpec, dest: Path, log: Path, progress: Callable[[str], None]) -> None:
+def build_ncnn(
+    spec: NcnnSpec,
+    dest: Path,
+    log: Path,
+    progress: Callable[[str], None],
+    project: Path | None = None,
+) -> None:
     """Build the library of ``spec`` into ``dest``, which must not exist yet and appears when complete.
 
     Leaves ``dest/include/ncnn/*.h``, ``dest/lib/libncnn.a`` and ``dest/ncnn-build.json``; the toolchain's
     own libraries are made too, where it still has to. What an interrupted build has compiled is kept in
-    the cache and not compiled again. ``progress`` gets lines like ``ncnn aarch64: 37/210``. Raises
+    the cache and not compiled again. ``progress`` gets lines like ``ncnn aarch64: 37/210``. project: whose
+    nodes are meant, where one compiles. Raises
     ToolError where the toolchain or the source cannot be had, CompileError where ncnn does not compile.
     """
-    tool = toolchain(spec.toolchain, spec.arch, spec.cpu, progress, spec.glibc)
     work = cache.root() / "building" / f"ncnn-{spec.arch}-{spec.key()[:16]}"
     with cache.locked(work):
         if dest.exists():
             return
         source = sdist.unpack(SOURCE, progress)
-        prepare(tool, progress)
-        _compile(spec, tool, source, work, log, progress)
-        _collect(spec, tool, source, work, dest)
+        site = Site((work,), (source,), project)
+        with opened(spec.toolchain, spec.arch, site, spec.cpu, progress, spec.glibc) as tool:
+            _compile(spec, tool, source, work, log, progress)
+            _collect(spec, tool, source, work, dest)
         shutil.rmtree(work, ignore_errors=True)
 
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from edgepack.catalog.runtimes import glibc_floor, linkage
-from edgepack.catalog.toolchains import label
+from edgepack.catalog.toolchains import elsewhere, label
 from edgepack.compile import hardening, library_step, loads, runtime_step
 from edgepack.compile.blocks import Block
 from edgepack.compile.errors import CompileError
 from edgepack.compile.flow import flow_of
 from edgepack.compile.program import ProgramBuild, build_program, of_box
 from edgepack.compile.render import MemberSpec, ProgramSpec, ServiceSpec, TensorSpec
-from edgepack.compile.toolchains.select import prepare, toolchain
-from edgepack.errors import InputError
+from edgepack.compile.toolchains.select import opened
+from edgepack.compile.toolchains.site import Site
+from edgepack.compile.toolchains.toolchain import Toolchain
+from edgepack.errors import InputError, ToolError
 from edgepack.manifest.blocks import PostBlock, PreBlock
 from edgepack.manifest.service import Service
 from edgepack.plan.gates import gates_of
@@ -31,20 +33,27 @@ def run(work: Work) -> str:
     step, choice = work.step("compile"), work.choice
     spec = program_spec(work)
     glibc = glibc_of(work.project, choice)
-    tools = toolchain(choice.toolchain, choice.target.arch, choice.target.cpu, work.progress, glibc)
-    prepare(tools, work.progress)
+    folder = work.project.folder
+    build = folder / ".edgepack" / "build" / _folder(work)
+    runtime, libraries = runtime_step.folder(work.step("runtime")), library_step.folders(work)
+    site = Site((build.resolve(),), (runtime.resolve(), *libraries), folder.resolve(), texts=True)
     log = work.log("compile")
     log.unlink(missing_ok=True)
-    with tempfile.TemporaryDirectory(prefix="edgepack-program-") as temporary, entries_placed(work):
+    with (
+        opened(choice.toolchain, choice.target.arch, site, choice.target.cpu, work.progress, glibc) as tools,
+        tempfile.TemporaryDirectory(prefix="edgepack-program-") as temporary,
+        entries_placed(work),
+    ):
+        texts = _licences(choice, tools)
         made = build_program(
             spec,
-            project=work.project.folder,
-            build=work.project.folder / ".edgepack" / "build" / _folder(work),
+            project=folder,
+            build=build,
             toolchain=tools,
-            runtime=runtime_step.folder(work.step("runtime")),
+            runtime=runtime,
             dest=Path(temporary),
             log=log,
-            libraries=library_step.folders(work),
+            libraries=libraries,
             progress=work.progress,
         )
         needs = _check_loads(work, made)
@@ -53,9 +62,41 @@ def run(work: Work) -> str:
         report["hardening"] = vars(hardening.check(made.debug, pie="-static" not in tools.flags.link))
         sdk = {f"sdk/{name}": path for name, path in made.sdk.items()}
         beside = {**runtime_step.beside(work.step("runtime")), **library_step.beside(work)}
+        if tools.facts:
+            report["compiler"] = dict(tools.facts)
+            beside |= _written(texts, Path(temporary) / "licences")
         work.store.put(step.key, {"program": made.program, "debug": made.debug, **sdk, **beside}, report)
         size = made.program.stat().st_size
     return f"{made.compiled} of {made.total} files compiled, {size / 1e6:.1f} MB"
+
+
+def _licences(choice: Choice, tools: Toolchain) -> dict[str, bytes]:
+    """What a compiler that is elsewhere puts into a program, in its own words. Raises ToolError."""
+    word = elsewhere(choice.toolchain)
+    if word is None:
+        return {}
+    named = choice.options.toolchain
+    folder = None if named is None or isinstance(named, str) else named.licences
+    texts = {}
+    for name in ("gcc.txt", "glibc.txt"):
+        there = folder is not None and Path(folder, name).is_file()
+        texts[name] = Path(folder, name).read_bytes() if folder and there else tools.texts.get(name, b"")
+        if not texts[name].strip():
+            raise ToolError(
+                f"no licence text for {name.removesuffix('.txt')}, which {word.asked} links into the program",
+                where=str(Path(folder, name)) if folder else "/usr/share/doc/*/copyright there",
+                why="a bundle carries the licences of what it holds",
+                fix="put gcc.txt and glibc.txt into a folder on this host, and name it beside "
+                f"`{word.kind}:` as `licences: FOLDER`",
+            )
+    return texts
+
+
+def _written(texts: Mapping[str, bytes], folder: Path) -> dict[str, Path]:
+    folder.mkdir()
+    for name, text in texts.items():
+        (folder / name).write_bytes(text)
+    return {f"licences/{name}": folder / name for name in texts}
 
 
 def _check_loads(work: Work, made: ProgramBuild) -> loads.Needs:

@@ -32,7 +32,7 @@ def _ncnn(work: Work) -> str:
     glibc = glibc_of(work.project, choice)
     spec = NcnnSpec(choice.target.arch, choice.target.cpu, tier, choice.toolchain, glibc=glibc)
     dest = folder(step)
-    build_ncnn(spec, dest, work.log("runtime"), work.progress)
+    build_ncnn(spec, dest, work.log("runtime"), work.progress, work.project.folder)
     about = json.loads((dest / _MARKERS[0]).read_bytes())
     return f"ncnn {about['ncnn']}, kept for every project"
 

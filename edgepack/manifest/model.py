@@ -12,6 +12,7 @@ from edgepack.manifest.words import (
     InsidePath,
     Model,
     Name,
+    NodeName,
     PrecisionName,
     TargetId,
     matching,
@@ -173,6 +174,57 @@ class GccByPath(Model):
     )
 
 
+_Compiler = Annotated[
+    str,
+    matching(
+        r"(/?[A-Za-z0-9._+-]+/)*[A-Za-z0-9._+-]*gcc(-\d[\d.]*)?",
+        "this must be a C compiler named `…gcc` or `…gcc-12`",
+    ),
+]
+_Licences = Annotated[
+    AbsolutePath | None,
+    Field(
+        description="a folder with `gcc.txt` and `glibc.txt`, the licences of what is linked; left out: "
+        "those of Debian's packages, where the compiler is"
+    ),
+]
+
+
+class GccInContainer(Model):
+    """A gcc in an image of docker or podman, called there."""
+
+    container: Annotated[
+        str,
+        matching(
+            r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}",
+            "this must be an image, like `vendor/sdk:1.2` or `sha256:…`",
+        ),
+    ] = Field(
+        description="an image that docker or podman has here (`vendor/sdk:1.2`); nothing is pulled. Sources "
+        "are mounted read-only, there is no network"
+    )
+    gcc: _Compiler | None = Field(
+        default=None,
+        description="the C compiler in it; left out: the image's `CC`, else Debian's name for the target's, "
+        "else `gcc`. g++, ar and ranlib lie beside it under the same prefix",
+    )
+    licences: _Licences = None
+
+
+class GccOnNode(Model):
+    """The gcc of a box, called there over SSH."""
+
+    node: NodeName = Field(
+        description="a box of `fleet.yaml` that has gcc: sources go there into a temporary folder and what "
+        "is compiled comes back. What its gcc is lies in toolchain.lock.json"
+    )
+    gcc: _Compiler | None = Field(
+        default=None,
+        description="the C compiler on it; left out: Debian's name for the target's, else `gcc`",
+    )
+    licences: _Licences = None
+
+
 def _plain(options: dict[str, Any]) -> dict[str, Any]:
     """What a recipe gets as JSON."""
     try:
@@ -198,10 +250,11 @@ class TargetOptions(Model):
     runtime: Name | None = Field(
         default=None, description="what executes the model; left out: the first that the target has"
     )
-    toolchain: Literal["zig", "gcc"] | GccByPath | None = Field(
+    toolchain: Literal["zig", "gcc"] | GccByPath | GccInContainer | GccOnNode | None = Field(
         default=None,
         description="left out: zig, which edgepack brings along; gcc is the host's own (cross) compiler; "
-        "a vendor's by path: `{gcc: PATH, sysroot: PATH}`",
+        "a vendor's by path: `{gcc: PATH, sysroot: PATH}`; one in an image: `{container: IMAGE}`; a box's "
+        "own: `{node: NAME}`",
     )
     threads: Annotated[int, Field(ge=1, le=64)] = Field(
         default=1, description="threads that the model is computed with"

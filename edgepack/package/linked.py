@@ -15,7 +15,7 @@ from edgepack.catalog.ncnn_build import SOURCE, VERSION
 from edgepack.catalog.packaged import Packaged
 from edgepack.catalog.packaged_runtimes import PACKAGED
 from edgepack.catalog.paths import data
-from edgepack.catalog.toolchains import LOCK, OWN_CPP, GccByPath, by_path, gcc_program
+from edgepack.catalog.toolchains import LOCK, OWN_CPP, GccByPath, by_path, elsewhere, gcc_program
 from edgepack.catalog.vendor_runtimes import VENDORS
 from edgepack.package import linked_vendor, notices, sbom
 from edgepack.package.bundle import Content
@@ -64,6 +64,8 @@ def notices_layer(work: Work, layers: Mapping[str, Mapping[str, Content]]) -> di
         )
     elif vendor := by_path(work.choice.toolchain):
         linked = by_vendors_gcc(sdist.unpack(SOURCE, work.progress), vendor, _licences(work))
+    elif elsewhere(work.choice.toolchain):
+        linked = _by_gcc_elsewhere(work, sdist.unpack(SOURCE, work.progress))
     else:
         linked = by_gcc(sdist.unpack(SOURCE, work.progress), work.choice.target.arch)
     compiled = work.result("compile").outputs
@@ -109,6 +111,9 @@ def _of_compiler(work: Work) -> Linked:
     name, arch = work.choice.toolchain, work.choice.target.arch
     if name == "zig":
         return zig_beside()
+    if elsewhere(name):
+        away = {"libgomp"} | ({"libstdc++"} if glibc_of(work.project, work.choice) == OWN_CPP else set())
+        return Linked({}, tuple(part for part in _parts_elsewhere(work) if part.name not in away))
     given = by_path(name)
     texts = linked_vendor.texts(given, _licences(work)) if given else _debian_texts(arch)
     parts = linked_vendor.parts(given) if given else _debian_parts(arch)
@@ -178,6 +183,16 @@ def by_vendors_gcc(ncnn: Path, given: GccByPath, licences: Path | None) -> Linke
     """What a gcc by its path links statically. licences: the folder that the manifest names."""
     texts = notices.collect(ncnn, None, linked_vendor.texts(given, licences))
     return Linked(texts, (linked_vendor.ncnn(VERSION), *linked_vendor.parts(given)))
+
+
+def _by_gcc_elsewhere(work: Work, ncnn: Path) -> Linked:
+    """What a gcc in a container or on a node links statically; its texts came with the program."""
+    return Linked(notices.collect(ncnn, None), (linked_vendor.ncnn(VERSION), *_parts_elsewhere(work)))
+
+
+def _parts_elsewhere(work: Work) -> tuple[Component, ...]:
+    facts = work.result("compile").report["compiler"]
+    return linked_vendor.components(facts["gcc"], facts["glibc"])
 
 
 def _licences(work: Work) -> Path | None:

@@ -49,7 +49,11 @@ def parts(given: GccByPath) -> tuple[Component, ...]:
     root = (f"--sysroot={given.sysroot}",) if given.sysroot else ()
     macros = _said(given, *root, "-E", "-dM", "-include", "features.h", "-x", "c", "/dev/null")
     found = {name: re.search(rf"#define __{name}__ (\d+)", macros) for name in ("GLIBC", "GLIBC_MINOR")}
-    glibc = ".".join(match[1] if match else "0" for match in found.values())
+    return components(gcc, ".".join(match[1] if match else "0" for match in found.values()))
+
+
+def components(gcc: str, glibc: str) -> tuple[Component, ...]:
+    """The same from the two versions."""
     libraries = [("libgcc", gcc, GCC_LICENCE), ("libgomp", gcc, GCC_LICENCE), ("libstdc++", gcc, GCC_LICENCE)]
     return tuple(
         Component(name, version, licence=licence, purl=f"pkg:generic/{name.replace('+', '%2B')}@{version}")

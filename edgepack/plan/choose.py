@@ -53,7 +53,11 @@ class _Chooser:
         if LINKED.get(runtime) in ("shared", "box") and target.known_arch:
             self.because["libc"] = f"{target.libc or f'glibc {DEFAULT_GLIBC}'} or newer ({self._libc_from()})"
         precision = self._pick("precision", options.precision, target.about.precision, self.shipped)
-        compiler = self._pick("toolchain", toolchain or asked(options), "zig", "edgepack's default")
+        found = self.snapshot.here.toolchains
+        named = asked(options)
+        compiler = self._pick(
+            "toolchain", toolchain or found.get(named or "", named), "zig", "edgepack's default"
+        )
         if toolchain:
             self.because["toolchain"] = f"{toolchain} (the command line)"
         chain = self._here(self._chain(Wanted(source, runtime, target.chip, precision)))

@@ -9,6 +9,7 @@ from edgepack.catalog.libraries import LibrarySpec, with_needs
 from edgepack.catalog.targets import Target
 from edgepack.catalog.toolchains import OWN_CPP, OWN_GLIBC, label
 from edgepack.manifest.project import Manifest
+from edgepack.manifest.sources import TensorsSource
 from edgepack.plan.step import Choice, Step
 from edgepack.plan.toolchain import known
 
@@ -20,8 +21,10 @@ _DECODERS = {"jpeg": "libjpeg-turbo", "png": "libspng"}
 
 def needed(manifest: Manifest) -> tuple[str, ...]:
     """The libraries' names in a linker's order: each before what it needs itself."""
-    spoken = _SPOKEN if manifest.form == "service" else ()
-    checks = ("libsodium",) if manifest.licence else ()
+    spoken: tuple[str, ...] = _SPOKEN if manifest.form == "service" else ()
+    if manifest.form == "app" and isinstance(manifest.source, TensorsSource):
+        spoken = ("nlohmann-json",)
+    checks = ("libsodium",) if manifest.licence or manifest.encryption else ()
     return with_needs((*(_DECODERS[name] for name in decoded(manifest)), *spoken, *checks))
 
 
@@ -37,12 +40,12 @@ def spec_of(name: str, choice: Choice, glibc: str) -> LibrarySpec:
     return LibrarySpec(name, choice.target.arch, choice.target.cpu, choice.toolchain, glibc)
 
 
-def specs(manifest: Manifest, chosen: Iterable[Target]) -> Iterator[LibrarySpec]:
-    """Every build that a plan for these targets may want."""
+def specs(manifest: Manifest, chosen: Iterable[Target], found: Mapping[str, str]) -> Iterator[LibrarySpec]:
+    """Every build that a plan for these targets may want. found: ``Here.toolchains``."""
     names = needed(manifest)
     for target in chosen:
         for name in names if target.known_arch else ():  # else there is no program
-            for toolchain in known(manifest, target):
+            for toolchain in known(manifest, target, found):
                 yield LibrarySpec(name, target.arch, target.cpu, toolchain)
                 if toolchain != "zig":
                     for glibc in (OWN_GLIBC, OWN_CPP):

@@ -70,6 +70,8 @@ class Here:
     lacking: Mapping[str, str] = field(default_factory=dict)
     # recipe id → what its results depend on here: a version's or a device's name → what was told
     devices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    # A compiler in a container or on a node, as the manifest names it → with what it was found to be.
+    toolchains: Mapping[str, str] = field(default_factory=dict)
 
 
 def take(
@@ -103,8 +105,10 @@ def take(
         weights=weights,
         sources=sources,
         code=_code(folder),
-        runtimes={spec: spec.key() for spec in _runtimes(project.manifest, chosen.values())},
-        libraries={spec: spec.key() for spec in libraries.specs(project.manifest, chosen.values())},
+        runtimes={spec: spec.key() for spec in _runtimes(project.manifest, chosen.values(), here)},
+        libraries={
+            spec: spec.key() for spec in libraries.specs(project.manifest, chosen.values(), here.toolchains)
+        },
         results=store.keys() | elsewhere,
         layers=remembered_layers(folder),
         previous=_previous(folder),
@@ -112,13 +116,13 @@ def take(
     )
 
 
-def _runtimes(manifest: Manifest, chosen: Iterable[Target]) -> Iterator[NcnnSpec | PackagedSpec]:
+def _runtimes(manifest: Manifest, chosen: Iterable[Target], here: Here) -> Iterator[NcnnSpec | PackagedSpec]:
     for target in chosen:
         if target.known_arch is None:  # no program, and so nothing for one
             continue
         for runtime in PACKAGED:
             yield PackagedSpec(runtime, target.arch)
-        for toolchain in toolchain_words.known(manifest, target):
+        for toolchain in toolchain_words.known(manifest, target, here.toolchains):
             for tier in TIERS:
                 yield NcnnSpec(target.arch, target.cpu, tier, toolchain)
         for tier in TIERS:

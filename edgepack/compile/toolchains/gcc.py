@@ -52,7 +52,7 @@ def toolchain(
         cmake=tools / "cmake",
         ninja=tools / "ninja",
         flags=flags("gcc", glibc),
-        cpu_flags=_cpu_flags(arch, cpu),
+        cpu_flags=cpu_flags(arch, cpu),
     )
 
 
@@ -79,8 +79,8 @@ def vendors(
         ranlib=(str(given.beside("ranlib")),),
         cmake=tools / "cmake",
         ninja=tools / "ninja",
-        flags=own if _has_static_pie(given, root) else _without_pie(own),
-        cpu_flags=_cpu_flags(arch, cpu),
+        flags=own if _has_static_pie(given, root) else without_pie(own),
+        cpu_flags=cpu_flags(arch, cpu),
         prefix_maps={**maps, **({given.sysroot: "/sysroot"} if given.sysroot else {})},
         sysroot=given.sysroot,
     )
@@ -103,7 +103,7 @@ def _checked(given: GccByPath, arch: Architecture) -> str:
             fix="give the folder that holds the target's usr/ and lib/",
         )
     machine = _asked(given.gcc, "-dumpmachine")
-    if not _is_for(machine, arch):
+    if not is_for(machine, arch):
         raise ToolError(
             f"{given.gcc.name} is for {machine}, not for {arch.name}",
             where=str(given.gcc),
@@ -129,7 +129,7 @@ def _asked(gcc: Path, *words: str) -> str:
     return done.stdout.decode("utf-8", "replace").strip()
 
 
-def _is_for(machine: str, arch: Architecture) -> bool:
+def is_for(machine: str, arch: Architecture) -> bool:
     """``aarch64-none-linux-gnu`` is aarch64; armhf is Arm with hard floats."""
     processor, _, rest = machine.partition("-")
     if arch.name == "armhf":
@@ -143,12 +143,12 @@ def _has_static_pie(given: GccByPath, root: tuple[str, ...]) -> bool:
     return Path(said).is_absolute()
 
 
-def _without_pie(own: Flags) -> Flags:
+def without_pie(own: Flags) -> Flags:
     link = tuple(re.sub(r"^-static-pie$", "-static", word) for word in own.link)
     return replace(own, link=link, compile=tuple(word for word in own.compile if word != "-fPIE"))
 
 
-def _cpu_flags(arch: Architecture, cpu: str | None) -> tuple[str, ...]:
+def cpu_flags(arch: Architecture, cpu: str | None) -> tuple[str, ...]:
     # gcc's -mcpu means "tune" on x86 and names other chips than clang's on RISC-V.
     if cpu is None or arch.name == "riscv64":
         return ()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 
 from edgepack.catalog.architectures import architecture
-from edgepack.catalog.toolchains import by_path, flags
-from edgepack.compile.toolchains import gcc, zig
+from edgepack.catalog.toolchains import by_path, elsewhere, flags
+from edgepack.compile.toolchains import container, gcc, zig
+from edgepack.compile.toolchains.elsewhere import Wanted
+from edgepack.compile.toolchains.site import Site
 from edgepack.compile.toolchains.toolchain import Toolchain
+from edgepack.errors import InputError
 
 _MAKERS = {"zig": zig.toolchain, "gcc": gcc.toolchain}
 
@@ -19,7 +23,8 @@ def toolchain(
     progress: Callable[[str], None] = lambda _line: None,
     glibc: str = "",
 ) -> Toolchain:
-    """The named toolchain for an architecture, made ready where it can be: ``zig``, ``gcc``, ``gcc:PATH``.
+    """The named toolchain of this host for an architecture, made ready where it can be: ``zig``, ``gcc``,
+    ``gcc:PATH``.
 
     glibc: the version that is linked to; empty for static programs. Raises InputError for an unknown name
     or architecture, ToolError where it is not to be had.
@@ -28,7 +33,42 @@ def toolchain(
     vendor = by_path(name)
     if vendor:
         return gcc.vendors(vendor, architecture(arch), cpu, progress, glibc)
+    if name not in _MAKERS:
+        raise InputError(f"the toolchain {name} is not on this host")
     return _MAKERS[name](architecture(arch), cpu, progress, glibc)
+
+
+@contextlib.contextmanager
+def opened(
+    name: str,
+    arch: str,
+    site: Site,
+    cpu: str | None = None,
+    progress: Callable[[str], None] = lambda _line: None,
+    glibc: str = "",
+) -> Iterator[Toolchain]:
+    """The same, and those in a container or on a node, ready for a first link and while it is open.
+
+    site: what is compiled. Raises as ``toolchain`` does, and CompileError.
+    """
+    word = elsewhere(name)
+    if word is None:
+        tools = toolchain(name, arch, cpu, progress, glibc)
+        prepare(tools, progress)
+        yield tools
+        return
+    flags(name, glibc)
+    zig.environment(progress)  # CMake and Ninja
+    progress(f"opening {word.asked}")
+    wanted = Wanted(word, architecture(arch), cpu, glibc)
+    if word.kind == "container":
+        reached = container.opened(wanted, site)
+    else:
+        from edgepack.compile.toolchains import node
+
+        reached = node.opened(wanted, site, progress)
+    with reached as tools:
+        yield tools
 
 
 def prepare(tool: Toolchain, progress: Callable[[str], None]) -> None:

@@ -21,7 +21,9 @@ class Toolchain:
 
     cc, cxx, ar, ranlib: argv prefixes. cpu_flags are given when compiling only. prefix_maps: the
     toolchain's own folders, and the names they get in debug information and ``__FILE__``. sysroot: where
-    CMake looks for libraries and packages; the compiler's argv has it too.
+    CMake looks for libraries and packages; the compiler's argv has it too. Of one that is elsewhere only:
+    identity tells it apart from others, facts are for the bundle's papers, texts are the licences that lie
+    with it; cached: whether ccache can stand before it.
     """
 
     name: str
@@ -38,6 +40,10 @@ class Toolchain:
     env: Mapping[str, str] = field(default_factory=dict)
     prefix_maps: Mapping[Path, str] = field(default_factory=dict)
     sysroot: Path | None = None
+    identity: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, bytes] = field(default_factory=dict)
+    cached: bool = True
 
     def cmake_toolchain_file(
         self, folder: Path, *, maps: Mapping[Path, str] = _NONE, build_id: str = ""
@@ -78,18 +84,24 @@ class Toolchain:
             f"set(CMAKE_LIBRARY_ARCHITECTURE {self.arch.gcc})",
         ]
 
-    def _launched_by_ccache(self) -> list[str]:
+    def _launched_by_ccache(self, folder: Path) -> list[str]:
         """What was compiled once, in any project, is taken from ccache where this host has it.
 
         It is told what the compiler is: the wrapper that it sees has no version in it, and the same bytes
-        for another gcc under the same name.
+        for another gcc under the same name. One in a container sees the build's folder alone, and so
+        ccache's own files for it lie there.
         """
         ccache = shutil.which("ccache")
-        if ccache is None:
+        if ccache is None or not self.cached:
             return []
-        about = Path(shutil.which(self.cxx[0]) or self.cxx[0]).resolve().stat()
-        told = f"{self.name} {self.version} {about.st_size} {about.st_mtime_ns}".replace(" ", "-")
-        words = f"{shutil.which('env') or '/usr/bin/env'};CCACHE_COMPILERCHECK=string:{told};{ccache}"
+        if self.identity:
+            which, beside = self.identity, f"CCACHE_TEMPDIR={folder / 'ccache'};"
+        else:
+            about = Path(shutil.which(self.cxx[0]) or self.cxx[0]).resolve().stat()
+            which, beside = f"{about.st_size} {about.st_mtime_ns}", ""
+        told = f"{self.name} {self.version} {which}".replace(" ", "-")
+        env = shutil.which("env") or "/usr/bin/env"
+        words = f"{env};CCACHE_COMPILERCHECK=string:{told};{beside}{ccache}"
         return [f"set(CMAKE_{lang}_COMPILER_LAUNCHER {_quote(words)})" for lang, _ in _COMPILERS]
 
     def _cmake(self, folder: Path, maps: Mapping[Path, str], build_id: str) -> str:
@@ -113,7 +125,7 @@ class Toolchain:
             'set(CMAKE_HAVE_LIBC_PTHREAD ON CACHE INTERNAL "")',
             *(f"set(CMAKE_FIND_ROOT_PATH_MODE_{kind} {how})" for kind, how in _SEARCH),
             *self._found_in_sysroot(),
-            *self._launched_by_ccache(),
+            *self._launched_by_ccache(folder),
             *(
                 f'set(CMAKE_{lang}_FLAGS_RELEASE {_quote(" ".join(self.flags.release))} CACHE STRING "")'
                 for lang, _ in _COMPILERS
