@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from edgepack.compile.made import Made
-from edgepack.compile.quoting import Literal
 from edgepack.compile.sinks import sink_of
+from edgepack.compile.sources import SERVER, source_of
 from edgepack.errors import InputError
 from edgepack.manifest.project import Manifest
-from edgepack.manifest.sources import CodeSource, FfmpegSource, FilesSource, HttpSource
+from edgepack.manifest.sources import CodeSource, FfmpegSource
 
 _RESERVED = ("status.json", "status.json.tmp", ".lock")  # what the program itself keeps in its data folder
-_SERVER = ("event_loop.cpp", "http_parser.cpp", "http_server.cpp")
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class FlowSpec:
     @property
     def files(self) -> tuple[str, ...]:
         """Of ``src/``, what only some programs have, each once."""
-        metrics = (*_SERVER, "metrics.cpp") if self.metrics_port else ()
+        metrics = (*SERVER, "metrics.cpp") if self.metrics_port else ()
         return tuple(sorted({file for one in self.made for file in one.files} | set(metrics)))
 
 
@@ -60,7 +59,7 @@ def flow_of(manifest: Manifest) -> FlowSpec:
     source, queue, metrics = manifest.source, manifest.queue, manifest.metrics
     code = source if isinstance(source, CodeSource) else None
     return FlowSpec(
-        source=_source(manifest),
+        source=source_of(source),
         sinks=tuple(sink_of(sink, name) for name, sink in zip(_names(manifest), manifest.sinks, strict=True)),
         code=str(PurePosixPath(code.code)) if code else "",
         entry=code.entry if code else "",
@@ -82,38 +81,18 @@ def _names(manifest: Manifest) -> Iterator[str]:
         yield f"{sink.kind}-{seen[sink.kind]}"
 
 
-def _source(manifest: Manifest) -> str | Made:
-    source = manifest.source
-    if isinstance(source, FilesSource):
-        return source.path
-    if isinstance(source, HttpSource):
-        says: Mapping[str, Literal] = {
-            "address": source.address,
-            "port": source.port,
-            "most_bytes": source.most_mb << 20,
-            "waiting": source.waiting,
-        }
-        files = (*_SERVER, "sources/http_source.cpp")
-        return Made("http_source", "sources/http_source.hpp", tuple(says.items()), files)
-    return _ffmpeg(source) if isinstance(source, FfmpegSource) else ""
+def check_flow(flow: FlowSpec, outputs: Sequence[str] = ()) -> None:
+    """Refuse what would write into its own source, or over the program's own files. Raises InputError.
 
-
-def _ffmpeg(source: FfmpegSource) -> Made:
-    says: Mapping[str, Literal] = {
-        "program": source.program,
-        "input": source.input or "",
-        "input_file": source.input_file or "",
-        "transport": source.transport,
-        "fps": float(source.fps or 0),
-        "silent_s": float(source.silent_s),
-        "again": source.again,
-    }
-    files = ("sources/child.cpp", "sources/ffmpeg_source.cpp")
-    return Made("ffmpeg_source", "sources/ffmpeg_source.hpp", tuple(says.items()), files)
-
-
-def check_flow(flow: FlowSpec) -> None:
-    """Refuse what would write into its own source, or over the program's own files. Raises InputError."""
+    outputs: the model's.
+    """
+    for name in (name for one in flow.made for name in one.tensors):
+        if name not in outputs:
+            raise InputError(
+                f"the model has no output {name}, which the sink `tensors` is to send",
+                where="edgepack.yaml",
+                fix=f"it has: {', '.join(outputs)}",
+            )
     source = PurePosixPath(flow.source) if isinstance(flow.source, str) and flow.source else None
     said = [sink if isinstance(sink, str) else sink.path for sink in flow.sinks]
     sinks = [PurePosixPath(path) for path in said if path]

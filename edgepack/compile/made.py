@@ -20,3 +20,4 @@ class Made:
     says: tuple[tuple[str, Literal], ...]
     files: tuple[str, ...] = ()
     path: str = ""  # what it writes below the data folder
+    tensors: tuple[str, ...] = ()  # outputs of the model that it asks for

@@ -229,7 +229,7 @@ def check(spec: ProgramSpec) -> None:
             )
     if len({tensor.tensor for tensor in spec.outputs}) != len(spec.outputs):
         raise InputError("two outputs of the model have the same name")
-    check_flow(spec.flow)
+    check_flow(spec.flow, [tensor.tensor for tensor in spec.outputs])
     if spec.flow.code:
         entry(spec.flow.entry)
         cmake_path(spec.flow.code)

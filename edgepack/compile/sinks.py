@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from edgepack.compile.made import Made
 from edgepack.compile.quoting import Literal
 from edgepack.manifest.picture_sinks import PicturesSink, SamplesSink
 from edgepack.manifest.sinks import HttpSink, JsonlSink, MqttSink, RedisSink, Sink, Spool, target_of
+from edgepack.manifest.tensors import TensorsSink
 
 _RING = ("sinks/picture_file.cpp", "sinks/ring.cpp")
+_HTTP = ("sinks/http_client.cpp", "sinks/socket.cpp")
 _PEER = ("sinks/spool.cpp", "sinks/spooled_sink.cpp", "sinks/socket.cpp")
 
 
@@ -22,13 +25,27 @@ def sink_of(sink: Sink, name: str) -> str | Made:
     if isinstance(sink, PicturesSink):
         files = (*_RING, "sinks/draw.cpp", "sinks/pictures_sink.cpp")
         return _made(sink, _pictures(sink), files, sink.path)
+    if isinstance(sink, TensorsSink):
+        made = _made(sink, _tensors(sink), (*_HTTP, "sinks/tensors_sink.cpp"))
+        return replace(made, tensors=tuple(sink.tensors))
     says = _http(sink) if isinstance(sink, HttpSink) else _peer(sink)
     says |= {"timeout_s": float(sink.timeout_s), "spool": _spool(sink.spool, name)}
-    return _made(sink, says, (*_PEER, f"sinks/{sink.kind}_sink.cpp"))
+    client = _HTTP if isinstance(sink, HttpSink) else ()
+    return _made(sink, says, (*_PEER, *client, f"sinks/{sink.kind}_sink.cpp"))
 
 
 def _made(sink: Sink, says: Mapping[str, Literal], files: tuple[str, ...], path: str = "") -> Made:
     return Made(f"{sink.kind}_sink", f"sinks/{sink.kind}_sink.hpp", tuple(says.items()), files, path)
+
+
+def _tensors(sink: TensorsSink) -> dict[str, Literal]:
+    return {
+        "host": sink.host,
+        "port": sink.port,
+        "model": sink.model,
+        "tensors": tuple(sink.tensors),
+        "timeout_s": float(sink.timeout_s),
+    }
 
 
 def _http(sink: HttpSink) -> dict[str, Literal]:

@@ -12,7 +12,8 @@ from edgepack.errors import InputError
 from edgepack.manifest.fleet import Node
 from edgepack.manifest.project import Manifest, Project
 from edgepack.manifest.sinks import HttpSink, MqttSink, RedisSink
-from edgepack.manifest.sources import CodeSource, FfmpegSource, HttpSource
+from edgepack.manifest.sources import ANSWERS, CodeSource, FfmpegSource
+from edgepack.manifest.tensors import TensorsSink
 
 DATA = "/data"
 LOCAL = "localhost"  # stands for a registry in the names of images that were loaded, and pulled from none
@@ -140,7 +141,7 @@ def _listeners(manifest: Manifest) -> Iterator[Listener]:
         if service.grpc:
             yield Listener("grpc", service.grpc, service.address)
         return
-    if isinstance(source, HttpSource):
+    if isinstance(source, ANSWERS):
         yield Listener("http", source.port, source.address)
     if manifest.metrics:
         yield Listener("metrics", manifest.metrics.port, manifest.metrics.address)
@@ -152,6 +153,8 @@ def _peers(manifest: Manifest) -> Iterator[Peer]:
     for sink in manifest.sinks:
         if isinstance(sink, MqttSink | RedisSink):
             yield Peer(sink.kind, sink.host, sink.port, sink.user, bool(sink.password_file))
+        elif isinstance(sink, TensorsSink):
+            yield Peer("http", sink.host, sink.port)
         elif isinstance(sink, HttpSink):
             url = urlsplit(sink.url)
             yield Peer("http", url.hostname or "", url.port or 80)

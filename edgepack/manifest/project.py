@@ -22,7 +22,8 @@ from edgepack.manifest.model import ModelSection, Parity, PythonCode, TargetOpti
 from edgepack.manifest.rules import Word
 from edgepack.manifest.service import Service
 from edgepack.manifest.sinks import JsonlSink, Sink, Sinks
-from edgepack.manifest.sources import CodeSource, FilesSource, HttpSource, Source
+from edgepack.manifest.sources import ANSWERS, CodeSource, FilesSource, Source
+from edgepack.manifest.tensors import wrong_tensors
 from edgepack.manifest.words import AnyPath, Model, Name, TargetId, Version
 
 FILE = "edgepack.yaml"
@@ -104,7 +105,7 @@ class Manifest(Model):
 
     @model_validator(mode="after")
     def _measured(self) -> Manifest:
-        if self.metrics and isinstance(self.source, HttpSource) and self.metrics.port == self.source.port:
+        if self.metrics and isinstance(self.source, ANSWERS) and self.metrics.port == self.source.port:
             raise ValueError("metrics.port and source.port must be different")
         if self.metrics and self.form != "app":
             raise ValueError("`metrics` goes with `form: app`")
@@ -119,8 +120,10 @@ class Manifest(Model):
             raise ValueError("source.path and sink.path must be different")
         if len(set(paths)) < len(paths):
             raise ValueError("two sinks have the same path")
-        if not self.sinks and not isinstance(self.source, HttpSource):
-            raise ValueError("`sink: []` goes with `source: {kind: http}`, which answers itself; add a sink")
+        for words in wrong_tensors(self):
+            raise ValueError(words)
+        if not self.sinks and not isinstance(self.source, ANSWERS):
+            raise ValueError("`sink: []` goes with a source that answers, like `http`; add a sink")
         for sink in self.sinks:
             wanted = getattr(sink, "format", "pnm")
             if wanted not in ("pnm", *self.source.formats):

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from edgepack.manifest.picture_sinks import PicturesSink, SamplesSink
 from edgepack.manifest.sources import BoxFile, Port, kind_of
+from edgepack.manifest.tensors import TensorsSink
 from edgepack.manifest.words import InsidePath, Model
 
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9a-fA-F:.]+:[0-9a-fA-F:.]*", re.ASCII)
@@ -182,6 +183,7 @@ def _sink_kind(value: object) -> str:
 Sink = Annotated[
     Annotated[JsonlSink, Tag("jsonl")]
     | Annotated[HttpSink, Tag("http")]
+    | Annotated[TensorsSink, Tag("tensors")]
     | Annotated[MqttSink, Tag("mqtt")]
     | Annotated[RedisSink, Tag("redis")]
     | Annotated[SamplesSink, Tag("samples")]
@@ -189,7 +191,8 @@ Sink = Annotated[
     Discriminator(
         _sink_kind,
         custom_error_type="kind",
-        custom_error_message="`kind` of a sink is one of: jsonl, http, mqtt, redis, samples, pictures",
+        custom_error_message="`kind` of a sink is one of: jsonl, http, tensors, mqtt, redis, samples, "
+        "pictures",
     ),
 ]
 

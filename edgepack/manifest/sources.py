@@ -101,6 +101,26 @@ class HttpSource(_Pictures):
     )
 
 
+class TensorsSource(_Pictures):
+    """What another node computed of a picture: this project's model is the rest of that one.
+
+    The Open Inference Protocol over HTTP (KServe v2), its tensors as bytes. Who asks gets the record.
+    """
+
+    kind: Literal["tensors"] = Field(description="the model's input, from another node")
+    port: Port = Field(description="where it listens")
+    address: Address = Field(
+        default="127.0.0.1",
+        description="in numbers; `0.0.0.0` or `::` for all of the box's. It has no TLS and asks nobody who "
+        "they are",
+    )
+    waiting: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=8,
+        description="requests that wait to be taken in; one more is answered 503, with `Retry-After`. They "
+        "are in memory; what is not of the size of the model's input is not taken",
+    )
+
+
 class FfmpegSource(_Pictures):
     """Video files, streams and RTSP, through the ffmpeg that the box has."""
 
@@ -133,6 +153,9 @@ class FfmpegSource(_Pictures):
         return self
 
 
+ANSWERS = (HttpSource, TensorsSource)  # listen, and answer whoever asks
+
+
 def kind_of(value: Any) -> str:
     """The `kind` of a mapping, where left out the first one there is."""
     kind = value.get("kind", "") if isinstance(value, dict) else getattr(value, "kind", "")
@@ -148,10 +171,11 @@ Source = Annotated[
     Annotated[FilesSource, Tag("files")]
     | Annotated[CodeSource, Tag("code")]
     | Annotated[HttpSource, Tag("http")]
+    | Annotated[TensorsSource, Tag("tensors")]
     | Annotated[FfmpegSource, Tag("ffmpeg")],
     Discriminator(
         _source_kind,
         custom_error_type="kind",
-        custom_error_message="`kind` of a source is one of: files, code, http, ffmpeg",
+        custom_error_message="`kind` of a source is one of: files, code, http, tensors, ffmpeg",
     ),
 ]

@@ -12,7 +12,7 @@ from typing import Any
 
 from edgepack.bundle import Bundle
 from edgepack.manifest.project import Manifest
-from edgepack.manifest.sources import HttpSource
+from edgepack.manifest.sources import ANSWERS
 from edgepack.oci import PLATFORMS
 from edgepack.package.image_base import Base
 from edgepack.package.image_layers import DATA, USER, ImageLayer
@@ -50,7 +50,7 @@ def runs(manifest: Manifest) -> Runs:
         service = manifest.service
         ports = {"service.http": service.http, "service.grpc": service.grpc}
         found += [Listens(name, service.address, port) for name, port in ports.items() if port]
-    elif isinstance(manifest.source, HttpSource):
+    elif isinstance(manifest.source, ANSWERS):
         found.append(Listens("source", manifest.source.address, manifest.source.port))
     if manifest.metrics:
         found.append(Listens("metrics", manifest.metrics.address, manifest.metrics.port))

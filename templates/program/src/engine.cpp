@@ -40,12 +40,14 @@ Engine::Engine(Flow flow, Model& model, Source& source, std::vector<std::unique_
     : flow_(flow),
       model_(model),
       source_(source),
+      placing_(dynamic_cast<const Placing*>(&source)),
       sinks_(std::move(sinks)),
       status_(status),
       fetched_(static_cast<std::size_t>(flow.depth)) {
   std::vector<Status::Sending> sending;
   for (const auto& sink : sinks_) {
     pictures_wanted_ = pictures_wanted_ || sink->wants_picture();
+    computed_wanted_ = computed_wanted_ || sink->wants_computed();
     if (sink->state()) sending.push_back({sink->about(), [of = sink.get()] { return *of->state(); }});
   }
   status_.watch_sinks(std::move(sending));
@@ -66,8 +68,8 @@ void Engine::work(const volatile std::sig_atomic_t& stopped) {
     stage(decode_stage_, fetched_, decoded_, [this](Item& item) { decode(item); });
   });
   threads.emplace_back([this] {
-    stage(pre_stage_, decoded_, prepared_, [](Item& item) {
-      item.geometry.emplace(item.tensor);
+    stage(pre_stage_, decoded_, prepared_, [this](Item& item) {
+      item.geometry = placing_ ? placing_->place(item.picture) : blocks::Geometry(item.tensor);
       item.tensor = prepare(std::move(item.tensor), *item.geometry);
     });
   });
@@ -75,7 +77,8 @@ void Engine::work(const volatile std::sig_atomic_t& stopped) {
     stage(model_stage_, prepared_, computed_, [this](Item& item) { item.outputs = model_.infer(item.tensor); });
   });
   threads.emplace_back([this] {
-    stage(post_stage_, computed_, said_, [](Item& item) {
+    stage(post_stage_, computed_, said_, [this](Item& item) {
+      if (computed_wanted_) item.answer.computed = std::make_shared<const Computed>(Computed{item.outputs, *item.geometry});
       Answer made{{}, interpret(std::move(item.outputs), *item.geometry, item.picture.when)};
       item.answer.name = item.picture.name;
       item.answer.line = answer_line(item.picture.name, made, false);

@@ -17,6 +17,7 @@
 #include "edgepack/source.h"
 #include "flow.hpp"
 #include "model.hpp"
+#include "placed.hpp"
 #include "sink.hpp"
 #include "stage.hpp"
 #include "status.hpp"
@@ -58,10 +59,11 @@ class Engine {
   const Flow flow_;
   Model& model_;
   Source& source_;
+  const Placing* const placing_;  // the source, where it knows where things lie
   const std::vector<std::unique_ptr<Sink>> sinks_;
   Status& status_;
   const volatile std::sig_atomic_t* stopped_ = nullptr;
-  bool pictures_wanted_ = false;  // by a sink
+  bool pictures_wanted_ = false, computed_wanted_ = false;  // by a sink
   Stage source_stage_{"source"}, decode_stage_{"decode"}, pre_stage_{"pre"}, model_stage_{"model"}, post_stage_{"post"},
       sink_stage_{"sink"};
   Queue fetched_, decoded_{2}, prepared_{2}, computed_{2}, said_{2};

@@ -5,17 +5,26 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "blocks/geometry.hpp"
 #include "edgepack/edgepack.h"
 
 namespace edgepack::program {
 
-/// One picture's answer. picture: its pixels, where a sink wants them (`wants_picture`).
+/// What the model itself gave, in the order of Config::outputs; and where it lies in the picture.
+struct Computed {
+  std::vector<Tensor> outputs;
+  blocks::Geometry geometry;
+};
+
+/// One picture's answer. picture: its pixels, where a sink wants them (`wants_picture`); so with `computed`.
 struct Answered {
   std::string name;
   std::string line;  // one JSON object
   Record record;
   std::shared_ptr<const Tensor> picture;
+  std::shared_ptr<const Computed> computed;
 };
 
 /// How a sink goes that hands answers on to a peer.
@@ -37,6 +46,7 @@ class Sink {
   virtual void flush() {}
 
   virtual bool wants_picture() const { return false; }
+  virtual bool wants_computed() const { return false; }
 
   /// Of a sink that has a peer; from any thread.
   virtual std::optional<Sent> state() const { return std::nullopt; }
