@@ -8,12 +8,13 @@ from typing import Literal
 Linkage = Literal["static", "shared", "box"]
 
 # static: the runtime is in a static program. shared: it lies beside a glibc program, in the release's lib/;
-# a static program has no dlopen. box: a glibc program loads what the box's vendor put there.
+# a static program has no dlopen. box: a program for the box's libc loads what the box's vendor put
+# there, or what the user gave for it.
 LINKED: Mapping[str, Linkage] = {
     "ncnn": "static",
     **dict.fromkeys(("onnxruntime", "openvino", "litert"), "shared"),
     **dict.fromkeys(("rknn", "sophon", "bmruntime", "acl", "tensorrt", "viplite"), "box"),
-    **dict.fromkeys(("nncase-v2", "magicmind"), "box"),
+    **dict.fromkeys(("nncase-v2", "magicmind", "mnn"), "box"),
 }
 
 DEFAULT_GLIBC = "2.28"
@@ -31,6 +32,11 @@ def glibc_floor(libc: str | None) -> str | None:
         return DEFAULT_GLIBC
     family, _, version = libc.partition(" ")
     return (version or DEFAULT_GLIBC) if family == "glibc" else None
+
+
+def libc_family(libc: str | None) -> str:
+    """``glibc`` of "glibc 2.31", and for a target that does not say its ``libc``."""
+    return libc.partition(" ")[0] if libc else "glibc"
 
 
 def ordered(version: str) -> tuple[int, ...]:

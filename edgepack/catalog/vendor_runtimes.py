@@ -1,7 +1,7 @@
 """Runtimes that only a vendor gives: headers from the vendor's SDK by path, the library is the box's own.
 
-A program loads it by its soname when it starts, so that nothing of the vendor's is needed to link one.
-Data only.
+A program loads it by its soname when it starts, so that nothing of the vendor's is needed to link one. Some
+chips of a vendor have another library under the same runtime's name. Data only.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from edgepack.catalog.runtimes import glibc_floor
+from edgepack.catalog.runtimes import libc_family
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,11 @@ class Vendor:
     """A vendor's run-time library.
 
     backend: which ``model_<backend>.cpp`` drives it. key: under `sdk:`, the folder with the headers. headers:
-    what must be there, below one of ``places`` of that folder. chips: those whose library is another one,
-    and why. links: what a program is linked to, in ``lib64`` or ``lib`` beside the headers, since the
-    interface is C++ with types of gcc's library. from_: where people get it; source: the document that the
-    caller was written from.
+    what must be there, below one of ``places`` of that folder. others: chips that no program is for, and
+    why. links: what a program is linked to, in ``lib64`` or ``lib`` beside the headers, since the
+    interface is C++ with types of gcc's library. brings: what is linked goes into the bundle, as no box has it.
+    libcs: that there is a library for. from_: where people get it; source: the document that the caller was
+    written from.
     """
 
     id: str
@@ -43,6 +44,8 @@ class Vendor:
     places: tuple[str, ...] = ("include", "")
     beside: Beside | None = None
     links: tuple[str, ...] = ()
+    brings: bool = False
+    libcs: tuple[str, ...] = ("glibc",)
     others: Mapping[str, str] | None = None
 
     def why_not(self, chip: str | None, libc: str | None) -> str | None:
@@ -50,16 +53,24 @@ class Vendor:
         other = (self.others or {}).get(chip or "")
         if other:
             return other
-        if glibc_floor(libc) is None:
-            return f"it is loaded with glibc's loader, and the target's libc is {libc}"
+        if libc_family(libc) not in self.libcs:
+            known = " or ".join(self.libcs)
+            return f"its library is loaded with {known}'s loader, and the target's libc is {libc}"
         return None
 
-    def why_not_by(self, toolchain: str) -> str | None:
-        """Why a toolchain cannot compile its caller, in words."""
-        if self.links and toolchain == "zig":
+    def why_not_by(self, toolchain: str, libc: str | None) -> str | None:
+        """Why a toolchain cannot compile its caller for a target's libc, in words."""
+        if toolchain != "zig":
+            return None
+        if self.links:
             return (
                 f"{self.name}'s interface passes types of gcc's C++ library: `toolchain: gcc`, "
                 "or `{gcc: PATH, sysroot: PATH}`"
+            )
+        if libc_family(libc) != "glibc":
+            return (
+                f"its library is for {libc}, which the maker's gcc links to: "
+                "`toolchain: {gcc: PATH}`, with a `sysroot` where it has none of its own"
             )
         return None
 
@@ -69,13 +80,13 @@ class Vendor:
         return f"get {self.from_}, and point to it: `sdk: {{{self.key}: FOLDER{second}}}` in edgepack.yaml"
 
 
-_ZERO_COPY = "its librknnmrt has the zero-copy interface alone, which edgepack's program does not speak"
 _FIRMWARE = "it has no Linux: the model goes into the maker's RT-Thread firmware"
 _BM_FROM = (
     "libsophon of the box's release (https://developer.sophgo.com, SDK downloads): its `include` folder"
 )
 _BM_SOURCE = "libsophon guide, BMRuntime and BMLIB: https://doc.sophgo.com"
-_CVI = "cvimodels are run by the CVI runtime of the chip's SDK, which edgepack's program does not speak"
+_RKNN_FROM = "rknn-toolkit2's rknpu2/runtime/Linux/librknn_api (https://github.com/airockchip/rknn-toolkit2)"
+_RKNN_SOURCE = "Rockchip, User Guide RKNN API (in the same repository, doc/)"
 _BM_HEADERS = ("bmruntime_interface.h", "bmlib_runtime.h")
 
 _ALL = (
@@ -86,9 +97,9 @@ _ALL = (
         key="rknn",
         headers=("rknn_api.h",),
         sonames=("librknnrt.so",),
-        from_="rknn-toolkit2's rknpu2/runtime/Linux/librknn_api (https://github.com/airockchip/rknn-toolkit2)",
-        source="Rockchip, User Guide RKNN API (in the same repository, doc/)",
-        others={"rv1103": _ZERO_COPY, "rv1106": _ZERO_COPY, "rk2118": _FIRMWARE},
+        from_=_RKNN_FROM,
+        source=_RKNN_SOURCE,
+        others={"rk2118": _FIRMWARE},
     ),
     *(
         Vendor(
@@ -100,7 +111,6 @@ _ALL = (
             sonames=("libbmrt.so", "libbmlib.so"),
             from_=_BM_FROM,
             source=_BM_SOURCE,
-            others=dict.fromkeys(("cv180x", "cv181x", "cv182x", "cv183x"), _CVI),
         )
         for name in ("sophon", "bmruntime")
     ),
@@ -161,13 +171,70 @@ _ALL = (
         source="Cambricon, MagicMind User Guide (C++ API) and CNRT User Guide; Cambricon/magicmind_cloud",
         links=("libmagicmind_runtime.so", "libcnrt.so"),
     ),
+    Vendor(
+        id="mnn",
+        backend="mnn",
+        name="MNN",
+        key="mnn",
+        headers=("MNN/Interpreter.hpp", "MNN/Tensor.hpp"),
+        sonames=("libMNN.so",),
+        from_="a build of MNN for the box, 2.0 or newer (https://github.com/alibaba/MNN): its `include`, and "
+        "libMNN.so in `lib`, or in `lib/ARCH` where there are several",
+        source="MNN, the reference in its headers, include/MNN",
+        links=("libMNN.so",),
+        brings=True,
+    ),
+)
+
+_OF_CHIPS = (
+    Vendor(
+        id="rknnmrt",
+        backend="rknnmrt",
+        name="Rockchip RKNN",
+        key="rknn",
+        headers=("rknn_api.h",),
+        sonames=("librknnmrt.so",),
+        from_=_RKNN_FROM,
+        source=f"{_RKNN_SOURCE}, Zero-copy API; rknpu2/examples/RV1106_RV1103",
+        libcs=("uClibc", "glibc"),
+    ),
+    Vendor(
+        id="cviruntime",
+        backend="cviruntime",
+        name="CVI runtime",
+        key="cviruntime",
+        headers=("cviruntime.h",),
+        sonames=("libcviruntime.so",),
+        from_="the TPU SDK of the chip (https://github.com/milkv-duo/tpu-sdk-cv180x; for CV182x and CV183x "
+        "of the board's maker): its `include` folder",
+        source="Sophgo, TPU user guide, Runtime C API; cviruntime.h (there)",
+        libcs=("glibc", "musl", "uClibc"),
+    ),
 )
 
 VENDORS: Mapping[str, Vendor] = {vendor.id: vendor for vendor in _ALL}
 """By the name that a target's ``runtimes`` has."""
 
+EVERY: tuple[Vendor, ...] = (*_ALL, *_OF_CHIPS)
+"""With those that only some chips have, under a runtime's name."""
 
-def backend_of(runtime: str) -> str:
-    """Which ``model_<backend>.cpp`` of the program's template drives a runtime."""
-    vendor = VENDORS.get(runtime)
+_CHIPS: Mapping[str, Mapping[str, Vendor]] = {
+    "rknn": dict.fromkeys(("rv1103", "rv1103b", "rv1106", "rv1106b"), _OF_CHIPS[0]),
+    "sophon": dict.fromkeys(("cv180x", "cv181x", "cv182x", "cv183x"), _OF_CHIPS[1]),
+}
+
+
+def vendor_of(runtime: str, chip: str | None) -> Vendor | None:
+    """The library of a runtime for a chip; None for a runtime that is no vendor's."""
+    return _CHIPS.get(runtime, {}).get(chip or "") or VENDORS.get(runtime)
+
+
+def backend_of(runtime: str, chip: str | None = None) -> str:
+    """Which ``model_<backend>.cpp`` of the program's template drives a runtime on a chip."""
+    vendor = vendor_of(runtime, chip)
     return vendor.backend if vendor else runtime
+
+
+def backends() -> frozenset[str]:
+    """All of vendors' that there are."""
+    return frozenset(vendor.backend for vendor in EVERY)

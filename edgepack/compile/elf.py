@@ -6,6 +6,7 @@ gdb's "Debugging Information in Separate Files" for build ids.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
 
 _FAMILIES = ("GLIBC", "GLIBCXX", "CXXABI", "GCC")
 # Part of libc, or never a file on disk: not worth a question to the box.
-_OF_LIBC = ("libc.so.", "libm.so.", "libpthread.so.", "libdl.so.", "librt.so.", "ld-linux", "libc.musl-")
+_OF_LIBC = (
+    *("libc.so", "libm.so.", "libpthread.so.", "libdl.so.", "librt.so.", "ld-linux", "libc.musl-"),
+    *("ld-musl-", "ld-uClibc.so.", "ld64-uClibc.so."),
+)
+_UCLIBC = re.compile(r"/lib(64)?/ld(64)?-uClibc\.so\.[01]")
 
 
 @dataclass(frozen=True)
@@ -237,13 +242,26 @@ def _older(info: ElfInfo, arch: str, family: str, floor: str) -> str:
 
 def _check_interpreter(info: ElfInfo, arch: str) -> None:
     known = architecture(arch)
-    if info.interpreter not in (None, known.loader, known.musl_loader):
+    if info.interpreter not in (None, known.loader) and libc_of(info) not in ("musl", "uClibc"):
         raise LoadError(
             f"{info.path.name} asks for the loader {info.interpreter}, which {arch} systems do not have",
             where=str(info.path),
             why="it was linked by a toolchain with its own system root",
             fix=f"link it with --dynamic-linker={known.loader}, or statically",
         )
+
+
+def libc_of(info: ElfInfo) -> str:
+    """Which libc a program is linked to, by its loader; empty for one that has none, and for any other.
+
+    musl's of makers with processors of their own have those in the name: ``ld-musl-riscv64v0p7_xthead.so.1``.
+    """
+    loader, musl = info.interpreter or "", f"/lib/ld-musl-{info.arch}"
+    if loader.startswith(musl) and loader.endswith(".so.1"):
+        return "musl"
+    if _UCLIBC.fullmatch(loader):
+        return "uClibc"
+    return "glibc" if info.arch and loader == architecture(info.arch).loader else ""
 
 
 def split_debug(program: Path, stripped: Path, debug: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgepack.catalog.runtimes import ordered
+from edgepack.catalog.runtimes import glibc_floor, libc_family, ordered
 from edgepack.compile import elf
 from edgepack.compile.elf import ElfInfo
 from edgepack.compile.errors import LoadError
@@ -14,7 +14,7 @@ from edgepack.compile.errors import LoadError
 
 @dataclass(frozen=True)
 class Needs:
-    """What a release asks of a box. libc: "static", or "glibc 2.28". object, symbol: what asks for that."""
+    """What a release asks of a box. libc: "static", "glibc 2.28", "musl". object, symbol: what asks for it."""
 
     libc: str
     object: str = ""
@@ -46,6 +46,27 @@ def check(
             _name_object(error, info, floors, objects)
             raise
     return _needs((own, *brought.values()))
+
+
+def check_for(
+    program: Path,
+    libraries: Sequence[Path],
+    arch: str,
+    libc: str | None,
+    objects: Iterable[Path] = (),
+    of_box: Collection[str] = (),
+) -> Needs:
+    """The same for a target's libc, which may be another than glibc. Raises LoadError."""
+    wanted, linked = libc_family(libc), elf.libc_of(elf.inspect(program))
+    if linked and linked != wanted:
+        raise LoadError(
+            f"{program.name} is linked to {linked}, the target has {libc or wanted}",
+            where=str(program),
+            why="its toolchain is for another system",
+            fix=f"name the gcc of the box's maker, which links to {wanted}: `toolchain: {{gcc: PATH}}`",
+        )
+    needs = check(program, libraries, arch, glibc_floor(libc) or "0", objects, of_box)
+    return needs if wanted == "glibc" else Needs(wanted)
 
 
 def check_static(program: Path, arch: str) -> Needs:

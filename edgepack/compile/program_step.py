@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from edgepack.catalog.runtimes import glibc_floor, linkage
+from edgepack.catalog.runtimes import linkage
 from edgepack.catalog.toolchains import elsewhere, label
 from edgepack.compile import hardening, library_step, loads, runtime_step
 from edgepack.compile.blocks import Block
@@ -104,11 +104,10 @@ def _check_loads(work: Work, made: ProgramBuild) -> loads.Needs:
     choice = work.choice
     if linkage(choice.runtime) == "static":
         return _check_static(choice, made)
-    floor = glibc_floor(choice.target.libc)
-    assert floor is not None  # refused at plan
     libraries = runtime_step.libraries(work.step("runtime"))
     vendors = of_box(runtime_step.folder(work.step("runtime")))
-    return loads.check(made.program, libraries, choice.target.arch, floor, made.objects, vendors)
+    libc = choice.target.libc
+    return loads.check_for(made.program, libraries, choice.target.arch, libc, made.objects, vendors)
 
 
 def _check_static(choice: Choice, made: ProgramBuild) -> loads.Needs:
@@ -153,6 +152,7 @@ def program_spec(work: Work, slot: str = "convert", arch: str | None = None) -> 
         target=choice.target.id,
         arch=arch or choice.target.arch,
         runtime=choice.runtime,
+        chip=choice.target.chip or "",
         pre=tuple(_block(block) for block in manifest.pre),
         post=tuple(_block(block) for block in manifest.post),
         inputs=tuple(_tensor(row) for row in report["inputs"]),

@@ -10,7 +10,7 @@ from typing import Any
 
 from edgepack.catalog import paths
 from edgepack.catalog.runtimes import LINKED
-from edgepack.catalog.vendor_runtimes import backend_of
+from edgepack.catalog.vendor_runtimes import backend_of, backends
 from edgepack.compile import quoting
 from edgepack.compile.blocks import Block, Step, headers, steps
 from edgepack.compile.flow import FlowSpec, check_flow
@@ -85,7 +85,8 @@ class ProgramSpec:
     """All that the generated program depends on; equal specs render equal files.
 
     licence_keys: of those who issue licences, 64 hexadecimal digits each; none where no licence is asked for.
-    num_threads: 0 leaves it to the runtime. formats: of images that are decoded by a library, like ``jpeg``.
+    num_threads: 0 leaves it to the runtime. chip: whose library it is, where a runtime has several.
+    formats: of images that are decoded by a library, like ``jpeg``.
     """
 
     name: str
@@ -101,6 +102,7 @@ class ProgramSpec:
     flow: FlowSpec = field(default_factory=FlowSpec)
     precision: str = "fp32"
     num_threads: int = 1
+    chip: str = ""
     formats: tuple[str, ...] = ()
     most_pixels: int = 25_000_000
     form: str = "app"
@@ -112,7 +114,7 @@ class ProgramSpec:
     @property
     def backend(self) -> str:
         """Which ``model_<backend>.cpp`` drives the runtime."""
-        return backend_of(self.runtime)
+        return backend_of(self.runtime, self.chip)
 
     @property
     def release(self) -> tuple[int, int, int]:
@@ -258,8 +260,8 @@ def _rendered(spec: ProgramSpec, template: Path) -> dict[str, bytes]:
         "decoders": [word for word in DECODERS if word in spec.formats],
     }
     files: dict[str, bytes] = {}
-    backends = {backend_of(runtime) for runtime in RUNTIMES} - {spec.backend}
-    others = {f"src/model_{backend}.cpp" for backend in backends}
+    unused = {backend_of(runtime) for runtime in RUNTIMES} | backends()
+    others = {f"src/model_{backend}.cpp" for backend in unused - {spec.backend}}
     others |= {f"src/decode_{word}.cpp" for word in set(DECODERS) - set(spec.formats)}
     others |= {"src/no_licence.cpp"} if spec.licence_keys else _LICENCE
     for path in sorted(template.rglob("*")):

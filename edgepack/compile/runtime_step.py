@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edgepack.catalog import ncnn_layers
 from edgepack.catalog.packaged_runtimes import PACKAGED, PackagedSpec
-from edgepack.catalog.vendor_runtimes import VENDORS
+from edgepack.catalog.vendor_runtimes import VENDORS, vendor_of
 from edgepack.compile import packaged, vendor
 from edgepack.compile.ncnn import NcnnSpec, build_ncnn
 from edgepack.plan.program_steps import glibc_of
@@ -46,9 +46,12 @@ def _packaged(work: Work) -> str:
 
 
 def _vendor(work: Work) -> str:
-    about = VENDORS[work.choice.runtime]
-    headers = vendor.place(about, work.project, folder(work.step("runtime")))
-    return f"{about.name}'s headers from {headers.said}; its library is the box's own"
+    target = work.choice.target
+    about = vendor_of(work.choice.runtime, target.chip)
+    assert about is not None
+    headers = vendor.place(about, work.project, folder(work.step("runtime")), target.arch)
+    whose = "goes along" if about.brings else "is the box's own"
+    return f"{about.name}'s headers from {headers.said}; its library {whose}"
 
 
 def libraries(step: Step) -> tuple[Path, ...]:

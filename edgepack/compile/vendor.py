@@ -10,20 +10,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgepack.catalog.vendor_runtimes import VENDORS, Vendor
+from edgepack.catalog.architectures import ARCHITECTURES
+from edgepack.catalog.vendor_runtimes import EVERY, Vendor
+from edgepack.compile import elf
 from edgepack.errors import InputError
 from edgepack.manifest.project import Project
 from edgepack.tools import cache
 
 MARKER = "vendor.json"
-_LIBRARIES = ("lib64", "lib")  # beside the headers' folder
+_LIBRARIES = (
+    "lib64",
+    "lib",
+)  # beside the headers' folder, or in a folder named after an architecture in them
+_TEXTS = ("LICENSE.txt", "LICENSE", "LICENCE", "COPYING")  # beside the headers' folder
 
 
 @dataclass(frozen=True)
 class Headers:
     """Where a vendor's headers are. folder, beside: what `#include <…>` looks in; said: who named it.
 
-    libraries: what a program is linked to.
+    libraries: what a program is linked to, for each architecture that there is.
     """
 
     folder: Path
@@ -35,7 +41,7 @@ class Headers:
         """Of the headers that a caller includes and of those beside them, by content."""
         whole = hashlib.sha256(f"{self.folder} {self.beside}".encode())
         beside = {(self.folder / header).parent for header in vendor.headers}
-        for file in sorted(file for place in beside for file in place.glob("*.h")):
+        for file in sorted(file for place in beside for file in place.glob("*.h*")):
             whole.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
         for file in self.libraries:
             about = file.stat()
@@ -43,11 +49,14 @@ class Headers:
         return whole.hexdigest()
 
 
-def find(vendor: Vendor, keys: Mapping[str, str], project: Path) -> Headers:
-    """keys: the manifest's `sdk:`. Raises InputError that says what is missing and what points to it."""
+def find(vendor: Vendor, keys: Mapping[str, str], project: Path, arch: str | None = None) -> Headers:
+    """keys: the manifest's `sdk:`. arch: of the libraries; None for all that there are.
+
+    Raises InputError that says what is missing and what points to it.
+    """
     folder, said = _folder(vendor, vendor.key, vendor.headers, vendor.places, (keys, project))
     if vendor.links:
-        return Headers(folder, said, libraries=_libraries(vendor, folder, said))
+        return Headers(folder, said, libraries=_libraries(vendor, folder, said, arch))
     if vendor.beside is None:
         return Headers(folder, said)
     second = vendor.beside
@@ -83,38 +92,44 @@ def _folder(
     raise _missing(vendor, f"{said} says {folder}, and there is no {absent} in {looked} of it")
 
 
-def _libraries(vendor: Vendor, headers: Path, said: str) -> tuple[Path, ...]:
-    """What is linked, in ``lib64`` or ``lib`` beside the headers. Raises InputError."""
-    places = [headers.parent / name for name in _LIBRARIES]
-    for place in places:
-        if all((place / name).is_file() for name in vendor.links):
-            return tuple((place / name).resolve() for name in vendor.links)
-    absent = next(name for name in vendor.links if not any((place / name).is_file() for place in places))
-    raise _missing(vendor, f"{said}: there is no {absent} in {' or '.join(map(str, places))}")
+def _libraries(vendor: Vendor, headers: Path, said: str, arch: str | None) -> tuple[Path, ...]:
+    """What is linked, beside the headers in ``lib64`` or ``lib``. Raises InputError."""
+    folders = [headers.parent / name for name in _LIBRARIES]
+    named = [folder / name for folder in folders for name in ([arch] if arch else ARCHITECTURES)]
+    places = [*named, *folders]
+    found = [place for place in places if all((place / name).is_file() for name in vendor.links)]
+    if not found:
+        looked = [*(folder / arch for folder in folders), *folders] if arch else folders
+        absent = next(n for n in vendor.links if not any((place / n).is_file() for place in looked))
+        raise _missing(vendor, f"{said}: there is no {absent} in {' or '.join(map(str, looked))}")
+    chosen = found[:1] if arch else found
+    return tuple((place / name).resolve() for place in chosen for name in vendor.links)
 
 
 def here(project: Project) -> tuple[dict[str, str], dict[str, str]]:
-    """Of all vendors' runtimes: those whose headers are here with their digest, and what the others lack."""
+    """Of all vendors' libraries: those whose headers are here with their digest, and what the others lack."""
     found, lacking = {}, {}
-    for name, vendor in VENDORS.items():
+    for vendor in EVERY:
         try:
-            found[name] = find(vendor, project.manifest.sdk, project.folder).digest(vendor)
+            found[vendor.id] = find(vendor, project.manifest.sdk, project.folder).digest(vendor)
         except InputError as error:
-            lacking[name] = f"{error.what}: {error.why}; {error.fix}"
+            lacking[vendor.id] = f"{error.what}: {error.why}; {error.fix}"
     return found, lacking
 
 
-def place(vendor: Vendor, project: Project, dest: Path) -> Headers:
+def place(vendor: Vendor, project: Project, dest: Path, arch: str | None = None) -> Headers:
     """``dest`` as a build has a runtime: ``include/<backend>`` is the vendor's folder. Raises InputError."""
-    headers = find(vendor, project.manifest.sdk, project.folder)
+    headers = find(vendor, project.manifest.sdk, project.folder, arch)
     with cache.locked(dest):
         if not (dest / MARKER).is_file():
             part = dest.with_name(f".{dest.name}.part")
             shutil.rmtree(part, ignore_errors=True)
             for name in ("include", "lib", "licences", "link"):
                 (part / name).mkdir(parents=True)
-            for name, library in zip(vendor.links, headers.libraries, strict=True):
+            for name, library in zip(vendor.links, headers.libraries, strict=False):
                 (part / "link" / name).symlink_to(library)
+            if vendor.brings:
+                _bring(vendor, headers, part)
             (part / "include" / vendor.backend).symlink_to(headers.folder)
             if headers.beside is not None:
                 (part / "include" / f"{vendor.backend}-beside").symlink_to(headers.beside)
@@ -123,6 +138,27 @@ def place(vendor: Vendor, project: Project, dest: Path) -> Headers:
             )
             part.rename(dest)
     return headers
+
+
+def _bring(vendor: Vendor, headers: Headers, dest: Path) -> None:
+    """Into the bundle: libraries, what of their folder they need, the licence. Raises InputError."""
+    text = next((p for name in _TEXTS if (p := headers.folder.parent / name).is_file()), None)
+    if text is None:
+        raise InputError(
+            f"no licence text of {vendor.name} here",
+            why=f"its library goes into the bundle, and there is no {_TEXTS[0]} in {headers.folder.parent}",
+            fix=f"copy {vendor.name}'s own there",
+        )
+    shutil.copyfile(text, dest / "licences" / f"{vendor.id}.txt")
+    wanted = list(headers.libraries[: len(vendor.links)])
+    while wanted:
+        library = wanted.pop()
+        copy = dest / "lib" / library.name
+        if copy.exists():
+            continue
+        shutil.copyfile(library, copy)
+        beside = (library.parent / name for name in elf.inspect(copy).needed)
+        wanted += [path for path in beside if path.is_file()]
 
 
 def _missing(vendor: Vendor, why: str) -> InputError:

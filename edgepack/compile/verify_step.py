@@ -11,7 +11,7 @@ from typing import Any
 
 from edgepack.catalog.packaged_runtimes import PACKAGED
 from edgepack.catalog.runtimes import ordered
-from edgepack.catalog.vendor_runtimes import VENDORS
+from edgepack.catalog.vendor_runtimes import vendor_of
 from edgepack.compile.errors import ParityError
 from edgepack.errors import ToolError
 from edgepack.model import golden
@@ -48,13 +48,14 @@ def run(work: Work) -> str:
     if manifest.model.golden is None:
         work.store.put(step.key, {}, {"state": "no golden vectors", "ok": None})
         return "no golden vectors in the manifest: nothing is proven (model.golden)"
-    vendor = VENDORS.get(work.choice.runtime)
-    if vendor is not None:
-        why = f"{vendor.name}'s library is on the box alone"
-        work.store.put(step.key, {}, {"state": f"by contract only: {why}", "ok": None})
-        return f"not proven here, by contract only: {why}; the box will prove it"
     arch = work.choice.target.arch
     foreign = arch != qemu.host_arch()
+    vendor = vendor_of(work.choice.runtime, work.choice.target.chip)
+    if vendor is not None and (foreign or not vendor.brings):
+        where = f"of {arch} boxes, with their C++ library" if vendor.brings else "on the box alone"
+        why = f"{vendor.name}'s library is {where}"
+        work.store.put(step.key, {}, {"state": f"by contract only: {why}", "ok": None})
+        return f"not proven here, by contract only: {why}; the box will prove it"
     try:
         prefix = _emulated(work, arch) if foreign else ()
     except ToolError as error:

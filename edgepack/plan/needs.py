@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from edgepack.catalog.runtimes import LINKED
+from edgepack.catalog.vendor_runtimes import vendor_of
 from edgepack.plan.step import Choice
 
 
@@ -19,7 +20,8 @@ def needs_of(choice: Choice) -> dict[str, Any]:
         for name in ("compatible", "kernel")
         if name in facts
     }
-    if LINKED.get(choice.runtime) == "box":
+    vendor = vendor_of(choice.runtime, choice.target.chip)
+    if LINKED.get(choice.runtime) == "box" and not (vendor and vendor.brings):
         about = choice.recipe.about
         if about.loads_on is not None:
             found["runtime"] = {

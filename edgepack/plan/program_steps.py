@@ -11,7 +11,7 @@ from edgepack.catalog.packaged_runtimes import PACKAGED, PackagedSpec
 from edgepack.catalog.programs import NO_ARCH
 from edgepack.catalog.runtimes import DEFAULT_GLIBC, linkage
 from edgepack.catalog.toolchains import OWN_CPP, OWN_GLIBC, label
-from edgepack.catalog.vendor_runtimes import VENDORS
+from edgepack.catalog.vendor_runtimes import VENDORS, vendor_of
 from edgepack.errors import InputError
 from edgepack.manifest.project import Manifest, Project
 from edgepack.plan.gates import gates_of
@@ -32,7 +32,7 @@ def has_program(snapshot: Snapshot, choice: Choice) -> bool:
 
 def no_program(snapshot: Snapshot, choice: Choice) -> str:
     """Why a vendor's runtime gives the converted model alone, in words; empty where there is a program."""
-    vendor = VENDORS.get(choice.runtime)
+    vendor = vendor_of(choice.runtime, choice.target.chip)
     if vendor is None:
         return ""
     if snapshot.project.manifest.form != "app":
@@ -41,7 +41,7 @@ def no_program(snapshot: Snapshot, choice: Choice) -> str:
         vendor.why_not(choice.target.chip, choice.target.libc)
         or (f"{NO_ARCH}: see edgepack targets {choice.target.id}" if choice.target.known_arch is None else "")
         or snapshot.here.lacking.get(vendor.id, "")
-        or vendor.why_not_by(choice.toolchain)
+        or vendor.why_not_by(choice.toolchain, choice.target.libc)
         or ""
     )
 
@@ -175,13 +175,14 @@ def glibc_of(project: Project, choice: Choice) -> str:
             why="it must load on systems older than this host's, and only zig can link to their glibc",
             fix="leave out `toolchain`, or take zig",
         )
-    vendor = VENDORS.get(choice.runtime)
+    vendor = vendor_of(choice.runtime, choice.target.chip)
     return OWN_CPP if vendor and vendor.links else OWN_GLIBC
 
 
 def _vendor_step(snapshot: Snapshot, choice: Choice) -> Step:
     """Raises InputError for a toolchain that cannot link to the target's libc."""
-    vendor, target = VENDORS[choice.runtime], choice.target
+    vendor, target = vendor_of(choice.runtime, choice.target.chip), choice.target
+    assert vendor is not None
     glibc_of(snapshot.project, choice)
     inputs = {"arch": target.arch, f"headers (sdk.{vendor.key})": snapshot.here.vendors[vendor.id]}
     return make_step(snapshot, f"{vendor.id}:{target.arch}", "runtime", inputs)

@@ -83,7 +83,7 @@ def _libc(bundle: Bundle, facts: Facts) -> tuple[Refusal, ...]:
     ``libc_for`` says which file of the release, and which symbol, asks for that.
     """
     needs = str(bundle.release.get("libc") or "static")
-    if needs == "static" or facts.libc == "unknown":
+    if needs in ("static", "uClibc") or facts.libc == "unknown":  # its ldd says nothing that is known
         return ()
     family, _, version = needs.partition(" ")
     has, _, there = facts.libc.partition(" ")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edgepack.catalog.vendor_runtimes import VENDORS
+from edgepack.catalog.vendor_runtimes import EVERY, VENDORS, backend_of, vendor_of
 from edgepack.plan.build import plan_build
 from edgepack.plan.snapshot import Snapshot
 from tests.plan import test_build
@@ -52,18 +52,25 @@ def test_with_headers_there_is_a_program_and_the_model_is_still_proven_here(fold
 
 
 def test_an_interface_with_gccs_types_wants_gcc() -> None:
-    assert "`toolchain: gcc`" in str(VENDORS["magicmind"].why_not_by("zig"))
-    assert VENDORS["magicmind"].why_not_by("gcc:/opt/v/bin/x-gcc") is None
-    assert not [name for name, about in VENDORS.items() if about.why_not_by("zig") and not about.links]
+    assert "`toolchain: gcc`" in str(VENDORS["magicmind"].why_not_by("zig", None))
+    assert VENDORS["magicmind"].why_not_by("gcc:/opt/v/bin/x-gcc", None) is None
+    assert not [about.id for about in EVERY if about.why_not_by("zig", "glibc 2.31") and not about.links]
+
+
+def test_another_libc_wants_the_makers_gcc() -> None:
+    about = vendor_of("rknn", "rv1106")
+    assert about is not None
+    assert "`toolchain: {gcc: PATH}`" in str(about.why_not_by("zig", "uClibc"))
+    assert about.why_not_by("gcc:/opt/v/bin/arm-x-linux-uclibcgnueabihf-gcc", "uClibc") is None
 
 
 @pytest.mark.parametrize(
     ("runtime", "chip", "libc", "why"),
     [
         ("rknn", "rk3588", None, None),
-        ("rknn", "rv1106", None, "librknnmrt has the zero-copy interface alone"),
-        ("sophon", "cv181x", None, "cvimodels are run by the CVI runtime"),
-        ("sophon", "cv183x", None, "cvimodels are run by the CVI runtime"),
+        ("rknn", "rv1106", "uClibc", None),
+        ("sophon", "cv181x", "musl", None),
+        ("sophon", "cv183x", None, None),
         ("rknn", "rk2118", None, "it has no Linux"),
         ("sophon", "bm1684x", "glibc 2.31", None),
         ("rknn", "rk3566", "uClibc", "the target's libc is uClibc"),
@@ -72,5 +79,24 @@ def test_an_interface_with_gccs_types_wants_gcc() -> None:
 def test_a_chip_whose_library_is_another_one_has_no_program(
     runtime: str, chip: str, libc: str | None, why: str | None
 ) -> None:
-    said = VENDORS[runtime].why_not(chip, libc)
+    about = vendor_of(runtime, chip)
+    assert about is not None
+    said = about.why_not(chip, libc)
     assert (said is None) if why is None else (said is not None and why in said)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "chip", "backend"),
+    [
+        ("rknn", "rk3588", "rknn"),
+        ("rknn", "rv1103b", "rknnmrt"),
+        ("sophon", "bm1684x", "bmruntime"),
+        ("sophon", "cv180x", "cviruntime"),
+        ("mnn", None, "mnn"),
+        ("ncnn", "rv1106", "ncnn"),
+    ],
+)
+def test_some_chips_have_another_library_under_the_runtimes_name(
+    runtime: str, chip: str | None, backend: str
+) -> None:
+    assert backend_of(runtime, chip) == backend

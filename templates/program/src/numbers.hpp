@@ -40,6 +40,21 @@ inline float from_half(std::uint16_t half) {
   return (half & 0x8000) != 0 ? -value : value;
 }
 
+/// bfloat16, the upper half of a float, rounded to the nearest, halves to even.
+inline std::uint16_t to_bfloat(float value) {
+  std::uint32_t bits = 0;
+  std::memcpy(&bits, &value, sizeof bits);
+  if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<std::uint16_t>(bits >> 16 | 0x40u);  // NaN
+  return static_cast<std::uint16_t>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+}
+
+inline float from_bfloat(std::uint16_t kept) {
+  const std::uint32_t bits = static_cast<std::uint32_t>(kept) << 16;
+  float value = 0;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
 /// value / step + zero, rounded to the nearest integer that Whole has; NaN is the least.
 template <class Whole>
 Whole quantised(float value, float step, int zero) {
@@ -50,13 +65,14 @@ Whole quantised(float value, float step, int zero) {
 }
 
 /// How an accelerator keeps a number.
-enum class Kind { float32, float16, int8, uint8, int16, uint16, int32, int64 };
+enum class Kind { float32, float16, bfloat16, int8, uint8, int16, uint16, int32, int64 };
 
 inline std::size_t width(Kind kind) {
   switch (kind) {
     case Kind::int8:
     case Kind::uint8: return 1;
     case Kind::float16:
+    case Kind::bfloat16:
     case Kind::int16:
     case Kind::uint16: return 2;
     case Kind::float32:
@@ -99,6 +115,12 @@ inline void encode(const float* from, std::size_t count, Kind kind, Scale scale,
         std::memcpy(to + i * sizeof half, &half, sizeof half);
       }
       return;
+    case Kind::bfloat16:
+      for (std::size_t i = 0; i < count; ++i) {
+        const std::uint16_t kept = to_bfloat(from[i]);
+        std::memcpy(to + i * sizeof kept, &kept, sizeof kept);
+      }
+      return;
     case Kind::int8: return encode_whole<std::int8_t>(from, count, scale, to);
     case Kind::uint8: return encode_whole<std::uint8_t>(from, count, scale, to);
     case Kind::int16: return encode_whole<std::int16_t>(from, count, scale, to);
@@ -116,6 +138,13 @@ inline void decode(const unsigned char* from, std::size_t count, Kind kind, Scal
         std::uint16_t half = 0;
         std::memcpy(&half, from + i * sizeof half, sizeof half);
         to[i] = from_half(half);
+      }
+      return;
+    case Kind::bfloat16:
+      for (std::size_t i = 0; i < count; ++i) {
+        std::uint16_t kept = 0;
+        std::memcpy(&kept, from + i * sizeof kept, sizeof kept);
+        to[i] = from_bfloat(kept);
       }
       return;
     case Kind::int8: return decode_whole<std::int8_t>(from, count, scale, to);
