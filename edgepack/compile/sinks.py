@@ -8,10 +8,11 @@ from dataclasses import replace
 from edgepack.compile.made import Made
 from edgepack.compile.quoting import Literal
 from edgepack.manifest.picture_sinks import PicturesSink, SamplesSink
-from edgepack.manifest.sinks import HttpSink, JsonlSink, MqttSink, RedisSink, Sink, Spool, target_of
+from edgepack.manifest.sinks import HttpSink, JsonlSink, MailSink, MqttSink, RedisSink, Sink, Spool, target_of
 from edgepack.manifest.tensors import TensorsSink
 
 _RING = ("sinks/picture_file.cpp", "sinks/ring.cpp")
+_DRAWN = ("sinks/annotate.cpp", "sinks/draw.cpp", "sinks/picture_file.cpp")
 _HTTP = ("sinks/http_client.cpp", "sinks/socket.cpp")
 _PEER = ("sinks/spool.cpp", "sinks/spooled_sink.cpp", "sinks/socket.cpp")
 
@@ -23,8 +24,10 @@ def sink_of(sink: Sink, name: str) -> str | Made:
     if isinstance(sink, SamplesSink):
         return _made(sink, _samples(sink), (*_RING, "sinks/samples_sink.cpp"), sink.path)
     if isinstance(sink, PicturesSink):
-        files = (*_RING, "sinks/draw.cpp", "sinks/pictures_sink.cpp")
-        return _made(sink, _pictures(sink), files, sink.path)
+        return _made(sink, _pictures(sink), (*_RING, *_DRAWN, "sinks/pictures_sink.cpp"), sink.path)
+    if isinstance(sink, MailSink):
+        files = (*_PEER, *_DRAWN, "sinks/mail_text.cpp", "sinks/smtp_peer.cpp", "sinks/mail_sink.cpp")
+        return _made(sink, _mail(sink) | {"spool": _spool(sink.spool, name)}, files)
     if isinstance(sink, TensorsSink):
         made = _made(sink, _tensors(sink), (*_HTTP, "sinks/tensors_sink.cpp"))
         return replace(made, tensors=tuple(sink.tensors))
@@ -83,6 +86,23 @@ def _peer(sink: MqttSink | RedisSink) -> dict[str, Literal]:
         "database": sink.database,
         "user": sink.user,
         "password_file": sink.password_file or "",
+    }
+
+
+def _mail(sink: MailSink) -> dict[str, Literal]:
+    return {
+        "host": sink.host,
+        "port": sink.port,
+        "sender": sink.sender,
+        "to": tuple(sink.to),
+        "subject": sink.subject,
+        "alarm": sink.alarm,
+        "picture": sink.picture or "",
+        "show": tuple(sink.show),
+        "every_s": float(sink.every_s),
+        "user": sink.user,
+        "password_file": sink.password_file or "",
+        "timeout_s": float(sink.timeout_s),
     }
 
 

@@ -9,15 +9,17 @@ from urllib.parse import urlsplit
 
 from edgepack.catalog.targets import Target
 from edgepack.errors import InputError
+from edgepack.manifest import sinks
 from edgepack.manifest.fleet import Node
 from edgepack.manifest.project import Manifest, Project
-from edgepack.manifest.sinks import HttpSink, MqttSink, RedisSink
+from edgepack.manifest.sinks import HttpSink, MailSink, MqttSink, RedisSink
 from edgepack.manifest.sources import ANSWERS, CodeSource, FfmpegSource
 from edgepack.manifest.tensors import TensorsSink
 
 DATA = "/data"
 LOCAL = "localhost"  # stands for a registry in the names of images that were loaded, and pulled from none
 USER = 65532  # of the images: docs/design/image-plan.md
+is_loopback = sinks.is_loopback
 CPU_RUNTIMES = frozenset({"ncnn", "onnxruntime", "openvino", "litert"})  # the others have a device of theirs
 
 
@@ -32,7 +34,7 @@ class Listener:
 
 @dataclass(frozen=True)
 class Peer:
-    """Somebody that the program talks to. ``kind``: mqtt, redis, http, stream."""
+    """Somebody that the program talks to. ``kind``: mqtt, redis, http, mail, stream."""
 
     kind: str
     host: str
@@ -114,14 +116,6 @@ def of(project: Project, target: Target, node: Node) -> App:
     )
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a host or an address is the box itself."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.rstrip(".").lower() == "localhost"
-
-
 def is_any(address: str) -> bool:
     """Whether an address in numbers stands for all that the box has."""
     return ipaddress.ip_address(address).is_unspecified
@@ -151,7 +145,7 @@ def _peers(manifest: Manifest) -> Iterator[Peer]:
     if manifest.form == "service":
         return
     for sink in manifest.sinks:
-        if isinstance(sink, MqttSink | RedisSink):
+        if isinstance(sink, MqttSink | RedisSink | MailSink):
             yield Peer(sink.kind, sink.host, sink.port, sink.user, bool(sink.password_file))
         elif isinstance(sink, TensorsSink):
             yield Peer("http", sink.host, sink.port)

@@ -125,7 +125,7 @@ class Manifest(Model):
         if not self.sinks and not isinstance(self.source, ANSWERS):
             raise ValueError("`sink: []` goes with a source that answers, like `http`; add a sink")
         for sink in self.sinks:
-            wanted = getattr(sink, "format", "pnm")
+            wanted = getattr(sink, "format", None) or getattr(sink, "picture", None) or "pnm"
             if wanted not in ("pnm", *self.source.formats):
                 raise ValueError(f"a sink writes {wanted}: add it to source.formats, whose library does it")
         if self.licence and self.form == "sdk":

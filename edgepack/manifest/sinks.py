@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from edgepack.manifest.picture_sinks import PicturesSink, SamplesSink
-from edgepack.manifest.sources import BoxFile, Port, kind_of
+from edgepack.manifest.picture_sinks import FieldName, PicturesSink, SamplesSink
+from edgepack.manifest.sources import BoxFile, ImageFormat, Port, kind_of
 from edgepack.manifest.tensors import TensorsSink
 from edgepack.manifest.words import InsidePath, Model
 
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9a-fA-F:.]+:[0-9a-fA-F:.]*", re.ASCII)
+_MAILBOX = re.compile(
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@[A-Za-z0-9]([A-Za-z0-9.-]{0,180}[A-Za-z0-9])?",
+    re.ASCII,
+)
 _TARGET = re.compile(r"/[!-~]{0,1023}", re.ASCII)
 
 
@@ -22,6 +27,14 @@ def host_checked(value: str) -> str:
     if not _HOST.fullmatch(value):
         raise ValueError("this must be a host's name or its address, like broker.local or 192.0.2.7")
     return value
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host or an address is the box itself."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.rstrip(".").lower() == "localhost"
 
 
 def _plain_http(value: str) -> str:
@@ -44,6 +57,12 @@ def _plain_http(value: str) -> str:
     return value
 
 
+def _mailbox(value: str) -> str:
+    if not _MAILBOX.fullmatch(value):
+        raise ValueError("a mail address is like guard@site.example: ASCII, without a name before it")
+    return value
+
+
 def target_of(url: str) -> str:
     """What a request asks for: path and query."""
     parts = urlsplit(url)
@@ -52,6 +71,7 @@ def target_of(url: str) -> str:
 
 Host = Annotated[str, AfterValidator(host_checked)]
 Url = Annotated[str, AfterValidator(_plain_http)]
+Mailbox = Annotated[str, AfterValidator(_mailbox), Field(max_length=254)]
 Seconds = Annotated[float, Field(ge=0.1, le=600)]
 
 
@@ -175,6 +195,75 @@ class RedisSink(Model):
         return self
 
 
+def _subject(value: str) -> str:
+    if not value or len(value) > 120 or any(ord(c) < 0x20 or ord(c) == 0x7F for c in value):
+        raise ValueError("a subject is one line of at most 120 characters")
+    if re.search(r"[{}]", re.sub(r"\{[^{}]{1,128}\}", "", value)):
+        raise ValueError(
+            "in a subject `{host}`, `{file}` or a field of the record stands in braces, like `{class}`"
+        )
+    return value
+
+
+class MailSpool(Spool):
+    """Mails that wait on the box's disk until the relay has them; they outlive the program."""
+
+    when_full: Literal["wait", "drop_oldest"] = Field(
+        default="drop_oldest",
+        description="drop_oldest: the oldest eighth is lost, counted and told; wait: the program stops "
+        "taking pictures in",
+    )
+
+
+class MailSink(Model):
+    """A mail when a field becomes true, through a mail relay of the site's; SMTP without TLS."""
+
+    kind: Literal["mail"] = Field(description="a mail at an alarm, by SMTP without TLS")
+    host: Host = Field(description="the relay's name or address, on the site's own network or the box")
+    port: Port = Field(default=25, description="the relay's port")
+    sender: Mailbox = Field(description="the address that it comes from: `box@site.example`")
+    to: Annotated[list[Mailbox], Field(min_length=1, max_length=20)] = Field(description="who gets it")
+    alarm: FieldName = Field(
+        description="a truth value of the record, as the rule `alarm` sets one: a mail when it becomes true"
+    )
+    subject: Annotated[str, AfterValidator(_subject)] = Field(
+        default="{host}: alarm", description="`{host}` is the box's own name, `{class}` a field of the record"
+    )
+    picture: ImageFormat | None = Field(
+        default=None,
+        description="the picture with boxes and words goes along in this format; jpeg and png have to be in "
+        "`source.formats` too. Left out: none",
+    )
+    show: Annotated[list[FieldName], Field(max_length=20)] = Field(
+        default=[], description="fields of the record that are written into the picture"
+    )
+    every_s: Annotated[float, Field(ge=0, le=86_400)] = Field(
+        default=60,
+        description="no more than one mail in so many seconds; alarms in between are counted, and told by a "
+        "mail after that",
+    )
+    user: Annotated[str, Field(max_length=128)] = Field(default="", description="for a relay that asks")
+    password_file: BoxFile | None = Field(
+        default=None,
+        description="a file on the box with the password: a whole path, or one below the app's data folder",
+    )
+    timeout_s: Seconds = Field(default=30, description="how long one mail may take in all")
+    spool: MailSpool = MailSpool()
+
+    @model_validator(mode="after")
+    def _sensible(self) -> MailSink:
+        if bool(self.user) != bool(self.password_file):
+            raise ValueError("`user` and `password_file` go together")
+        if self.user and not is_loopback(self.host):
+            raise ValueError(
+                "TLS is not spoken here, and a password would go over the network for all to read: run "
+                "stunnel on the box and name `host: 127.0.0.1`, or take a relay that asks for none"
+            )
+        if self.show and not self.picture:
+            raise ValueError("`show` is written into the picture: say `picture: jpeg` too")
+        return self
+
+
 def _sink_kind(value: object) -> str:
     return kind_of(value) or "jsonl"
 
@@ -186,12 +275,13 @@ Sink = Annotated[
     | Annotated[TensorsSink, Tag("tensors")]
     | Annotated[MqttSink, Tag("mqtt")]
     | Annotated[RedisSink, Tag("redis")]
+    | Annotated[MailSink, Tag("mail")]
     | Annotated[SamplesSink, Tag("samples")]
     | Annotated[PicturesSink, Tag("pictures")],
     Discriminator(
         _sink_kind,
         custom_error_type="kind",
-        custom_error_message="`kind` of a sink is one of: jsonl, http, tensors, mqtt, redis, samples, "
+        custom_error_message="`kind` of a sink is one of: jsonl, http, tensors, mqtt, redis, mail, samples, "
         "pictures",
     ),
 ]

@@ -17,6 +17,13 @@ BASE = {"name": "reader", "version": "1", "model": {"file": "m.onnx"}, "targets"
 HTTP = {"kind": "http", "url": "http://192.0.2.7/a"}
 MQTT = {"kind": "mqtt", "host": "broker.local", "topic": "t"}
 REDIS = {"kind": "redis", "host": "redis.local", "key": "k"}
+MAIL = {
+    "kind": "mail",
+    "host": "relay.local",
+    "sender": "box@site.example",
+    "to": ["guard@site.example"],
+    "alarm": "intruder",
+}
 SAMPLES = {"kind": "samples", "keep_mb": 10}
 
 
@@ -28,7 +35,7 @@ def loaded(folder: Path, said: dict[str, Any]) -> Manifest:
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a kind of source": ({"source": {"kind": "htp", "port": 80}}, "one of: files, code, http"),
-    "a kind of sink": ({"sink": {"kind": "kafka"}}, "one of: jsonl, http, mqtt, redis"),
+    "a kind of sink": ({"sink": {"kind": "kafka"}}, "one of: jsonl, http, tensors, mqtt, redis, mail"),
     "a kind that is none": ({"sink": {"kind": 3}}, "one of: jsonl, http"),
     "no port": ({"source": {"kind": "http"}}, "`port` is missing"),
     "a port": ({"source": {"kind": "http", "port": 70000}}, "less than or equal to 65535"),
@@ -49,6 +56,18 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "quality": ({"sink": {**MQTT, "qos": 2}}, "less than or equal to 1"),
     "a command": ({"sink": {**REDIS, "command": "rpsh"}}, "did you mean `rpush`?"),
     "what PUBLISH keeps": ({"sink": {**REDIS, "command": "publish", "most": 5}}, "PUBLISH keeps nothing"),
+    "a mail's address": ({"sink": {**MAIL, "to": ["Guard <g@site.example>"]}}, "is like guard@site.example"),
+    "a mail's header": ({"sink": {**MAIL, "sender": "a@b.example\r\nBcc: c@d.example"}}, "a mail address"),
+    "nobody": ({"sink": {**MAIL, "to": []}}, "at least 1 item"),
+    "a subject's line": ({"sink": {**MAIL, "subject": "a\r\nBcc: b"}}, "one line"),
+    "a subject's field": ({"sink": {**MAIL, "subject": "{host"}}, "stands in braces"),
+    "a mail's password": (
+        {"sink": {**MAIL, "user": "box", "password_file": "p"}},
+        "run stunnel on the box and name `host: 127.0.0.1`",
+    ),
+    "half a login": ({"sink": {**MAIL, "host": "127.0.0.1", "user": "box"}}, "go together"),
+    "a mail's picture": ({"sink": {**MAIL, "picture": "jpeg"}}, "add it to source.formats"),
+    "words without a picture": ({"sink": {**MAIL, "show": ["count"]}}, "say `picture: jpeg` too"),
     "no samples": ({"sink": {**SAMPLES, "when": {}}}, "say which pictures"),
     "samples' format": (
         {"sink": {**SAMPLES, "format": "jpeg", "when": {"every": 5}}},
