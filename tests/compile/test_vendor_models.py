@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from edgepack.catalog.paths import data
-from edgepack.catalog.vendor_runtimes import VENDORS
+from edgepack.catalog.vendor_runtimes import EVERY
 from edgepack.tools.runner import Completed, command, run
 from tests.standins.runtimes import build, net
 from tests.standins.runtimes.build import Tensor
@@ -73,6 +73,10 @@ CASES = {
     "magicmind": Case("magicmind", "model.mm"),
     "magicmind, channels last": Case("magicmind", "model.mm", "float16", "nhwc", error=2e-2),
     "acl, channels last": Case("acl", "model.om", layout="nhwc"),
+    "cviruntime": Case("cviruntime", "model.cvimodel"),
+    "cviruntime, bfloat16": Case("cviruntime", "model.cvimodel", "bfloat16", error=0.15),
+    "cviruntime, 8 bits": Case("cviruntime", "model.cvimodel", "int8", scale=0.1875, error=0.2),
+    "rknnmrt": Case("rknnmrt", "model.rknn", "int8", "nhwc", 0.1875, 3, ("in0", "out0", "out1"), 0.2),
 }
 
 Driver = Callable[[str], Path]
@@ -92,7 +96,7 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Driver:
             includes = ("-I", template / "src", "-I", template / "include", "-isystem", build.include(vendor))
             words = ("-std=c++17", "-O1", "-g", "-Wall", "-Wextra", "-Werror", *CHECKED)
             here = Path(__file__).with_name("runtime_driver.cpp")
-            linked = [library] if any(v.backend == vendor and v.links for v in VENDORS.values()) else []
+            linked = [library] if any(about.backend == vendor and about.links for about in EVERY) else []
             argv = ("g++", *words, *includes, *sources, here, *linked, "-ldl", "-o", folder / "driver")
             done = run(command(*argv))
             assert done.ok, done.text()
@@ -139,7 +143,7 @@ def test_it_computes_what_numpy_does_and_frees_what_it_took(
 @pytest.mark.parametrize("vendor", sorted({case.vendor for case in CASES.values()}))
 def test_what_is_wrong_is_said_with_the_vendors_code(vendor: str, driver: Driver, tmp_path: Path) -> None:
     case = next(case for case in CASES.values() if case.vendor == vendor)
-    name = next(v for v in VENDORS.values() if v.backend == vendor).name.split()[-1]
+    name = next(about for about in EVERY if about.backend == vendor).name.split()[-1]
     there = write(case, tmp_path / "model")
     whole = (there / case.file).read_bytes()
     for damage in (b"", whole[:40], b"another format" + whole):
@@ -153,7 +157,7 @@ def test_what_is_wrong_is_said_with_the_vendors_code(vendor: str, driver: Driver
     assert (done.returncode, case.file in done.text()) == (4, True), done.text()
 
 
-LOADED = {case.vendor for case in CASES.values()} - {v.backend for v in VENDORS.values() if v.links}
+LOADED = {case.vendor for case in CASES.values()} - {about.backend for about in EVERY if about.links}
 
 
 @pytest.mark.parametrize("vendor", sorted(LOADED))
