@@ -29,6 +29,7 @@ class Exit:
     DEPLOY = 12  # refused or failed on the box; the old release still runs
     LOCKED = 13  # somebody else is working on the box or the project
     LICENCE = 15  # of a program on a box: it has no licence that holds, and needs one
+    KEY = 16  # of a program on a box: it has no key that opens its encrypted model
     INTERRUPTED = 130  # Ctrl-C
 
 

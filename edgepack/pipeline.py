@@ -33,7 +33,7 @@ from edgepack.convert import step as convert_step
 from edgepack.errors import EdgepackError, Exit, ToolError
 from edgepack.manifest import project as manifest
 from edgepack.manifest.project import Project
-from edgepack.model import golden
+from edgepack.model import golden, sealed_key
 from edgepack.model.errors import GoldenError
 from edgepack.package import handed, model_step, sdk_step
 from edgepack.package import step as package_step
@@ -125,6 +125,8 @@ def build(request: Request, events: Events) -> BuildReport:
             compilers.record(project, check_targets(project, request.targets))
         while True:
             plan = make_plan(project, request, store)
+            if project.manifest.encryption and any(step.stage == "package" for step in plan.todo):
+                sealed_key.fetch(project.manifest.encryption, project.folder)  # not after an hour's work
             try:
                 _carry_out(plan, store, events, ran)
             finally:

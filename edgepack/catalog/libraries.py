@@ -173,7 +173,35 @@ _JSON = Library(
     headers={"nlohmann/json.hpp": "source/single_include/nlohmann/json.hpp"},
 )
 
-# What checks a licence: the same sources as in the box's helper (native_build.py).
+# What decrypts a model: its cipher, its hash, and what makes a key of a box's fingerprint.
+_SODIUM_SEALED = (
+    "crypto_aead/chacha20poly1305/aead_chacha20poly1305.c",
+    "crypto_stream/chacha20/stream_chacha20.c",
+    "crypto_stream/chacha20/ref/chacha20_ref.c",
+    "crypto_onetimeauth/poly1305/onetimeauth_poly1305.c",
+    "crypto_onetimeauth/poly1305/donna/poly1305_donna.c",
+    "crypto_generichash/blake2b/generichash_blake2.c",
+    "crypto_generichash/blake2b/ref/generichash_blake2b.c",
+    "crypto_generichash/blake2b/ref/blake2b-ref.c",
+    "crypto_generichash/blake2b/ref/blake2b-compress-ref.c",
+    "crypto_pwhash/argon2/argon2.c",
+    "crypto_pwhash/argon2/argon2-core.c",
+    "crypto_pwhash/argon2/argon2-encoding.c",
+    "crypto_pwhash/argon2/argon2-fill-block-ref.c",
+    "crypto_pwhash/argon2/blake2b-long.c",
+    "crypto_pwhash/argon2/pwhash_argon2id.c",
+    "sodium/codecs.c",
+)
+_SODIUM_HEADERS = (
+    *("crypto_hash_sha256.h", "crypto_hash_sha512.h", "crypto_sign_ed25519.h", "export.h"),
+    *(
+        "crypto_aead_chacha20poly1305.h",
+        "crypto_generichash_blake2b.h",
+        "crypto_pwhash_argon2id.h",
+        "utils.h",
+    ),
+)
+# What checks a licence, by the same sources as in the box's helper (native_build.py), and decrypts a model.
 _SODIUM = Library(
     name="libsodium",
     source=SODIUM,
@@ -181,11 +209,8 @@ _SODIUM = Library(
     licence="ISC",
     texts=(SODIUM_LICENCE,),
     archive="sodium",
-    headers={
-        f"sodium/{name}": f"source/{SODIUM_FOLDER}/include/sodium/{name}"
-        for name in ("crypto_hash_sha256.h", "crypto_hash_sha512.h", "crypto_sign_ed25519.h", "export.h")
-    },
-    files=tuple(f"{SODIUM_FOLDER}/{file}" for file in SODIUM_FILES),
+    headers={f"sodium/{name}": f"source/{SODIUM_FOLDER}/include/sodium/{name}" for name in _SODIUM_HEADERS},
+    files=tuple(f"{SODIUM_FOLDER}/{file}" for file in (*SODIUM_FILES, *_SODIUM_SEALED)),
     defines=("CONFIGURED=1", "DEV_MODE=0"),
     # Its warnings are its authors'. Section by section, so that a linker leaves out what is not called.
     flags=("-w", "-ffunction-sections", "-fdata-sections"),

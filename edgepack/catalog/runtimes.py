@@ -42,3 +42,7 @@ def libc_family(libc: str | None) -> str:
 def ordered(version: str) -> tuple[int, ...]:
     """A version as numbers, to compare: "2.31" → (2, 31)."""
     return tuple(int(part) for part in version.split(".") if part.isdigit())
+
+
+FROM_MEMORY = frozenset({"litert", "ncnn", "onnxruntime", "openvino"})
+"""What takes a model from memory in edgepack's program, and so may have an encrypted one."""

@@ -168,6 +168,7 @@ def program_spec(work: Work, slot: str = "convert", arch: str | None = None) -> 
         service=_service(manifest.service),
         licence_keys=licence.keys(work.project.folder) if licence else (),
         licence_required=licence is None or licence.required,
+        encrypted=manifest.encryption is not None,
     )
 
 

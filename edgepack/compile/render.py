@@ -25,10 +25,12 @@ USER_PRESETS = "CMakeUserPresets.json"  # beside the rendered files, but of this
 _SUFFIX = ".j2"
 _SEMANTIC = re.compile(r"(\d{1,6})\.(\d{1,6})\.(\d{1,6})(?![\d.])", re.ASCII)
 DECODERS = ("jpeg", "png")  # what `templates/program` has a `decode_<format>.cpp` for
+_DEVICE = frozenset({"src/device.cpp", "src/device.hpp"})
+_SEALED = frozenset({"src/sealed.cpp", "src/sealed_file.cpp", "src/sealed_file.hpp"})
 _LICENCE = frozenset(
     f"src/{name}"
     for name in (
-        *("device.cpp", "device.hpp", "licence.cpp", "licence_clock.cpp", "licence_clock.hpp"),
+        *("licence.cpp", "licence_clock.cpp", "licence_clock.hpp"),
         *("licence_keys.cpp.j2", "licence_keys.hpp", "licence_text.cpp", "licence_text.hpp"),
     )
 )
@@ -110,6 +112,7 @@ class ProgramSpec:
     members: tuple[MemberSpec, ...] = ()
     licence_keys: tuple[str, ...] = ()
     licence_required: bool = True
+    encrypted: bool = False  # the model's files are, with a key that the box has
 
     @property
     def backend(self) -> str:
@@ -264,6 +267,8 @@ def _rendered(spec: ProgramSpec, template: Path) -> dict[str, bytes]:
     others = {f"src/model_{backend}.cpp" for backend in unused - {spec.backend}}
     others |= {f"src/decode_{word}.cpp" for word in set(DECODERS) - set(spec.formats)}
     others |= {"src/no_licence.cpp"} if spec.licence_keys else _LICENCE
+    others |= frozenset() if spec.encrypted else _SEALED
+    others |= frozenset() if spec.licence_keys or spec.encrypted else _DEVICE
     for path in sorted(template.rglob("*")):
         relative = path.relative_to(template).as_posix()
         if not path.is_file() or relative in others:

@@ -70,7 +70,9 @@ def run(work: Work) -> str:
     with tempfile.TemporaryDirectory(prefix="edgepack-verify-") as temporary:
         release = Path(temporary)
         _lay_out(work, release)
-        argv = command(*prefix, release / "bin" / manifest.name, "verify", timeout_s=600)
+        # The model is encrypted when it is packaged: until then the program is told to take it as it is.
+        plain = ("--plain",) if manifest.encryption else ()
+        argv = command(*prefix, release / "bin" / manifest.name, "verify", *plain, timeout_s=600)
         done = start(argv, log=work.log("verify"))
     report = _report(work, done.stdout, done.returncode, done.text())
     verdict = judge(report, _golden_names(work))

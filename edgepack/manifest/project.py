@@ -14,6 +14,7 @@ from edgepack import document
 from edgepack.errors import InputError, Problem
 from edgepack.manifest import labels, pointer
 from edgepack.manifest.blocks import Member, PostBlock, PreBlock, misplaced
+from edgepack.manifest.encryption import Encryption
 from edgepack.manifest.flow import Metrics, Queue, Watchdog
 from edgepack.manifest.graph import wrong_graph
 from edgepack.manifest.hooks import Hooks
@@ -99,6 +100,7 @@ class Manifest(Model):
     health: Health = Health()
     hooks: Hooks = Hooks()
     licence: Licence | None = None
+    encryption: Encryption | None = None
     sdk: dict[Name, AnyPath] = Field(
         default={}, description="where a vendor's toolkit lies on this host: `cann: /opt/Ascend/latest`"
     )
@@ -130,6 +132,8 @@ class Manifest(Model):
                 raise ValueError(f"a sink writes {wanted}: add it to source.formats, whose library does it")
         if self.licence and self.form == "sdk":
             raise ValueError("`licence` goes with the forms app and service: an sdk has no data folder")
+        if self.encryption and self.form == "sdk":
+            raise ValueError("`encryption` goes with the forms app and service: an sdk has no data folder")
         if self.source.kind == "files" and self.queue.when_full == "drop_oldest":
             raise ValueError("queue.when_full: drop_oldest is not for `files`: each picture is answered")
         if self.form == "sdk" and not _SEMANTIC.fullmatch(self.version):

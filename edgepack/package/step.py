@@ -12,7 +12,7 @@ from edgepack.bundle import Bundle, BundleError, open_bundle
 from edgepack.manifest.project import Project
 from edgepack.manifest.sinks import JsonlSink
 from edgepack.model import golden
-from edgepack.package import hooks, on_box
+from edgepack.package import hooks, on_box, sealing
 from edgepack.package.bundle import BundleSpec, Content, write_bundle
 from edgepack.package.linked import notices_layer
 from edgepack.plan.gates import gates_of
@@ -96,6 +96,9 @@ def _layers(work: Work, temporary: Path) -> dict[str, dict[str, Content]]:
     for part in work.plan.parts:
         for file, output in work.part_result(part).outputs.items():
             layers["model"][f"model/{part}/{file}"] = Content(store.blob(output.sha256))
+    closed = temporary / "model"
+    closed.mkdir()
+    layers["model"] = sealing.sealed(work.project, layers["model"], closed)
     libraries = {
         file: Content(store.blob(output.sha256))
         for file, output in work.result("compile").outputs.items()
@@ -108,8 +111,9 @@ def _layers(work: Work, temporary: Path) -> dict[str, dict[str, Content]]:
         layers["config"] = scripts
     vectors = work.project.manifest.model.golden
     if vectors:
-        golden.unpack(work.project.file(vectors), temporary)
-        layers["golden"] = {f"golden/{file.name}": Content(file) for file in sorted(temporary.iterdir())}
+        opened = temporary / "golden"
+        golden.unpack(work.project.file(vectors), opened)
+        layers["golden"] = {f"golden/{file.name}": Content(file) for file in sorted(opened.iterdir())}
     return layers
 
 
@@ -142,6 +146,7 @@ def _release(work: Work) -> dict[str, Any]:
         **({"hooks": seconds} if (seconds := hooks.seconds(manifest)) else {}),
         **({"needs": asked} if (asked := needs_of(choice)) else {}),
         **({"licence": _licence(work.project)} if manifest.licence else {}),
+        **sealing.release(manifest),
     }
 
 
@@ -175,6 +180,7 @@ def write_lock(plan: Plan, store: Store) -> None:
             "bundle": bundle_of(plan, target).digest if "package" in chain else None,
             "converter": dict(converted.report["tool"]) if converted else {},
             "model": {n: o.sha256 for n, o in sorted(converted.outputs.items())} if converted else {},
+            **sealing.release(plan.project.manifest),
             **{
                 stage: dict(plan.steps[step_id].inputs)
                 for stage, step_id in chain.items()

@@ -11,6 +11,7 @@ from edgepack.manifest.model import TargetOptions
 from edgepack.manifest.project import Project
 from edgepack.plan.chain import format_of
 from edgepack.plan.choose import choose
+from edgepack.plan.encryption import check_encryption
 from edgepack.plan.program_steps import check_arch, has_program, model_step, no_program, program_steps
 from edgepack.plan.proof_steps import proof_steps
 from edgepack.plan.snapshot import Snapshot
@@ -34,6 +35,7 @@ def plan_build(
     for target_id, choice in choices.items():
         if program:
             check_arch(snapshot, choice)
+            check_encryption(snapshot, choice)
         found = proof_steps(snapshot, choice, proof=proof)
         if program and has_program(snapshot, choice):
             beside = {name: part.chains[target_id] for name, part in parts.items()}

@@ -139,7 +139,8 @@ def _for_the_box(snapshot: Snapshot, choice: Choice) -> dict[str, str]:
     }
     health = digest_of(manifest.health.model_dump(mode="json"))
     needs = digest_of(needs_of(choice))
-    return {"health": health, "needs of the box": needs, **scripts, **_licence(snapshot)}
+    own = {**_licence(snapshot), **_encryption(snapshot)}
+    return {"health": health, "needs of the box": needs, **scripts, **own}
 
 
 def _others(
@@ -239,6 +240,12 @@ def _licence(snapshot: Snapshot) -> dict[str, str]:
     return {"licence": digest_of([licence.model_dump(mode="json"), keys])}
 
 
+def _encryption(snapshot: Snapshot) -> dict[str, str]:
+    """With which key the models are packaged, and what a box's is bound to; not where it comes from."""
+    said = snapshot.project.manifest.encryption
+    return {"encryption": f"{said.id} {said.device}"} if said else {}
+
+
 def _compile_inputs(snapshot: Snapshot, choice: Choice, convert: Step, runtime: Step) -> Mapping[str, str]:
     manifest = snapshot.project.manifest
     blocks = {
@@ -260,6 +267,7 @@ def _compile_inputs(snapshot: Snapshot, choice: Choice, convert: Step, runtime: 
         ),
         **service,
         **_licence(snapshot),
+        **({"encryption": "decrypted in memory"} if manifest.encryption else {}),
         "gates": digest_of(vars(gates_of(manifest, choice))),
         "threads": str(choice.options.threads),
         "target": choice.target.id,

@@ -16,6 +16,7 @@ struct Exit {
   static constexpr int locked = 13;  // another one runs on the same data folder
   static constexpr int stuck = 14;   // a stage of `run` came to a halt
   static constexpr int licence = 15;  // no licence that holds, and edgepack.yaml requires one
+  static constexpr int key = 16;  // no key that opens the encrypted model, or that is not as it was written
 };
 
 int about();

@@ -10,7 +10,7 @@ int infer(const std::string& release, const std::vector<std::string>& files, boo
     model = open_model(release + "/model");
   } catch (const ModelError& error) {
     complain(error.what());
-    return Exit::model;
+    return error.exit_code();
   }
   int code = Exit::ok;
   for (const std::string& file : files) {

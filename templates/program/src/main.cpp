@@ -15,6 +15,7 @@
 #include "json.hpp"
 #include "licence.hpp"
 #include "pipeline.hpp"
+#include "sealed.hpp"
 
 namespace edgepack::program {
 
@@ -89,7 +90,7 @@ int usage(const std::string& problem) {
 struct Words {
   std::string release, data, command, problem;
   std::vector<std::string> files;
-  bool with_outputs = false, with_metrics = false;
+  bool with_outputs = false, with_metrics = false, plain = false;
 };
 
 Words words_of(int argc, char** argv) {
@@ -109,6 +110,8 @@ Words words_of(int argc, char** argv) {
       words.with_outputs = true;
     } else if (!only_files && word == "--metrics") {
       words.with_metrics = true;
+    } else if (!only_files && encrypted && word == "--plain") {
+      words.plain = true;
     } else if (!only_files && word.size() > 1 && word[0] == '-') {
       words.problem = "unknown option " + word;
     } else if (words.command.empty()) {
@@ -132,7 +135,7 @@ int with_models(const std::string& release, Command command) {
     open_models(release + "/model", load_model);
   } catch (const ModelError& error) {
     complain(error.what());
-    return Exit::model;
+    return error.exit_code();
   }
   return command();
 }
@@ -142,10 +145,14 @@ int dispatch(Words words, const char* called_as) {
   if (words.release.empty()) words.release = own_release(called_as);
   if (words.with_outputs && words.command != "infer") return usage("--outputs goes with infer");
   if (words.with_metrics && words.command != "health") return usage("--metrics goes with health");
+  if (words.plain && words.command != "verify") return usage("--plain goes with verify");
   const bool asks_licence = words.command == "infer" && Licence::wanted();
-  if (!words.data.empty() && words.command != "run" && words.command != "health" && !asks_licence) {
+  const bool asks_key = encrypted && (words.command == "infer" || words.command == "verify");
+  if (!words.data.empty() && words.command != "run" && words.command != "health" && !asks_licence && !asks_key) {
     return usage("--data goes with run and health");
   }
+  // Where nobody says it: as a box has it, apps/APP/releases/RELEASE beside apps/APP/data.
+  look_for_keys_in(words.data.empty() ? words.release + "/../../data" : words.data, words.plain);
   if (words.command == "about") return words.files.empty() ? about() : usage("about takes no file");
   if (words.command == "verify") {
     if (words.files.size() > 1) return usage("verify takes one folder");

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "commands.hpp"
 #include "config.hpp"
 #include "edgepack/edgepack.h"
 
@@ -14,6 +15,7 @@ namespace edgepack::program {
 /// The model's files cannot be read, or the model does not compute.
 struct ModelError : std::runtime_error {
   using std::runtime_error::runtime_error;
+  virtual int exit_code() const { return Exit::model; }  // what the program ends with
 };
 
 class Model {

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "runtime_library.hpp"
+#include "sealed.hpp"
 #include "shapes.hpp"
 
 // What is called of LiteRT's C API, declared here, as its package holds no headers: litert/c/litert_*.h of LiteRT 2.
@@ -54,6 +55,7 @@ struct Api {
 #define EDGEPACK_FUNCTION(name, ...) Pointer<__VA_ARGS__> const name = library.function<__VA_ARGS__>("LiteRt" #name)
   using CreateEnvironmentType = Status(int, const void*, LiteRtEnvironmentT**);
   using CreateModelType = Status(LiteRtEnvironmentT*, const char*, LiteRtModelT**);  // older ones: no environment
+  using CreateFromBufferType = Status(LiteRtEnvironmentT*, const void*, std::size_t, LiteRtModelT**);
   using CreateCompiledType = Status(LiteRtEnvironmentT*, LiteRtModelT*, LiteRtOptionsT*, LiteRtCompiledModelT**);
   using CreateOpaqueType = Status(const char*, void*, void (*)(void*), LiteRtOpaqueOptionsT**);
   using CountType = Status(LiteRtSignatureT*, std::size_t*);
@@ -68,6 +70,7 @@ struct Api {
   EDGEPACK_FUNCTION(CreateEnvironment, CreateEnvironmentType);
   EDGEPACK_FUNCTION(DestroyEnvironment, void(LiteRtEnvironmentT*));
   EDGEPACK_FUNCTION(CreateModelFromFile, CreateModelType);
+  EDGEPACK_FUNCTION(CreateModelFromBuffer, CreateFromBufferType);
   EDGEPACK_FUNCTION(DestroyModel, void(LiteRtModelT*));
   EDGEPACK_FUNCTION(GetModelSignature, Status(LiteRtModelT*, std::size_t, LiteRtSignatureT**));
   EDGEPACK_FUNCTION(GetNumSignatureInputs, CountType);
@@ -126,7 +129,10 @@ class LiteRtModel : public Model {
     check(api_.CreateEnvironment(0, nullptr, &environment), "start");
     environment_.reset(environment);
     LiteRtModelT* model = nullptr;
-    check(api_.CreateModelFromFile(environment, file_.c_str(), &model), "read " + file_);
+    plain_ = unsealed(file_);
+    check(plain_.there() ? api_.CreateModelFromBuffer(environment, plain_.data(), plain_.size(), &model)
+                         : api_.CreateModelFromFile(environment, file_.c_str(), &model),
+          "read " + file_);
     model_.reset(model);
     compile(config.threads);
     allocate();
@@ -265,6 +271,7 @@ class LiteRtModel : public Model {
   TensorInfo input_;
   std::vector<TensorInfo> outputs_;
   std::string file_;
+  HiddenMemory plain_;  // which the model stays in
   // In this order: what was made last is freed first.
   Owned<LiteRtEnvironmentT> environment_;
   Owned<LiteRtModelT> model_;

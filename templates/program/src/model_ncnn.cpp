@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdio>
 #include <cstring>
+#include <memory>
 
+#include "sealed.hpp"
 #include "shapes.hpp"
 
 namespace edgepack::program {
@@ -42,8 +45,10 @@ class NcnnModel : public Model {
     if (config.threads > 0) option.num_threads = config.threads;
     const std::string param = folder + "/model.param";
     const std::string weights = folder + "/model.bin";
-    if (net_.load_param(param.c_str()) != 0) throw ModelError(param + ": cannot be read as an ncnn model");
-    if (net_.load_model(weights.c_str()) != 0) throw ModelError(weights + ": cannot be read as the model's weights");
+    if (load(param, &ncnn::Net::load_param, &ncnn::Net::load_param) != 0) throw ModelError(param + ": cannot be read as an ncnn model");
+    if (load(weights, &ncnn::Net::load_model, &ncnn::Net::load_model) != 0) {
+      throw ModelError(weights + ": cannot be read as the model's weights");
+    }
     for (const TensorInfo& output : outputs_) require(net_.output_names(), output.blob, param);
     require(net_.input_names(), input_.blob, param);
   }
@@ -63,6 +68,14 @@ class NcnnModel : public Model {
   }
 
  private:
+  /// By its path, or as a stream over the memory that it was decrypted into: of that ncnn copies what it needs.
+  int load(const std::string& file, int (ncnn::Net::*by_path)(const char*), int (ncnn::Net::*from)(FILE*)) {
+    const HiddenMemory plain = unsealed(file);
+    if (!plain.there()) return (net_.*by_path)(file.c_str());
+    const std::unique_ptr<FILE, int (*)(FILE*)> stream(fmemopen(plain.data(), plain.size(), "rb"), std::fclose);
+    return stream ? (net_.*from)(stream.get()) : -1;
+  }
+
   static void require(const std::vector<const char*>& names, const std::string& name, const std::string& file) {
     const auto same = [&](const char* other) { return name == other; };
     if (std::none_of(names.begin(), names.end(), same)) throw ModelError(file + ": has no tensor " + name);

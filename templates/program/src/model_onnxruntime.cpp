@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "runtime_library.hpp"
+#include "sealed.hpp"
 #include "shapes.hpp"
 
 namespace edgepack::program {
@@ -97,7 +98,10 @@ class OnnxRuntimeModel : public Model {
     // A box has other things to do than to wait in a loop for the next image.
     check(api_->AddSessionConfigEntry(raw, "session.intra_op.allow_spinning", "0"), "set its threads");
     OrtSession* session = nullptr;
-    check(api_->CreateSession(env_.get(), file_.c_str(), raw, &session), "read " + file_);
+    const HiddenMemory plain = unsealed(file_);  // the session keeps nothing of it
+    check(plain.there() ? api_->CreateSessionFromArray(env_.get(), plain.data(), plain.size(), raw, &session)
+                        : api_->CreateSession(env_.get(), file_.c_str(), raw, &session),
+          "read " + file_);
     session_.reset(session);
   }
 

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "runtime_library.hpp"
+#include "sealed.hpp"
 #include "shapes.hpp"
 
 namespace edgepack::program {
@@ -26,6 +27,7 @@ struct Api {
   EDGEPACK_FUNCTION(ov_core_create);
   EDGEPACK_FUNCTION(ov_core_free);
   EDGEPACK_FUNCTION(ov_core_read_model);
+  EDGEPACK_FUNCTION(ov_core_read_model_from_memory_buffer);
   EDGEPACK_FUNCTION(ov_core_compile_model);
   EDGEPACK_FUNCTION(ov_model_free);
   EDGEPACK_FUNCTION(ov_model_inputs_size);
@@ -34,6 +36,7 @@ struct Api {
   EDGEPACK_FUNCTION(ov_infer_request_free);
   EDGEPACK_FUNCTION(ov_infer_request_get_tensor);
   EDGEPACK_FUNCTION(ov_infer_request_infer);
+  EDGEPACK_FUNCTION(ov_tensor_create_from_host_ptr);
   EDGEPACK_FUNCTION(ov_tensor_free);
   EDGEPACK_FUNCTION(ov_tensor_data);
   EDGEPACK_FUNCTION(ov_tensor_get_size);
@@ -47,6 +50,7 @@ class OpenVinoModel : public Model {
       : api_(folder),
         input_(config.input),
         outputs_(config.outputs),
+        folder_(folder),
         file_(folder + "/model.xml"),
         core_(nullptr, api_.ov_core_free),
         compiled_(nullptr, api_.ov_compiled_model_free),
@@ -92,9 +96,27 @@ class OpenVinoModel : public Model {
                      std::to_string(static_cast<int>(status)) + ")");
   }
 
-  void compile(int threads) {
+  /// By its path, or from the memory that it was decrypted into, which the weights stay in.
+  ov_model_t* read() {
     ov_model_t* raw = nullptr;
-    check(api_.ov_core_read_model(core_.get(), file_.c_str(), nullptr, &raw), "read " + file_);
+    const HiddenMemory words = unsealed(file_);
+    if (!words.there()) {
+      check(api_.ov_core_read_model(core_.get(), file_.c_str(), nullptr, &raw), "read " + file_);
+      return raw;
+    }
+    weights_ = unsealed(folder_ + "/model.bin");
+    std::int64_t size = static_cast<std::int64_t>(weights_.size());
+    ov_tensor_t* weights = nullptr;
+    check(api_.ov_tensor_create_from_host_ptr(::U8, ov_shape_t{1, &size}, weights_.data(), &weights), "take the weights");
+    const Held held(weights, api_.ov_tensor_free);
+    check(api_.ov_core_read_model_from_memory_buffer(core_.get(), reinterpret_cast<const char*>(words.data()),
+                                                     words.size(), weights, &raw),
+          "read " + file_);
+    return raw;
+  }
+
+  void compile(int threads) {
+    ov_model_t* raw = read();
     const Owned<ov_model_t> model(raw, api_.ov_model_free);
     std::size_t inputs = 0;
     check(api_.ov_model_inputs_size(raw, &inputs), "describe " + file_);
@@ -139,7 +161,8 @@ class OpenVinoModel : public Model {
   Api api_;
   TensorInfo input_;
   std::vector<TensorInfo> outputs_;
-  std::string file_;
+  std::string folder_, file_;
+  HiddenMemory weights_;
   // In this order: what was made last is freed first.
   Owned<ov_core_t> core_;
   Owned<ov_compiled_model_t> compiled_;

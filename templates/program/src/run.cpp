@@ -117,7 +117,7 @@ int run(const std::string& release, const std::string& data) {
     work(*model, release, data, licence);
   } catch (const ModelError& error) {
     complain(error.what());
-    return Exit::model;
+    return error.exit_code();
   }
   return licence.runs() ? Exit::ok : Exit::licence;
 }

@@ -251,6 +251,8 @@ int verify(const std::string& release, const std::string& folder) {
       }
       golden->compare(n, said);
     }
+  } catch (const ModelError& error) {
+    return report(n, golden.get(), error.what(), error.exit_code());
   } catch (const std::exception& error) {
     return report(n, golden.get(), error.what(), Exit::model);
   }

@@ -128,7 +128,7 @@ int run(const std::string& release, const std::string& data) {
     return serve(release, data, licence);
   } catch (const ModelError& error) {
     complain(error.what());
-    return Exit::model;
+    return error.exit_code();
   }
 }
 
