@@ -20,6 +20,8 @@ def remember(args: argparse.Namespace, report: BuildReport, said: str, since_ns:
         return  # a driver, or another GPU, is no file that could be looked at
     if any(choice.runtime in VENDORS for choice in report.plan.choices.values()):
         return  # headers lie elsewhere, and a variable may name them
+    if any(choice.toolchain != "zig" for choice in report.plan.choices.values()):
+        return  # a compiler of this host's, an image's or a node's is not among these files
     folder = report.plan.project.folder
     paths = {str(path) for path in _looked_at(args, report)}
     quick.remember(str(folder), args.words, paths, said, since_ns)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from edgepack.manifest.words import (
     AbsolutePath,
@@ -225,6 +226,26 @@ class GccOnNode(Model):
     licences: _Licences = None
 
 
+def _kind_of_toolchain(value: object) -> str:
+    """Which of them is meant, so that errors are about that one."""
+    if isinstance(value, str) or not isinstance(value, (dict, Model)):
+        return "word"
+    keys = list(value) if isinstance(value, dict) else list(type(value).model_fields)
+    for kind, tag in (("container", "an image's"), ("node", "a node's")):
+        if difflib.get_close_matches(kind, keys, 1, 0.8):
+            return tag
+    return "path"
+
+
+Toolchain = Annotated[
+    Annotated[Literal["zig", "gcc"], Tag("word")]
+    | Annotated[GccByPath, Tag("path")]
+    | Annotated[GccInContainer, Tag("an image's")]
+    | Annotated[GccOnNode, Tag("a node's")],
+    Discriminator(_kind_of_toolchain),
+]
+
+
 def _plain(options: dict[str, Any]) -> dict[str, Any]:
     """What a recipe gets as JSON."""
     try:
@@ -250,7 +271,7 @@ class TargetOptions(Model):
     runtime: Name | None = Field(
         default=None, description="what executes the model; left out: the first that the target has"
     )
-    toolchain: Literal["zig", "gcc"] | GccByPath | GccInContainer | GccOnNode | None = Field(
+    toolchain: Toolchain | None = Field(
         default=None,
         description="left out: zig, which edgepack brings along; gcc is the host's own (cross) compiler; "
         "a vendor's by path: `{gcc: PATH, sysroot: PATH}`; one in an image: `{container: IMAGE}`; a box's "

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from edgepack.catalog.toolchains import GccByPath, by_path, flags, label, pins
+from edgepack.catalog.toolchains import Elsewhere, GccByPath, by_path, elsewhere, flags, label, pins
 from edgepack.errors import InputError
 
 
@@ -69,3 +69,32 @@ def test_what_changes_in_a_sysroot_or_a_compiler_is_another_key(tmp_path: Path) 
     assert there["compiler"].startswith("12.2.0 aarch64-none-linux-gnu x-gcc:")
     (root / "usr" / "libz.a").write_text("1")
     assert pins(word, "aarch64")["sysroot"] != there["sysroot"]
+
+
+ELSEWHERE = {
+    "container:debian-gcc:12": ("container", "debian-gcc:12", "", ""),
+    "container:localhost:5000/v/sdk@sha256:12=sha256:34": (
+        "container", "localhost:5000/v/sdk@sha256:12", "", "sha256:34",
+    ),
+    "container:v/sdk#/opt/x/bin/arm-gcc=absent": ("container", "v/sdk", "/opt/x/bin/arm-gcc", "absent"),
+    "node:edge-01": ("node", "edge-01", "", ""),
+    "node:edge-01=gcc-12.2.0-glibc-2.36-0a": ("node", "edge-01", "", "gcc-12.2.0-glibc-2.36-0a"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("word", ELSEWHERE)
+def test_a_compiler_elsewhere_is_one_word_with_what_it_was_found_to_be(word: str) -> None:
+    named = elsewhere(word)
+    assert named == Elsewhere(*ELSEWHERE[word])
+    assert str(named) == word
+    assert named.asked == word.partition("=")[0]
+    assert by_path(word) is None
+    assert label(word).partition("-")[0] == named.kind
+    assert set(label(word)) <= set("abcdefghijklmnopqrstuvwxyz0123456789-"), "part of a folder's name"
+    assert flags(word) == flags("gcc")
+    assert pins(word, "aarch64")["toolchain"] == word, "another image or another gcc there is another key"
+
+
+@pytest.mark.parametrize("word", ["zig", "gcc", "gcc:/opt/bin/gcc:/opt/root", "container:", "box:edge-01"])
+def test_no_other_word_is_a_compiler_elsewhere(word: str) -> None:
+    assert elsewhere(word) is None

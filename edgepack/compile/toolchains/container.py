@@ -97,7 +97,7 @@ def opened(wanted: Wanted, site: Site) -> Iterator[Toolchain]:
         call = (image.engine, "exec", *_environment(elsewhere.asked(word, arch)))
         said = run(command(*call, name, "sh", "-c", elsewhere.PROBE, timeout_s=ASK_S))
         place = elsewhere.Place(f"the image {word.name}", "take an image with gcc and g++ for it")
-        found = elsewhere.facts(said.text(), arch, place, static=not wanted.glibc)
+        found = elsewhere.facts(said.text(), wanted, place)
         exact = replace(wanted, word=replace(word, identity=image.id))
         tools = elsewhere.toolchain(found, exact, lambda words: _words(image.engine, name, words))
         yield replace(
@@ -119,7 +119,7 @@ def _running(image: Image, word: Elsewhere, site: Site) -> Iterator[str]:
     digest = hashlib.sha256(f"{os.getuid()} {site.writes[0]}".encode()).hexdigest()[:12]
     name = f"edgepack-{digest}"
     run(command(image.engine, "rm", "-f", name, timeout_s=ASK_S))
-    argv = (image.engine, "run", *_limits(image.engine), *_mounts(site), "--name", name)
+    argv = (image.engine, "run", *_limits(image.engine), *mounts(site), "--name", name)
     with piped(command(*argv, "--entrypoint", "sh", image.id, "-c", _KEEP)) as process:
         ended = False
         try:
@@ -152,7 +152,8 @@ def _is_rootless(engine: str) -> bool:
     return b"rootless" in said.stdout
 
 
-def _mounts(site: Site) -> list[str]:
+def mounts(site: Site) -> list[str]:
+    """The words that show the container what is compiled. Raises ToolError."""
     for path in site.writes:
         path.mkdir(parents=True, exist_ok=True)
     reads = [site.project] if site.project else []

@@ -19,7 +19,8 @@ _NO_ROOT = Path("/edgepack/no/libraries/of/this/host")
 
 PROBE = r"""
 cc= cxx=
-for words in "$GCC" "${CC:-}" "$TRIPLET-gcc" gcc; do
+if [ -n "$GCC" ]; then set -- "$GCC"; else set -- "${CC:-}" "$TRIPLET-gcc" gcc; fi
+for words do
   [ -n "$words" ] || continue
   if command -v "${words%% *}" >/dev/null 2>&1; then cc=$words; break; fi
 done
@@ -79,6 +80,16 @@ class Facts:
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """What is to be compiled: with which compiler, for what; linked to which glibc, empty for static."""
+
+    word: Elsewhere
+    arch: Architecture
+    cpu: str | None
+    glibc: str
+
+
+@dataclass(frozen=True)
 class Place:
     """Where a gcc is asked for, in words for an error. where: the image or the node. mend: what to do."""
 
@@ -91,11 +102,9 @@ def asked(word: Elsewhere, arch: Architecture) -> Mapping[str, str]:
     return {"GCC": word.gcc, "TRIPLET": arch.gcc}
 
 
-def facts(output: str, arch: Architecture, place: Place, *, static: bool) -> Facts:
-    """From the script's output. static: whether programs are linked statically.
-
-    Raises ToolError where it is none for ``arch``, too old, or lacks a part.
-    """
+def facts(output: str, wanted: Wanted, place: Place) -> Facts:
+    """From the script's output. Raises ToolError where it is none for ``arch``, too old, or lacks a part."""
+    arch, static = wanted.arch, not wanted.glibc
     said = dict(line.split("=", 1) for line in output.splitlines() if "=" in line)
 
     def refused(what: str, why: str, fix: str = "") -> ToolError:
@@ -103,7 +112,9 @@ def facts(output: str, arch: Architecture, place: Place, *, static: bool) -> Fac
 
     cc = said.get("cc", "")
     if not cc:
-        raise refused(f"no gcc for {arch.name}", f"neither {arch.gcc}-gcc nor gcc is there")
+        raise refused(
+            f"no gcc for {arch.name}", f"no {wanted.word.gcc or f'{arch.gcc}-gcc, and no gcc'} is there"
+        )
     name, version, machine = cc.split()[0], said.get("version", ""), said.get("machine", "")
     lacking = [tool for tool in ("cxx", "ar", "ranlib") if not said.get(tool)]
     if lacking or not re.search(r"gcc(-\d[\d.]*)?$", name):
@@ -136,16 +147,6 @@ def facts(output: str, arch: Architecture, place: Place, *, static: bool) -> Fac
         static_pie="rcrt1.o" in said,
         digest=hashlib.sha256(about.encode()).hexdigest(),
     )
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What is to be compiled: with which compiler, for what; linked to which glibc, empty for static."""
-
-    word: Elsewhere
-    arch: Architecture
-    cpu: str | None
-    glibc: str
 
 
 def toolchain(

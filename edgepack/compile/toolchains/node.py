@@ -167,7 +167,7 @@ def _facts(link: Link, wanted: Wanted) -> elsewhere.Facts:
         f"the node {wanted.word.name}",
         "install them there, on Debian: sudo apt-get install g++; or another `toolchain:`",
     )
-    return elsewhere.facts(said, wanted.arch, place, static=not wanted.glibc)
+    return elsewhere.facts(said, wanted, place)
 
 
 def _texts(link: Link) -> dict[str, bytes]:

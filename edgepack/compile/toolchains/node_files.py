@@ -95,7 +95,7 @@ class Mirror:
                 size += member.size
                 if size > MOST_BYTES:
                     raise ValueError(f"it sent more than {MOST_BYTES >> 20} MiB")
-                content = tar.extractfile(member)
+                content = tar.extractfile(member) if member.isreg() else None
                 if content is None:
                     continue
                 if member.name in wanted:
@@ -106,7 +106,9 @@ class Mirror:
 
     def _write(self, path: Path, content: bytes, mode: int) -> None:
         if path.suffix == ".d":
-            content = content.replace(self.top.encode(), b"")
+            # As gcc writes a name for make.
+            named = self.top.replace("$", "$$").replace(" ", "\\ ").replace("#", "\\#")
+            content = content.replace(named.encode(), b"")
         path.parent.mkdir(parents=True, exist_ok=True)
         with self._lock:
             path.unlink(missing_ok=True)
