@@ -105,7 +105,7 @@ def test_what_a_compiler_says_is_of_this_hosts_files(project: Path, tmp_path: Pa
 def test_another_compiler_than_was_written_down_is_refused(project: Path, tmp_path: Path) -> None:
     with (
         pytest.raises(
-            ToolError, match="edge-01 has another compiler than toolchain.lock.json says"
+            ToolError, match=r"edge-01 has another compiler than toolchain\.lock\.json says"
         ) as refused,
         opened("node:edge-01=gcc-4.8", HOST, Site((tmp_path,), (), project)),
     ):
@@ -169,12 +169,13 @@ def test_nothing_is_left_on_the_box_whatever_becomes_of_the_build(
 def test_a_link_that_breaks_is_told_as_such(project: Path, tmp_path: Path) -> None:
     from edgepack.box.errors import UnreachableError
 
-    site = Site((tmp_path / "build",), (), project)
-    with (
-        pytest.raises(UnreachableError, match="the connection to the node broke"),
-        node.opened(wanted(), site, lambda _line: None) as tool,
-    ):
-        box.down(project, "edge-01")
-        done = run(command(*tool.cc, "-c", "a.c", cwd=tmp_path / "build"))
-        assert done.returncode == 255
-        raise ToolError("the build ended without an error that edgepack can read")
+    def build() -> None:
+        site = Site((tmp_path / "build",), (), project)
+        with node.opened(wanted(), site, lambda _line: None) as tool:
+            box.down(project, "edge-01")
+            done = run(command(*tool.cc, "-c", "a.c", cwd=tmp_path / "build"))
+            assert done.returncode == 255
+            raise ToolError("the build ended without an error that edgepack can read")
+
+    with pytest.raises(UnreachableError, match="the connection to the node broke"):
+        build()
