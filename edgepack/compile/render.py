@@ -141,7 +141,8 @@ class ProgramSpec:
         """CMake's object libraries that a project may have: its own C++, and what its flow needs."""
         own_source = self.flow.code and self.form == "app" and self.flow.code not in self.sources()
         net = self.form == "app" and self.flow.files
-        found = {"user": self.sources(), "user_source": own_source, "net": net}
+        own = {"user": self.sources(), "user_source": own_source}
+        found = {**own, "net": net, "sealed": self.encrypted}
         return tuple(name for name, there in found.items() if there)
 
 
