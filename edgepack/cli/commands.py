@@ -13,6 +13,7 @@ COMMANDS = {
     "status": "what runs on the boxes",
     "enrol": "the keys that a box believes: it takes only what one of them signed",
     "licence": "who may run the app, on which box, until when: issue, send, show",
+    "key": "the key of an encrypted model: new, show, send, wrap",
     "logs": "what the program on a box said",
     "ask": "send images to the running release and show its answers",
     "sandbox": "a throwaway box on this machine: up, down, list",

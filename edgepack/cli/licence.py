@@ -120,6 +120,12 @@ def _issue(args: argparse.Namespace, screen: Screen) -> int:
             fix="sign with one of them, or add its public half there, build and deploy",
         )
     device = _named(args.device) if found is None else _device_of(found, project, read(folder, args.node))
+    if _of_the_key(project, device[0]):
+        raise InputError(
+            f"a licence cannot name the {device[0]} of {args.node}",
+            why="the key of the encrypted model is made of it, and the licence lies on the flash in plain",
+            fix="another source, as `licence show` says them: machine-id",
+        )
     terms = licence.Terms(
         app=project.manifest.name,
         node=args.node,
@@ -177,7 +183,7 @@ def _device_of(found: Found, project: Project, before: bytes | None) -> tuple[st
     from edgepack.errors import InputError
     from edgepack.ship import licence
 
-    devices = _ask(found, project).devices
+    devices = tuple(d for d in _ask(found, project).devices if not _of_the_key(project, d[0]))
     if not devices:
         raise InputError(
             f"nothing on {found.name} tells it from other boxes",
@@ -189,6 +195,13 @@ def _device_of(found: Found, project: Project, before: bytes | None) -> tuple[st
         if before is not None and (known := licence.parse(before).device) in devices:
             return known
     return devices[0]
+
+
+def _of_the_key(project: Project, source: str) -> bool:
+    """Whether the key of an encrypted model is made of it: then it must not lie on the flash in a licence."""
+    from edgepack.ship.model_key import HARDWARE
+
+    return project.manifest.encryption is not None and source in HARDWARE
 
 
 def _ask(found: Found, project: Project) -> Facts:

@@ -141,6 +141,8 @@ def _state(said: Mapping[str, str], told: Mapping[str, Any], restarts: str, ende
         return STOPPED, "nothing runs: the box was started again, or somebody ended it"
     if not said.get("program", "").startswith("yes"):
         words = _licence(told.get("licence"), None) if ended == str(Exit.LICENCE) else None
+        if ended == str(Exit.KEY):
+            words = "no key there opens its encrypted model, or that is damaged: edgepack logs says it"
         how = f"the program does not run: {words}" if words else f"the program ended with {ended}"
         return FAILING, f"{how}, and is started again soon ({restarts} times so far)"
     age = _int(said.get("status_age", ""))

@@ -23,6 +23,7 @@ from edgepack.ship import (
     chunks,
     licence,
     made,
+    model_key,
     notes,
     parcels,
     paused,
@@ -60,6 +61,7 @@ class DeployOptions:
     or 0. tools: what makes parcels; without them files are sent whole. tell: is given what a person should
     know of the box before anything is changed on it. secrets: for the app on this box, in the place of those
     there; None: they are left alone. licence: the file for this box, in the place of the one there.
+    model_key: fetches the key of an encrypted model; called where the box lacks it.
     """
 
     keep: int = 3
@@ -70,6 +72,7 @@ class DeployOptions:
     tell: Callable[[str], None] = lambda _: None
     secrets: Mapping[str, Secret] | None = None
     licence: bytes | None = None
+    model_key: model_key.Fetch | None = None
 
 
 def deploy(
@@ -92,23 +95,24 @@ def deploy(
     with box:
         with clock.stage("probe"):
             facts = _survey(box, bundle)
-        foreseen = licence.foreseen(bundle.release, facts, options.licence)
+        foreseen = _foreseen(bundle, facts, options)
         preflight.check(bundle, foreseen, endpoint.where)
         for sentence in (*notes.told(bundle, foreseen), *boot.beforehand(endpoint, facts)):
             options.tell(sentence)
         running = _runs_well(box, bundle, facts)
-        if running is not None and options.secrets is None and foreseen.licence == facts.licence:
+        if running is not None and options.secrets is None and foreseen == facts:
             return _report(endpoint, bundle, clock, NOTHING, running.get("previous"))
         # Before the lock is held: a large model takes its time, and others need not wait for it.
         cargo = Cargo.of(bundle, facts, options.tools, clock, chunks.asking(box, facts))
         with held(box, facts.lock) as lease:
             if lease.undone:
                 facts = _survey(box, bundle)
-                foreseen = licence.foreseen(bundle.release, facts, options.licence)
+                foreseen = _foreseen(bundle, facts, options)
                 preflight.check(bundle, foreseen, endpoint.where)
             work = _Deploy(box, bundle, options, clock, lease.token)
             if foreseen.licence != facts.licence:  # the program that runs reads it by itself
                 licence.send(box, lease.token, bundle.name, foreseen.licence.encode())
+            model_key.send(box, lease.token, bundle.name, facts, foreseen)
             if running is not None and not lease.undone and not work.bring_secrets():
                 return _report(endpoint, bundle, clock, NOTHING, running.get("previous"))
             return work.run(facts, cargo)
@@ -122,7 +126,7 @@ def plan_deploy(
 ) -> DeployPlan:
     """What ``deploy`` would do now. Connects and asks; changes nothing on the box."""
     with Box(endpoint) as box:
-        facts = licence.foreseen(bundle.release, _survey(box, bundle), options.licence)
+        facts = _foreseen(bundle, _survey(box, bundle), options)
         refusals = [f"{reason.what}: {reason.fix}" for reason in preflight.refusals(bundle, facts)]
         if _busy(facts):
             refusals.append(f"somebody else is working on this box: {facts.lock.split()[-1]}")
@@ -320,6 +324,12 @@ class _Deploy:
 def _survey(box: Box, bundle: Bundle) -> Facts:
     digests = sorted({file.sha256 for file in bundle.files})
     return probe(box, bundle.name, digests)
+
+
+def _foreseen(bundle: Bundle, facts: Facts, options: DeployOptions) -> Facts:
+    """The box with the licence and the model's key that it will have."""
+    facts = licence.foreseen(bundle.release, facts, options.licence)
+    return model_key.foreseen(bundle.name, bundle.release, facts, options.model_key)
 
 
 def _runs_well(box: Box, bundle: Bundle, facts: Facts) -> Mapping[str, str] | None:

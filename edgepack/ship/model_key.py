@@ -193,8 +193,8 @@ def note(release: Mapping[str, Any]) -> str:
     asked = Asked.of(release)
     if asked is None:
         return ""
-    words = "of another one each 64 KiB that changed anywhere are sent whole, without differences"
-    return f"the model is encrypted with the key {asked.key}: {words}"
+    words = "of its next version each 64 KiB in which anything changed go whole, not as differences"
+    return f"the model is encrypted (key {asked.key}): {words}"
 
 
 def send(box: Box, token: str, app: str, facts: Facts, wanted: Facts) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from edgepack.box.facts import Facts
 from edgepack.bundle import Bundle
-from edgepack.ship import licence, needs
+from edgepack.ship import licence, model_key, needs
 from edgepack.ship.preflight import mib
 
 SKEW_S = 120  # a clock that is off by more is told
@@ -20,6 +20,7 @@ def told(bundle: Bundle, facts: Facts) -> tuple[str, ...]:
     of_licence = licence.note(bundle.name, bundle.release, facts)
     return (
         *([of_licence] if of_licence else []),
+        *([of_key] if (of_key := model_key.note(bundle.release)) else []),
         *(found.what for found in compared if found.verdict == "other"),
         *([f"not compared: {'; '.join(unknown)}"] if unknown else []),
         *_clock(facts),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from edgepack.box.errors import PreflightError
 from edgepack.box.facts import Facts
 from edgepack.bundle import Bundle, BundleFile
-from edgepack.ship import licence, needs, trust
+from edgepack.ship import licence, model_key, needs, trust
 from edgepack.ship.made import OnBox
 
 MARGIN = 4 << 20  # bytes: for links, lists, logs
@@ -43,6 +43,7 @@ def refusals(bundle: Bundle, facts: Facts) -> tuple[Refusal, ...]:
         *_needs(bundle, facts),
         *_trust(bundle, facts),
         *_licence(bundle, facts),
+        *_model_key(bundle, facts),
         *_permission(facts),
         *_tools(facts),
         *_room(bundle, facts),
@@ -110,6 +111,11 @@ def _licence(bundle: Bundle, facts: Facts) -> tuple[Refusal, ...]:
     why = licence.refusal(bundle.name, bundle.release, facts)
     fix = "edgepack licence issue NODE --until DATE --key KEY, then deploy again"
     return (Refusal(f"the program would not run: {why}", fix),) if why else ()
+
+
+def _model_key(bundle: Bundle, facts: Facts) -> tuple[Refusal, ...]:
+    refused = model_key.refusal(bundle.name, bundle.release, facts)
+    return (Refusal(*refused),) if refused else ()
 
 
 def _needs(bundle: Bundle, facts: Facts) -> tuple[Refusal, ...]:
