@@ -93,6 +93,13 @@ def of(project: Project, target: Target, node: Node) -> App:
             why="`form: sdk` is linked into somebody's program; there is nothing to start",
             fix="leave it out",
         )
+    if manifest.encryption:
+        raise InputError(
+            f"the models of {manifest.name} are encrypted, and open in no container",
+            where="encryption in edgepack.yaml",
+            why="their key is bound to the box's hardware, whose serial number a container does not see",
+            fix="deploy it to the box itself (`runs: process` or `systemd`), or leave out `encryption`",
+        )
     target.arch  # noqa: B018 - raises where nobody knows for which platform the image is
     options = manifest.targets[target.id]
     read = list(_files(manifest))

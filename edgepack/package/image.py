@@ -132,6 +132,12 @@ def check(spec: ImageSpec) -> None:
             why=told,
             fix="build all of the targets again: edgepack build",
         )
+    if any("encryption" in part.bundle.release for part in spec.parts):
+        raise PackageError(
+            "an encrypted model opens in no container",
+            why="its key is bound to the box's hardware, whose serial number a container does not see",
+            fix="deploy it to the box itself (`runs: process` or `systemd`), or leave out `encryption`",
+        )
 
 
 def write_image(spec: ImageSpec, dest: Path) -> Image:
