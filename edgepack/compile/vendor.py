@@ -86,7 +86,8 @@ def _folder(
         raise _missing(vendor, f"{said} says {folder}, and that is not a folder")
     for place in places:
         if all((folder / place / header).is_file() for header in headers):
-            return (folder / place).resolve(), said
+            # Links are left as they are: what lies beside the headers is looked for where they are named.
+            return Path(os.path.abspath(folder / place)), said  # noqa: PTH100
     looked = " or ".join(f"{place or '.'}/" for place in places)
     absent = next(h for h in headers if not any((folder / p / h).is_file() for p in places))
     raise _missing(vendor, f"{said} says {folder}, and there is no {absent} in {looked} of it")
