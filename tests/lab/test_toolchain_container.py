@@ -22,7 +22,7 @@ from edgepack.compile.toolchains import container
 from edgepack.compile.toolchains.select import opened, toolchain
 from edgepack.compile.toolchains.site import Site
 from edgepack.errors import ToolError
-from tests.compile.test_toolchains import SAID, answer, compiled, digest
+from tests.compile.test_toolchains import SAID, answer, ccache_hits, compiled, digest
 
 from .dockerd import DOCKER, running
 from .project import HOST_TARGET, Project
@@ -121,6 +121,20 @@ def test_two_folders_give_the_program_of_the_same_gcc_here(path: Engine, tmp_pat
     here = toolchain("gcc", HOST_TARGET)
     if here.version == tool.facts["gcc"]:
         assert digest(made[0]) == digest(compiled(here, tmp_path / "here"))
+
+
+@pytest.mark.skipif(shutil.which("ccache") is None, reason="there is no ccache on this host")
+def test_what_ccache_has_is_not_compiled_again(
+    path: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CCACHE_DIR", str(tmp_path / "ccache"))
+    made = []
+    for _ in range(2):
+        shutil.rmtree(tmp_path / "one", ignore_errors=True)
+        with opened(f"container:{IMAGE}", HOST_TARGET, Site((tmp_path / "one",))) as tool:
+            made.append(digest(compiled(tool, tmp_path / "one")))
+    assert made[0] == made[1]
+    assert ccache_hits() >= 1
 
 
 def test_sources_are_read_only_and_there_is_no_network(path: Engine, tmp_path: Path) -> None:

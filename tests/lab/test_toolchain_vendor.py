@@ -61,6 +61,29 @@ def test_two_folders_give_the_same_hardened_program(given: GccByPath, tmp_path: 
         assert str(place).encode() not in program.read_bytes()
 
 
+def test_a_lock_makes_the_same_sysroot_elsewhere(given: GccByPath, tmp_path: Path) -> None:
+    first = Project(tmp_path / "first")
+    words = ("sysroot", "aarch64", "libc6-dev", "--suite", "bookworm", "--into")
+    first.said(*words, tmp_path / "one")
+    second = Project(tmp_path / "second")
+    shutil.copy(first.folder / "sysroot.lock.json", second.folder)
+    made = second.said("sysroot", "aarch64", "--into", tmp_path / "two")
+    assert made["made"] is True
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    lock = (second.folder / "sysroot.lock.json").read_text()
+    assert lock == (first.folder / "sysroot.lock.json").read_text()
+    assert '"sha256"' in lock
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Path → what a file holds, or where a link leads."""
+    return {
+        str(p.relative_to(folder)): str(p.readlink()) if p.is_symlink() else digest(p)
+        for p in sorted(folder.rglob("*"))
+        if p.is_symlink() or p.is_file()
+    }
+
+
 FIND = """\
 cmake_minimum_required(VERSION 3.25)
 project(hello LANGUAGES CXX)
