@@ -32,6 +32,7 @@ from edgepack.convert import state as recipe_state
 from edgepack.convert import step as convert_step
 from edgepack.errors import EdgepackError, Exit, ToolError
 from edgepack.manifest import project as manifest
+from edgepack.manifest.blocks import takes_sound
 from edgepack.manifest.project import Project
 from edgepack.model import golden, sealed_key
 from edgepack.model.errors import GoldenError
@@ -245,6 +246,7 @@ def _check_golden(work: Work) -> None:
         else:
             outputs = {row["tensor"]: row["shape"] for row in model.report["outputs"]}
             golden.check(work.project.file(name), outputs)
+        golden.check_inputs(work.project.file(name), takes_sound(work.project.manifest.pre))
     except GoldenError as error:
         error.where = f"{name} (edgepack.yaml:{work.project.document.line(('model', 'golden'))})"
         raise

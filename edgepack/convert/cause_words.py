@@ -105,6 +105,10 @@ _RESIZE["bilinear"] = "resize as the training does: `resize`, with `mode: biline
 
 def of_input(key: str) -> Words:
     """What a variant of ``recipes/onnx/variants.py`` means."""
+    if key.startswith("logmel "):
+        keys = key.removeprefix("logmel ")
+        said = f"another log-mel spectrum: the training's is that of `{keys}`"
+        return Words(said, said, f"write `{keys}` in `logmel`")
     if key.startswith("resize "):
         rule = key.removeprefix("resize ")
         said = f"another resize rule: the training resized by `{rule}`, `pre` by another one"

@@ -63,6 +63,9 @@ def pre_cause(judge: Judge, golden: Recorded, worst: int) -> Cause | None:
         (placed,) = (block for block in blocks if not block.normalize)
         shipped = {placed.kind: getattr(placed, placed.kind).model_dump()}
         resize = {"raw": str(golden.file.resolve()), "shipped": shipped}
+    elif kinds == ["logmel"]:
+        assert blocks[0].logmel is not None
+        resize = {"raw": str(golden.file.resolve()), "shipped": {"logmel": blocks[0].logmel.model_dump()}}
     case = Case("pre", judge.fed / "golden.npz", golden.outputs, gates, _normalize(judge), resize)
     return _input_cause(judge, case, _samples(arrays.count(golden.outputs), worst, SAMPLES), None)
 

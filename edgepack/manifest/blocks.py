@@ -325,6 +325,14 @@ KINDS: Mapping[str, Mapping[str, type[Model]]] = {"pre": _kinds(PreBlock), "post
 _OF_BOXES = ("threshold", "pick", "track")
 
 
+def takes_sound(pre: Sequence[PreBlock]) -> bool | None:
+    """Whether `pre` takes sound, or pictures; None where the user's own code takes what it likes."""
+    kinds = {block.kind for block in pre}
+    if "logmel" in kinds:
+        return True
+    return None if kinds <= {"code"} else False
+
+
 def misplaced(pre: Sequence[PreBlock], post: Sequence[PostBlock]) -> Iterator[tuple[tuple[Any, ...], str]]:
     """Where a block can do nothing right for what stands before it: its place in the manifest, and why."""
     after = ""

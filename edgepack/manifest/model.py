@@ -53,10 +53,14 @@ class Calibration(Model):
     """Inputs as the box will see them, from which int8 takes its ranges."""
 
     data: InsidePath | None = Field(
-        default=None, description="a folder of images, or an .npz or .npy of raw inputs (N, H, W[, C])"
+        default=None,
+        description="a folder of images or WAV files, or an .npz or .npy of raw inputs (N, H, W[, C]); "
+        "of sound float32, (N, samples) or (N, channels, samples)",
     )
     loader: PythonCode | None = Field(
-        default=None, description="or a function that yields raw inputs, uint8 (H, W[, C])"
+        default=None,
+        description="or a function that yields raw inputs, uint8 (H, W[, C]); of sound float32, "
+        "(samples) or (channels, samples)",
     )
     samples: Annotated[int, Field(ge=1, le=10_000)] = Field(
         default=128, description="how many of them are used, evenly spread"

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from edgepack import document
 from edgepack.errors import InputError, Problem
 from edgepack.manifest import labels, pointer
-from edgepack.manifest.blocks import Member, PostBlock, PreBlock, misplaced
+from edgepack.manifest.blocks import Member, PostBlock, PreBlock, misplaced, takes_sound
 from edgepack.manifest.encryption import Encryption
 from edgepack.manifest.flow import Metrics, Queue, Watchdog
 from edgepack.manifest.graph import wrong_graph
@@ -113,6 +113,8 @@ class Manifest(Model):
             raise ValueError("`metrics` goes with `form: app`")
         if self.health.metrics and not self.metrics:
             raise ValueError("`health.metrics` asks what `metrics` answers: add `metrics: {port: 9100}`")
+        if self.form == "sdk" and takes_sound(self.pre):
+            raise ValueError("`logmel` goes with the forms app and service: an sdk's functions take pictures")
         return self
 
     @model_validator(mode="after")

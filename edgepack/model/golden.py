@@ -1,8 +1,9 @@
 """Golden vectors: recorded inputs and the trained model's own outputs, as an ``.npz`` file.
 
 An ``.npz`` is a zip of ``.npy`` files, so nothing but the standard library is needed to unpack it and
-to read shapes: ``input`` uint8 (N, H, W[, C]); ``output.<tensor>`` float32 (N, …); ``record.<field>``
-int64 or float32 (N,). The format of a header: NumPy's NEP 1.
+to read shapes: ``input`` uint8 (N, H, W[, C]) for pictures, float32 (N, samples) or (N, channels, samples)
+for sound; ``output.<tensor>`` float32 (N, …); ``record.<field>`` int64 or float32 (N,). The format of a
+header: NumPy's NEP 1.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from edgepack.model.errors import GoldenError
 MAX_BYTES = 256 << 20
 PART = "vectors.npz"  # what the stage `feed` leaves of one part of a split model: edgepack/convert/parts.py
 _MEMBER = re.compile(r"(input|output\.[A-Za-z0-9_.:/-]{1,128}|record\.[A-Za-z0-9_]{1,64})\.npy")
-_DTYPES = {"input": {"|u1"}, "output": {"<f4"}, "record": {"<i8", "<f4"}}
+_SOUND = "<f4"
+_DTYPES = {"input": {"|u1", _SOUND}, "output": {"<f4"}, "record": {"<i8", "<f4"}}
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,25 @@ def names(file: Path) -> Names:
         if kind in kinds:
             kinds[kind].append(rest)
     return Names(samples, tuple(kinds["output"]), tuple(kinds["record"]))
+
+
+def check_inputs(file: Path, sound: bool | None) -> None:
+    """Hold the inputs to what `pre` takes: sound, or pictures. None: the user's own code, which takes either.
+
+    Raises GoldenError where they are of the other kind.
+    """
+    if sound is None or is_sound(file) is sound:
+        return
+    if sound:
+        why, fix = "its `input` is uint8, pictures, and `logmel` in `pre` takes sound", _RECORD_SOUND
+    else:
+        why, fix = "its `input` is float32, sound, and `pre` takes pictures", "record raw pictures, uint8"
+    raise _bad(file, why, fix)
+
+
+def is_sound(file: Path) -> bool:
+    """Whether the inputs are sound. Raises GoldenError for anything but golden vectors."""
+    return _header(file, "input.npy", members(file)["input.npy"]).descr == _SOUND
 
 
 def check(file: Path, outputs: Mapping[str, Sequence[int]]) -> None:
@@ -120,6 +141,8 @@ def members(file: Path) -> dict[str, bytes]:
     for name in found:
         if not _MEMBER.fullmatch(name) or "/" in name:
             raise _bad(file, f"`{name}` is no name for a golden vector", _NAMES)
+    if "input.npy" in found:
+        _check_input(file, _header(file, "input.npy", found["input.npy"]))
     if "input.npy" not in found or not any(name.startswith("output.") for name in found):
         raise _bad(file, "it must hold `input` and at least one `output.<tensor>`", _NAMES)
     counts = {name: _shape(file, name, data)[0] for name, data in found.items()}
@@ -129,6 +152,20 @@ def members(file: Path) -> dict[str, bytes]:
     return found
 
 
+_RECORD_SOUND = "record the sound itself: float32 (N, samples) or (N, channels, samples), -1 to 1"
+
+
+def _check_input(file: Path, header: _Header) -> None:
+    """Pictures, or sound: each has its type and its axes."""
+    axes = len(header.shape)
+    if header.descr == _SOUND and (axes not in (2, 3) or (axes == 3 and header.shape[1] > 64)):
+        why = f"`input` is float32, sound, of the shape {list(header.shape)}"
+        raise _bad(file, why, f"{_RECORD_SOUND}; raw pictures are uint8")
+    if header.descr != _SOUND and axes not in (3, 4):
+        why = f"`input` is uint8, pictures, of the shape {list(header.shape)}"
+        raise _bad(file, why, f"raw pictures are (N, H, W) or (N, H, W, C). {_RECORD_SOUND}")
+
+
 _NAMES = "names are `input`, `output.<ONNX tensor>` and `record.<field>` (docs/design/whole-way.md)"
 _RENAME = (
     "name each array after the model's output that it was computed by: run the model with the outputs asked "
@@ -136,8 +173,18 @@ _RENAME = (
 )
 
 
+@dataclass(frozen=True)
+class _Header:
+    descr: str
+    shape: tuple[int, ...]
+
+
 def _shape(file: Path, name: str, data: bytes) -> tuple[int, ...]:
-    """The shape from a ``.npy`` header, whose dtype must be the contract's and whose bytes must be there."""
+    return _header(file, name, data).shape
+
+
+def _header(file: Path, name: str, data: bytes) -> _Header:
+    """What a ``.npy`` header says, whose dtype must be the contract's and whose bytes must be there."""
     try:
         if data[:6] != b"\x93NUMPY":
             raise ValueError("no NumPy header")
@@ -158,7 +205,7 @@ def _shape(file: Path, name: str, data: bytes) -> tuple[int, ...]:
         count *= int(axis)
     if order or not shape or count != body:
         raise _bad(file, f"`{name}` must be whole, in C order, with samples as its first axis", "")
-    return tuple(int(axis) for axis in shape)
+    return _Header(descr, tuple(int(axis) for axis in shape))
 
 
 def _bad(file: Path, why: str, fix: str, what: str = "") -> GoldenError:

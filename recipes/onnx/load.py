@@ -1,4 +1,7 @@
-"""Raw inputs, however the user keeps them, as ``.npy`` files of uint8 (H, W) or (H, W, C).
+"""Raw inputs, however the user keeps them, as files.
+
+Pictures become ``.npy`` files of uint8 (H, W) or (H, W, C), sound ones of float32 (1, channels, samples); a
+WAV file goes along as it is: the program itself reads it.
 
 Asked with the options ``{"images": folder}``, ``{"arrays": file}`` or ``{"code": file, "entry": name}``, and
 ``samples``: how many at most, evenly spread over what there is.
@@ -7,6 +10,7 @@ Asked with the options ``{"images": folder}``, ``{"arrays": file}`` or ``{"code"
 from __future__ import annotations
 
 import itertools
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +20,7 @@ import own_code
 from edgepack_recipe import Refused, Request
 from PIL import Image, UnidentifiedImageError
 
+SOUND = {".wav"}
 SUFFIXES = {".pgm", ".ppm", ".png", ".jpg", ".jpeg", ".bmp"}
 LARGEST_LOADER = 100_000  # samples; a generator may never end
 
@@ -31,8 +36,11 @@ def load(request: Request) -> dict[str, Any]:
         chosen, found = _loaded(Path(options["code"]), options["entry"], options["samples"])
     files = []
     for number, sample in enumerate(chosen):
-        files.append(f"{number:06d}.npy")
-        np.save(request.out / files[-1], _raw(sample, number))
+        files.append(f"{number:06d}{'.wav' if isinstance(sample, Path) else '.npy'}")
+        if isinstance(sample, Path):
+            shutil.copyfile(sample, request.out / files[-1])
+        else:
+            np.save(request.out / files[-1], _raw(sample, number))
     if not files:
         raise Refused("unsupported-input", "there is no calibration sample", fix="give 100 or more")
     return {"files": files, "found": found}
@@ -44,16 +52,19 @@ def spread(count: int, samples: int) -> list[int]:
     return [round(i * (count - 1) / max(wanted - 1, 1)) for i in range(wanted)]
 
 
-def _images(folder: Path, samples: int) -> tuple[Iterator[np.ndarray], int]:
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+def _images(folder: Path, samples: int) -> tuple[Iterator[np.ndarray | Path], int]:
+    known = SUFFIXES | SOUND
+    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in known and p.is_file())
     if not files:
-        what, known = f"{folder.name} holds no image", ", ".join(sorted(SUFFIXES))
-        raise Refused("unsupported-input", what, f"looked for: {known}", "put images there, or name another")
+        what, looked = f"{folder.name} holds no image", ", ".join(sorted(known))
+        raise Refused("unsupported-input", what, f"looked for: {looked}", "put images there, or name another")
     return (_image(files[i]) for i in spread(len(files), samples)), len(files)
 
 
-def _image(file: Path) -> np.ndarray:
-    """Gray stays gray; what has a palette or transparency becomes red, green, blue."""
+def _image(file: Path) -> np.ndarray | Path:
+    """Gray stays gray; what has a palette or transparency becomes red, green, blue. Sound stays the file."""
+    if file.suffix.lower() in SOUND:
+        return file
     try:
         with Image.open(file) as image:
             return np.asarray(image if image.mode in ("L", "RGB") else image.convert("RGB"))
@@ -80,7 +91,13 @@ def _loaded(file: Path, entry: str, samples: int) -> tuple[Sequence[np.ndarray],
 
 def _raw(sample: Any, number: int) -> np.ndarray:
     array = np.asarray(sample)
+    if array.dtype == np.float32 and array.ndim in (1, 2):
+        return np.ascontiguousarray(array.reshape(1, -1, array.shape[-1]))
     if array.dtype != np.uint8 or array.ndim not in (2, 3):
         what = f"sample {number} is {array.dtype} of the shape {list(array.shape)}"
-        raise Refused("unsupported-input", what, "raw inputs are uint8, (H, W) or (H, W, C)")
+        raise Refused(
+            "unsupported-input",
+            what,
+            "raw inputs are uint8, (H, W) or (H, W, C); of sound float32, (samples) or (channels, samples)",
+        )
     return np.ascontiguousarray(array)

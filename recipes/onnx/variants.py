@@ -2,7 +2,8 @@
 
 Options: ``inputs``, an ``.npz`` with one input, (N, C, H, W) or other; ``samples``, which of them;
 ``normalize``, the manifest's ``{scale, mean, std}`` or None; ``raw``, the golden vectors where `pre` is
-resize or letterbox and normalize alone, and ``shipped`` then, that block: ``{resize: {size, mode}}``.
+resize or letterbox and normalize alone, or logmel alone, and ``shipped`` then, that block:
+``{resize: {size, mode}}``.
 ``channels_last``: the input is (N, H, W, C).
 """
 
@@ -17,6 +18,7 @@ import numpy as np
 import resizing
 from edgepack_blocks import pictures
 from edgepack_blocks.geometry import Geometry
+from edgepack_blocks.sound import logmel
 from edgepack_recipe import Request, tensors
 
 LIKE = 1e-2  # of the input's range: how near the shipped resize must be to be told from another rule
@@ -61,6 +63,9 @@ def variants(request: Request) -> dict[str, Any]:
         if options.get("raw"):
             raw = np.load(str(options["raw"]), allow_pickle=False)["input"][chosen]
             made += _resized(given, raw, options)
+    if "logmel" in options.get("shipped", {}):
+        raw = np.load(str(options["raw"]), allow_pickle=False)["input"][chosen]
+        made += _heard(given, raw, options["shipped"]["logmel"])
     for key, values in made:
         same = any(np.array_equal(values, other) for other in found.values())
         if key not in found and not same and np.isfinite(values).all():
@@ -114,6 +119,38 @@ def _normalised(given: np.ndarray, asked: Normalize) -> Iterator[tuple[str, np.n
         yield "channels before", asked(raw[:, ::-1])
         turned = Normalize(asked.scale, asked.mean[::-1], asked.std[::-1])
         yield "mean order", turned(raw)
+
+
+def _heard(given: np.ndarray, raw: np.ndarray, by: Mapping[str, Any]) -> Iterator[tuple[str, np.ndarray]]:
+    """What other libraries' conventions make of the sound, named by the keys that say so. Sizes stay."""
+    sounds = raw[:, None] if raw.ndim == 2 else raw
+    for keys in _conventions(by):
+        if all(by[key] == value for key, value in keys.items()):
+            continue
+        with np.errstate(divide="ignore", invalid="ignore"):
+            made = np.stack([logmel(sound, **{**by, **keys}) for sound in sounds])
+        if made.size == given.size:
+            said = {
+                key: str(value).lower() if isinstance(value, bool) else value for key, value in keys.items()
+            }
+            yield "logmel " + ", ".join(f"{k}: {v}" for k, v in said.items()), made.reshape(given.shape)
+
+
+def _conventions(by: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """One thing that the training may have done otherwise, or what goes together in one library."""
+    filters = [{"scale": scale, "area": area} for scale in ("htk", "slaney") for area in (False, True)]
+    yield from filters
+    yield from ({"power": power} for power in (1.0, 2.0))
+    levels: list[dict[str, Any]] = [{"log": log} for log in ("natural", "ten", "decibel")]
+    levels += [{"floor": 0.0, "offset": offset} for offset in (1e-6, 1.0)]
+    levels += [{"floor": floor, "offset": 0.0} for floor in (1e-10, 1e-5)]
+    yield from levels
+    yield from ({**first, **then} for first in filters for then in levels)
+    yield from ({"low": low} for low in (0.0, 20.0))
+    yield {"high": by["rate"] / 2}
+    size = by["fft"] or by["window"]
+    if size != by["window"]:
+        yield {"window": size}
 
 
 def _resized(

@@ -21,6 +21,7 @@ KEYS = (
         "twice",
     ),
     *("resize nearest", "resize letterbox", "resize bilinear", "resize area", "resize cubic"),
+    *("logmel scale: slaney", "logmel log: ten, offset: 1e-06"),
 )
 
 

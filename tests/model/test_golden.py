@@ -41,7 +41,13 @@ def test_names_and_members(tmp_path: Path) -> None:
         ({"input": None}, "must hold `input`"),
         ({"output.logits": None}, "at least one `output"),
         ({"output.logits": np.zeros((3, 10))}, "has the type <f8; it must be <f4"),
-        ({"input": np.zeros((3, 8, 8), np.float32)}, "has the type <f4; it must be |u1"),
+        ({"input": np.zeros((3, 8, 8), np.int16)}, "has the type <i2; it must be <f4 or |u1"),
+        ({"input": np.zeros((3, 8), np.uint8)}, "`input` is uint8, pictures, of the shape [3, 8]"),
+        (
+            {"input": np.zeros((3, 2, 8, 8), np.float32)},
+            "`input` is float32, sound, of the shape [3, 2, 8, 8]",
+        ),
+        ({"input": np.zeros((3, 65, 8), np.float32)}, "`input` is float32, sound, of the shape [3, 65, 8]"),
         ({"record.class": np.arange(2)}, "same number of samples"),
         ({"output.logits": np.asfortranarray(np.zeros((3, 10), np.float32))}, "in C order"),
         ({"labels": np.arange(3)}, "is no name for a golden vector"),
@@ -53,6 +59,28 @@ def test_what_is_not_golden_vectors_is_refused(tmp_path: Path, change: dict[str,
     with pytest.raises(GoldenError) as caught:
         golden.names(write(tmp_path / "golden.npz", arrays))
     assert why in str(caught.value.why)
+
+
+@pytest.mark.parametrize(
+    ("given", "sound", "why"),
+    [
+        (np.zeros((3, 8, 8), np.uint8), False, ""),
+        (np.zeros((3, 8, 8), np.uint8), None, ""),
+        (np.zeros((3, 8, 8), np.uint8), True, "pictures, and `logmel` in `pre` takes sound"),
+        (np.zeros((3, 400), np.float32), True, ""),
+        (np.zeros((3, 2, 400), np.float32), True, ""),
+        (np.zeros((3, 400), np.float32), None, ""),
+        (np.zeros((3, 400), np.float32), False, "sound, and `pre` takes pictures"),
+    ],
+)
+def test_inputs_are_what_pre_takes(tmp_path: Path, given: Any, sound: bool | None, why: str) -> None:
+    file = write(tmp_path / "golden.npz", {**GOOD, "input": given})
+    if not why:
+        golden.check_inputs(file, sound)
+        return
+    with pytest.raises(GoldenError) as caught:
+        golden.check_inputs(file, sound)
+    assert why in caught.value.why
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 // to, goes through the very code that ships.
 //
 //   blocks pre OUT.npy PLACES.npy 1x28x28 FILE…
-//       images (.pgm, .ppm) and arrays (.npy, uint8 (N, H, W[, C]) or (H, W[, C])) → the model's input,
+//       images (.pgm, .ppm), sound (.wav) and arrays (.npy, uint8 (N, H, W[, C]) or (H, W[, C]); of sound
+//       float32 (N, samples) or (N, channels, samples)) → the model's input,
 //       float32 (N, …) of that shape a sample; and where it lies in the image, float32 (N, 6), for `post`
 //   blocks post PLACES.npy TENSOR.npy…
 //       outputs in the model's order, float32 (N, …) → a JSON line a sample
@@ -18,6 +19,7 @@
 #include "json.hpp"
 #include "npy.hpp"
 #include "pipeline.hpp"
+#include "raw_input.hpp"
 
 namespace edgepack::program {
 
@@ -87,10 +89,15 @@ struct Prepared {
 void add_array(Prepared& inputs, const std::string& path) {
   const NpyArray array(path);
   std::vector<std::size_t> shape = array.shape();
+  if (array.type() == NpyArray::Type::float32) {
+    check_inputs(path, array);
+    for (std::size_t n = 0; n < array.rows(); ++n) inputs.add(path, raw_input(array, n));
+    return;
+  }
   const bool one = shape.size() == 2 || (shape.size() == 3 && shape[2] <= 4 && shape[0] > 4);
   if (!one) shape.erase(shape.begin());
   if (array.type() != NpyArray::Type::uint8 || shape.size() < 2 || shape.size() > 3) {
-    throw ReadError(path + ": raw inputs are uint8, (N, H, W), (N, H, W, C), (H, W) or (H, W, C)");
+    throw ReadError(path + ": raw inputs are uint8, (N, H, W), (N, H, W, C), (H, W) or (H, W, C); or float32, sound");
   }
   std::vector<std::uint8_t> pixels;
   const std::size_t channels = shape.size() == 3 ? shape[2] : 1;

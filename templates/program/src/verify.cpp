@@ -8,6 +8,7 @@
 #include "commands.hpp"
 #include "image.hpp"
 #include "npy.hpp"
+#include "raw_input.hpp"
 #include "pipeline.hpp"
 
 namespace edgepack::program {
@@ -140,13 +141,8 @@ std::vector<std::string> names_in(const std::string& folder) {
 class Golden {
  public:
   explicit Golden(const std::string& folder) : input_(folder + "/input.npy") {
-    if (input_.type() != NpyArray::Type::uint8 || input_.shape().size() < 3 || input_.shape().size() > 4) {
-      throw ReadError(folder + "/input.npy: must be uint8 of the shape (N, H, W) or (N, H, W, C)");
-    }
+    check_inputs(folder + "/input.npy", input_);
     if (input_.rows() == 0 || input_.row_elements() == 0) throw ReadError(folder + "/input.npy: has no samples");
-    for (const std::size_t axis : input_.shape()) {
-      if (axis > 65535) throw ReadError(folder + "/input.npy: an axis is longer than 65535");
-    }
     for (const TensorInfo& output : config.outputs) {
       const std::string path = folder + "/output." + output.tensor + ".npy";
       const OutputCheck& check = outputs_.emplace(output.tensor, path).first->second;
@@ -159,10 +155,7 @@ class Golden {
 
   std::size_t samples() const { return input_.rows(); }
 
-  Tensor image(std::size_t n) const {
-    const std::vector<std::size_t>& shape = input_.shape();
-    return image_tensor(input_.bytes(n).data(), shape[1], shape[2], shape.size() == 4 ? shape[3] : 1);
-  }
+  Tensor input(std::size_t n) const { return raw_input(input_, n); }
 
   void compare(std::size_t n, const Answer& answer) {
     for (std::size_t i = 0; i < answer.outputs.size(); ++i) {
@@ -242,10 +235,10 @@ int verify(const std::string& release, const std::string& folder) {
     model = open_model(release + "/model");
     golden = std::make_unique<Golden>(folder);
     for (; n < golden->samples(); ++n) {
-      const Tensor image = golden->image(n);
+      const Tensor input = golden->input(n);
       Answer said;
       try {
-        said = answer(*model, image, sample_moment(n));
+        said = answer(*model, input, sample_moment(n));
       } catch (const std::exception& error) {
         return report(n, golden.get(), "sample " + std::to_string(n) + ": " + error.what(), Exit::parity);
       }

@@ -7,6 +7,7 @@
 #include "front.hpp"
 #include "pipeline.hpp"
 #include "service_config.hpp"
+#include "wav.hpp"
 
 namespace edgepack::program {
 
@@ -66,9 +67,35 @@ std::string pixels_of(const Tensor& image) {
   return pixels;
 }
 
+std::string little(std::size_t value, int width) {
+  std::string bytes;
+  for (int i = 0; i < width; ++i) bytes += static_cast<char>(value >> (8 * i) & 0xFFU);
+  return bytes;
+}
+
+/// {channels, samples} → one element of BYTES: its length, and a WAV file of floats, which keeps every bit.
+std::string encoded_sound(const Tensor& sound) {
+  const auto channels = static_cast<std::size_t>(sound.shape.at(0)), count = static_cast<std::size_t>(sound.shape.at(1));
+  std::vector<float> mixed(sound.data.size());
+  for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t c = 0; c < channels; ++c) mixed[i * channels + c] = sound.data[c * count + i];
+  }
+  const std::size_t rate = EDGEPACK_SAMPLE_RATE, size = mixed.size() * sizeof(float);
+  std::string file = "RIFF" + little(36 + size, 4) + "WAVEfmt " + little(16, 4) + little(3, 2) + little(channels, 2) + little(rate, 4);
+  file += little(rate * channels * sizeof(float), 4) + little(channels * sizeof(float), 2) + little(32, 2) + "data" + little(size, 4);
+  file.append(reinterpret_cast<const char*>(mixed.data()), size);
+  return little(file.size(), 4) + file;
+}
+
+bool is_sound(const Tensor& input) { return input.shape.size() == 2; }
+
 std::string question(const Tensor& image, std::size_t size, const Moment& when) {
-  nlohmann::json input = {{"name", "image"}, {"datatype", "UINT8"}};
-  input["shape"] = {image.shape.at(1), image.shape.at(2), image.shape.at(0)};
+  nlohmann::json input = {{"name", is_sound(image) ? "encoded" : "image"}, {"datatype", is_sound(image) ? "BYTES" : "UINT8"}};
+  if (is_sound(image)) {
+    input["shape"] = {1};
+  } else {
+    input["shape"] = {image.shape.at(1), image.shape.at(2), image.shape.at(0)};
+  }
   input["parameters"] = {{"binary_data_size", size}};
   nlohmann::json outputs = nlohmann::json::array({{{"name", record_output}}});
   for (const TensorInfo& output : config.outputs) outputs.push_back({{"name", raw_prefix + output.tensor}});
@@ -81,7 +108,7 @@ std::string question(const Tensor& image, std::size_t size, const Moment& when) 
 std::unique_ptr<Model> open_model(const std::string& folder) { return std::make_unique<Client>(folder); }
 
 Answer answer(Model& model, Tensor image, const Moment& when) {
-  const std::string pixels = pixels_of(image);
+  const std::string pixels = is_sound(image) ? encoded_sound(image) : pixels_of(image);
   const Asked said = static_cast<Client&>(model).ask_for(question(image, pixels.size(), when), pixels);
   if (said.status != 200) {
     const nlohmann::json error = nlohmann::json::parse(said.body, nullptr, false);
