@@ -76,6 +76,7 @@ class Program:
     text: str | None = None  # the whole program, instead of the one here
     hooks: Mapping[str, str] = field(default_factory=dict)  # "before-switch" → a script
     licence: Mapping[str, Any] | None = None  # what its release.json says of it
+    encryption: Mapping[str, Any] | None = None  # the same
 
     def script(self) -> bytes:
         if self.text is not None:
@@ -127,6 +128,7 @@ def bundle(folder: Path, program: Program = Program()) -> Bundle:
             "health": dict(program.health),
             **({"hooks": dict.fromkeys(program.hooks, 3)} if program.hooks else {}),
             **({"licence": dict(program.licence)} if program.licence else {}),
+            **({"encryption": dict(program.encryption)} if program.encryption else {}),
             "source": {"kind": "files", "path": "inbox"},
             "sink": {"kind": "jsonl", "path": "results.jsonl"},
         },
