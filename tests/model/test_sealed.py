@@ -1,4 +1,4 @@
-"""An encrypted model: the same again each time, nothing of it without the key, and what a change of it changes."""
+"""An encrypted model: the same each time, nothing of it without the key, and what a change of it changes."""
 
 from __future__ import annotations
 
