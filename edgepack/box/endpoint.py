@@ -20,7 +20,7 @@ class Endpoint:
     root: str = "edgepack"  # absolute, or below the account's home
     description: str = ""
     transport: str = "paramiko"  # or "ssh", this host's own
-    runs: str = "process"  # or "systemd"
+    runs: str = "process"  # or "systemd", "compose"
     memory_mb: int = 0  # the most that systemd gives an app; 0: no limit
     cpu_percent: int = 0  # 100 is one core
     pause: str = "auto"  # what runs, for the golden vectors: auto, always, never

@@ -52,6 +52,8 @@ _FIXES = {
     "downgrade": "where the older one is meant, sign it again: edgepack sign --key KEY",
     "not-checked": "look at the box's storage and at its mounts: it must be allowed to run programs",
     "no-systemd": "set `runs: process` for the node in fleet.yaml, or use an account that may write units",
+    "no-engine": "install docker and Compose on the box, or set `runs: process` for the node in fleet.yaml",
+    "engine": "look at docker on the box, or set `runs: process` for the node in fleet.yaml",
     "not-running": "deploy first, or look at the program's log on the box",
 }
 _PREFLIGHT = ("permission", "disk-full")

@@ -49,7 +49,7 @@ class Facts:
     helpers: frozenset[str] = frozenset()  # sha256 of edgepack's helpers that are there
     parts: dict[str, int] = field(default_factory=dict)  # sha256 of a file that came in part → bytes
     bases: dict[str, str] = field(default_factory=dict)  # path in the app's current release → sha256
-    runs: dict[str, str] = field(default_factory=dict)  # app → process or systemd, where that was ever chosen
+    runs: dict[str, str] = field(default_factory=dict)  # app → "systemd 512-150", where a way was ever told
     soc: tuple[str, ...] = ()  # the device tree's `compatible`: the board, then its chip; empty: unknown
     versions: dict[str, Version] = field(default_factory=dict)  # "l4t", "cann"; what is not there is unknown
     enrolled: int | None = None  # the serial of its list of keys; None: it takes what is not signed

@@ -27,13 +27,15 @@ PARTS = (
     "hook",
     "pause",
     "program",
+    "runs",
     "systemd",
+    "compose",
     "switch",
     "boot",
     "show",
     "main",
 )
-READS = frozenset({"probe", "check", "chunks", "status", "logs", "answers"})  # change nothing
+READS = frozenset({"probe", "check", "chunks", "engine", "status", "logs", "answers"})  # change nothing
 GREETING = "edgepack-box 1"  # the first line the script prints
 _ROOT = re.compile(
     r"(?!-|~)/?(?!\.{0,2}(?:/|\Z))[^/\x00-\x1f\x7f]+(?:/(?!\.{0,2}(?:/|\Z))[^/\x00-\x1f\x7f]+)*"

@@ -39,7 +39,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     """Deploy, or show what a deploy would do."""
     from dataclasses import replace
 
-    from edgepack.cli import key, licence, nodes
+    from edgepack.cli import deploy_contained, key, licence, nodes
     from edgepack.cli.steps import StageScreen
     from edgepack.errors import UsageError
     from edgepack.ship import secrets
@@ -65,6 +65,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
         options = replace(options, licence=licence.read(folder, found.name))
     if "encryption" in bundle.release:
         options = replace(options, model_key=key.fetcher(folder))
+    options = replace(options, contained=deploy_contained.of(folder, found, bundle, tell))
     if args.dry_run:
         with found.blamed(), StageScreen(screen) as stages:
             plan = plan_deploy(found.endpoint, bundle, options, stages.progress)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def run(args: argparse.Namespace, screen: Screen) -> int:
     """Write the file, and say what to do with it."""
-    from edgepack.cli import deploy, nodes
+    from edgepack.cli import deploy, deploy_contained, nodes
     from edgepack.cli.screen import amount
     from edgepack.cli.steps import StageScreen
     from edgepack.errors import UsageError
@@ -26,10 +26,13 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     deploy.warn(warnings, found, screen)
     place = Path(args.into).absolute() if args.into else folder / "dist"
     file = place / f"{bundle.name}-{bundle.version}-{found.name}.run"
+    told: list[str] = []
+    way = deploy_contained.of(folder, found, bundle, told.append)
+    for words in told:
+        screen.remark(f"  {words}")
+    tools = deploy.tools_of(bundle, screen)
     with StageScreen(screen) as stages:
-        made = stick.write(
-            found.endpoint, bundle, file, args.since, deploy.tools_of(bundle, screen), stages.progress
-        )
+        made = stick.write(found.endpoint, bundle, file, args.since, tools, stages.progress, way)
     screen.result({"file": str(made.file), "bytes": made.size, "since": made.since, "warnings": warnings})
     since = f", for a box that has release {made.since[:12]}" if made.since else ", whole"
     screen.text(f"{made.file}: {amount(made.size)}{since}")

@@ -47,7 +47,7 @@ def render(box: Box) -> Rendered:
     _check(box, beside)
     warnings: list[str] = []
     share = room.of(box.apps[0].target, box.node, len(box.apps), len(beside) * brokers.MEMORY_MB)
-    services: dict[str, Any] = {app.name: _app(box, app, share, beside, warnings) for app in box.apps}
+    services: dict[str, Any] = {app.name: service(box, app, share, beside, warnings) for app in box.apps}
     services |= {broker.name: _broker(broker) for broker in beside}
     volumes = [f"{name}-data" for name in services]
     known = _secrets(box.apps, beside)
@@ -71,7 +71,8 @@ def _made(content: str) -> str:
     return content if content.startswith(text.MADE) else content.replace("# ", f"{text.MADE} ", 1)
 
 
-def _app(box: Box, app: App, share: Room, beside: Sequence[Broker], warnings: list[str]) -> dict[str, Any]:
+def service(box: Box, app: App, share: Room, beside: Sequence[Broker], warnings: list[str]) -> dict[str, Any]:
+    """The app's own service; what a person should know is added to ``warnings``."""
     network = _network(app)
     needs = devices.of(app)
     for name in app.missing:

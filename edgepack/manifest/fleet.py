@@ -29,6 +29,12 @@ HostKey = Annotated[
 Jump = Annotated[
     str, matching(r"[A-Za-z0-9_][A-Za-z0-9@:._,-]{0,254}", "this must be a jump host, like `user@host:port`")
 ]
+Image = Annotated[
+    str,
+    matching(
+        r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}", "this must be the name of an image, like `debian:12-slim`"
+    ),
+]
 Root = Annotated[
     str,
     matching(
@@ -81,10 +87,15 @@ class Node(Model):
     root: Root = Field(
         default="edgepack", description="the folder on the box; relative to the account's home"
     )
-    runs: Literal["process", "systemd"] = Field(
+    runs: Literal["process", "systemd", "compose"] = Field(
         default="process",
         description="process: a plain process, which the box's own script watches over; systemd: a unit, "
-        "hardened, with a watchdog and `limits` (by contract only)",
+        "hardened, with a watchdog and `limits` (by contract only); compose: a container of the box's docker",
+    )
+    base: Image | None = Field(
+        default=None,
+        description="an image that the box has, below the release with `runs: compose`: for programs that "
+        "need a libc or a vendor's libraries; left out: an image without a file",
     )
     pause: Literal["auto", "always", "never"] = Field(
         default="auto",

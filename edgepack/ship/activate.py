@@ -69,7 +69,8 @@ class Gate:
             self.why = "the program does not run"
             return False
         status = parse_status(said.get("status", ""))
-        if status is None or str(status.get("pid")) != pid:
+        # In a container it is number 1; an older status was removed before that started (box/sh/compose.sh).
+        if status is None or str(status.get("pid")) not in (pid, "1"):
             self.why = "the program runs, but has not written its status.json yet"
             return False
         if status.get("release") not in (None, self.release):

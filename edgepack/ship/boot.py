@@ -37,17 +37,6 @@ def step(endpoint: Endpoint, facts: Facts) -> tuple[str, ...]:
     return (f"have {possible} start it with the box",) if possible != "none" else beforehand(endpoint, facts)
 
 
-def looked_after(box: Box, token: str, app: str, before: str) -> None:
-    """Have systemd look after the app from its next start on, or our own supervisor again.
-
-    ``before``: what the box said of it, "" where nothing was ever chosen. Raises BoxError where there is no
-    systemd that this account may use; nothing was switched then.
-    """
-    where = box.endpoint
-    if where.runs != "process" or before not in ("", "process"):
-        box.call("runs", token, app, where.runs, str(where.memory_mb), str(where.cpu_percent))
-
-
 def enable(box: Box, token: str) -> Boot:
     """Have the box start its programs when it starts, where the fleet allows it."""
     if not box.endpoint.at_boot:

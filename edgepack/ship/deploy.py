@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgepack.box.endpoint import Endpoint
 from edgepack.box.errors import BoxError
@@ -21,6 +21,7 @@ from edgepack.errors import EdgepackError
 from edgepack.ship import (
     boot,
     chunks,
+    contained,
     licence,
     made,
     model_key,
@@ -30,11 +31,13 @@ from edgepack.ship import (
     preflight,
     proof,
     secrets,
+    steps,
     transfer,
     trust,
 )
 from edgepack.ship.activate import Health, activate, parse_status
 from edgepack.ship.cargo import Cargo
+from edgepack.ship.contained import Contained
 from edgepack.ship.errors import NotProvenError
 from edgepack.ship.lease import held
 from edgepack.ship.report import (
@@ -61,7 +64,8 @@ class DeployOptions:
     or 0. tools: what makes parcels; without them files are sent whole. tell: is given what a person should
     know of the box before anything is changed on it. secrets: for the app on this box, in the place of those
     there; None: they are left alone. licence: the file for this box, in the place of the one there.
-    model_key: fetches the key of an encrypted model; called where the box lacks it.
+    contained: how its container is made, for a node with `runs: compose`. model_key: fetches the key of an
+    encrypted model; called where the box lacks it.
     """
 
     keep: int = 3
@@ -72,6 +76,7 @@ class DeployOptions:
     tell: Callable[[str], None] = lambda _: None
     secrets: Mapping[str, Secret] | None = None
     licence: bytes | None = None
+    contained: Contained | None = None
     model_key: model_key.Fetch | None = None
 
 
@@ -96,10 +101,11 @@ def deploy(
         with clock.stage("probe"):
             facts = _survey(box, bundle)
         foreseen = _foreseen(bundle, facts, options)
-        preflight.check(bundle, foreseen, endpoint.where)
+        preflight.check(bundle, foreseen, endpoint.where, contained.refusals(box, options.contained))
         for sentence in (*notes.told(bundle, foreseen), *boot.beforehand(endpoint, facts)):
             options.tell(sentence)
-        running = _runs_well(box, bundle, facts)
+        wanted = contained.way(endpoint, options.contained)
+        running = _runs_well(box, bundle, facts, wanted)
         if running is not None and options.secrets is None and foreseen == facts:
             return _report(endpoint, bundle, clock, NOTHING, running.get("previous"))
         # Before the lock is held: a large model takes its time, and others need not wait for it.
@@ -127,10 +133,14 @@ def plan_deploy(
     """What ``deploy`` would do now. Connects and asks; changes nothing on the box."""
     with Box(endpoint) as box:
         facts = _foreseen(bundle, _survey(box, bundle), options)
-        refusals = [f"{reason.what}: {reason.fix}" for reason in preflight.refusals(bundle, facts)]
+        reasons = (*preflight.refusals(bundle, facts), *contained.refusals(box, options.contained))
+        refusals = [f"{reason.what}: {reason.fix}" for reason in reasons]
         if _busy(facts):
             refusals.append(f"somebody else is working on this box: {facts.lock.split()[-1]}")
-        idle = not refusals and _runs_well(box, bundle, facts) is not None
+        idle = (
+            not refusals
+            and _runs_well(box, bundle, facts, contained.way(endpoint, options.contained)) is not None
+        )
         tools = None if idle or refusals else options.tools
         cargo = Cargo.of(bundle, facts, tools, Clock(progress), chunks.asking(box, facts))
     files = preflight.missing(bundle, facts)
@@ -148,74 +158,13 @@ def plan_deploy(
         steps=()
         if idle or refusals
         else (
-            *_window_step(options),
-            *_steps(endpoint, bundle, facts, len(files)),
+            *steps.window(options.window),
+            *steps.of(endpoint, bundle, facts, contained.step(options.contained)),
             *boot.step(endpoint, facts),
         ),
         refusals=tuple(refusals),
         notes=(*notes.told(bundle, facts), *notes.beside(bundle, facts)),
     )
-
-
-def _steps(endpoint: Endpoint, bundle: Bundle, facts: Facts, to_send: int) -> tuple[str, ...]:
-    size = preflight.mib(sum(file.size for file in preflight.missing(bundle, facts)))
-    current = facts.current.get(bundle.name)
-    golden = any(file.layer == "golden" for file in bundle.files)
-    return tuple(
-        step
-        for step in (
-            f"send {to_send} of {len(bundle.files)} files, {size}, and compare each sha256"
-            if to_send
-            else "",
-            _signature_step(bundle, facts),
-            f"stage release {_hex(bundle)[:12]}",
-            _make_step(bundle),
-            _golden_step(endpoint, current) if golden else "",
-            *_hook_steps(bundle, _switch_step(current, _hex(bundle))),
-            f"watch its health for at most {Health.of(bundle.release).timeout} s",
-            "ask the release's own probe" if Health.of(bundle.release).hooks.healthy else "",
-            "confirm",
-        )
-        if step
-    )
-
-
-def _signature_step(bundle: Bundle, facts: Facts) -> str:
-    signature = trust.choose(bundle, facts).signature
-    return f"have the box check that {facts.keys[signature.key]} signed it" if signature else ""
-
-
-def _window_step(options: DeployOptions) -> tuple[str, ...]:
-    window = options.window
-    return (f"wait for the hours {window.words()}, which it keeps to",) if window else ()
-
-
-def _golden_step(endpoint: Endpoint, current: str | None) -> str:
-    step = "run the golden vectors through the program on the box"
-    if current is None or endpoint.pause == "never":
-        return step
-    if endpoint.pause == "always":
-        return f"pause the program that runs, for at most {proof.LIMIT_S} s, and {step}"
-    return f"{step}; where it does not fit beside the one that runs, that is paused for it"
-
-
-def _make_step(bundle: Bundle) -> str:
-    on_box = made.OnBox.of(bundle.release)
-    return f"have the box make {', '.join(on_box.files)}, in at most {on_box.seconds} s" if on_box else ""
-
-
-def _hook_steps(bundle: Bundle, switch: str) -> tuple[str, ...]:
-    hooks = Health.of(bundle.release).hooks
-    before = f"run the hook before-switch, for at most {hooks.before} s" if hooks.before else ""
-    return before, switch, f"run the hook after-switch, for at most {hooks.after} s" if hooks.after else ""
-
-
-def _switch_step(current: str | None, release: str) -> str:
-    if current is None:
-        return "switch to the first release"
-    if current == release:
-        return "start it again: it is the current release, and does not run as it should"
-    return f"switch from {current[:12]}"
 
 
 class _Deploy:
@@ -244,10 +193,10 @@ class _Deploy:
             if made.OnBox.of(self.bundle.release):
                 with self.clock.stage("make"):
                     made.make(self.box, self.token, self.app, self.release, self.bundle.release)
+            self._way_to_run(facts)
             with self.clock.stage("prove"):
                 proven = self._prove()
             self.bring_secrets()
-            boot.looked_after(self.box, self.token, self.app, facts.runs.get(self.app, ""))
             active = activate(
                 self.box, self.token, self.app, self.release, Health.of(self.bundle.release), self.clock
             )
@@ -280,6 +229,13 @@ class _Deploy:
         if self.options.secrets is None:
             return False
         return secrets.send(self.box, self.token, self.app, self.options.secrets)
+
+    def _way_to_run(self, facts: Facts) -> None:
+        """Before the proof, which is of the program in its container."""
+        options = self.options.contained
+        wanted = contained.way(self.box.endpoint, options)
+        if options or wanted != contained.known(facts, self.app):
+            contained.looked_after(self.box, self.token, self.app, self.release, wanted, options)
 
     def _stage(self) -> None:
         said = self.box.call("stage", self.token, self.app, self.release, stdin=[listing(self.bundle.files)])
@@ -323,7 +279,9 @@ class _Deploy:
 
 def _survey(box: Box, bundle: Bundle) -> Facts:
     digests = sorted({file.sha256 for file in bundle.files})
-    return probe(box, bundle.name, digests)
+    facts = probe(box, bundle.name, digests)
+    # In a container the libc is the image's: the proof in it tells.
+    return replace(facts, libc="unknown") if box.endpoint.runs == "compose" else facts
 
 
 def _foreseen(bundle: Bundle, facts: Facts, options: DeployOptions) -> Facts:
@@ -332,10 +290,10 @@ def _foreseen(bundle: Bundle, facts: Facts, options: DeployOptions) -> Facts:
     return model_key.foreseen(bundle.name, bundle.release, facts, options.model_key)
 
 
-def _runs_well(box: Box, bundle: Bundle, facts: Facts) -> Mapping[str, str] | None:
+def _runs_well(box: Box, bundle: Bundle, facts: Facts, way: str) -> Mapping[str, str] | None:
     """The box's status where this very release is current, whole, confirmed, and answers; else None."""
     release = _hex(bundle)
-    if facts.current.get(bundle.name) != release:
+    if facts.current.get(bundle.name) != release or contained.known(facts, bundle.name) != way:
         return None
     said = dict(line.partition(" ")[::2] for line in box.call("status", bundle.name))
     program = said.get("program", "").split()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgepack.box.errors import PreflightError
@@ -51,18 +52,18 @@ def refusals(bundle: Bundle, facts: Facts) -> tuple[Refusal, ...]:
     )
 
 
-def check(bundle: Bundle, facts: Facts, where: str) -> None:
-    """Raise PreflightError with all reasons at once."""
-    reasons = refusals(bundle, facts)
+def check(bundle: Bundle, facts: Facts, where: str, more: Sequence[Refusal] = ()) -> None:
+    """Raise PreflightError with all reasons at once; ``more``: such as were found otherwise."""
+    reasons = (*refusals(bundle, facts), *more)
     if not reasons:
         return
-    more = "\n".join(f"{reason.what}\n  → {reason.fix}" for reason in reasons[1:])
+    detail = "\n".join(f"{reason.what}\n  → {reason.fix}" for reason in reasons[1:])
     raise PreflightError(
         reasons[0].what,
         where=where,
         why="nothing was changed on the box",
         fix=reasons[0].fix,
-        detail=more,
+        detail=detail,
     )
 
 

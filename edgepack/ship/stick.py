@@ -17,9 +17,10 @@ from pathlib import Path
 from edgepack.box import script
 from edgepack.box.endpoint import Endpoint
 from edgepack.bundle import Bundle, BundleFile, listing
-from edgepack.ship import kept, parcels, preflight, proof, transfer
+from edgepack.ship import contained, kept, parcels, preflight, proof, transfer
 from edgepack.ship.activate import Health
 from edgepack.ship.chunks import nobody
+from edgepack.ship.contained import Contained
 from edgepack.ship.errors import DeployError
 from edgepack.ship.made import OnBox
 from edgepack.ship.report import Progress, quiet
@@ -67,19 +68,21 @@ def write(
     since: str | None = None,
     tools: parcels.Tools | None = None,
     progress: Progress = quiet,
+    way: Contained | None = None,
 ) -> Stick:
     """Write the file. ``since``: a release that was shipped from this host, which the box still has.
 
+    ``way``: how its container is made, for a node with `runs: compose`.
     Raises DeployError where that is not known here, and what the encoder raises.
     """
     cargo = _cargo(bundle, since, tools, progress)
-    small = _small(bundle, cargo)
+    small = _small(bundle, cargo, way)
     to.parent.mkdir(parents=True, exist_ok=True)
     aside = to.with_name(f".{to.name}.new")
     digest, size = hashlib.sha256(small), len(small)
     try:
         with aside.open("wb") as out:
-            head = _head(endpoint, bundle, cargo, len(small), "0" * 64)
+            head = _head(endpoint, bundle, cargo, (len(small), "0" * 64), way)
             out.write(head)
             out.write(small)
             for data in cargo.chunks(bundle):
@@ -87,7 +90,7 @@ def write(
                 size += len(data)
                 out.write(data)
             out.seek(0)
-            out.write(_head(endpoint, bundle, cargo, len(small), digest.hexdigest()))
+            out.write(_head(endpoint, bundle, cargo, (len(small), digest.hexdigest()), way))
         aside.chmod(0o755)
         aside.rename(to)
     finally:
@@ -125,7 +128,7 @@ def _release(app: str, since: str) -> tuple[str, dict[str, str]]:
     return known[0], kept.files_of(app, known[0])
 
 
-def _small(bundle: Bundle, cargo: _Cargo) -> bytes:
+def _small(bundle: Bundle, cargo: _Cargo, way: Contained | None) -> bytes:
     members: dict[str, bytes] = {
         script.name(): script.text(),
         "list": listing(bundle.files),
@@ -133,6 +136,7 @@ def _small(bundle: Bundle, cargo: _Cargo) -> bytes:
             f"{sha}\n" for sha in sorted({f.sha256 for f in bundle.files} | {*cargo.bases})
         ).encode(),
         "bases": "".join(f"{sha}\n" for sha in cargo.bases).encode(),
+        "compose.yaml": way.file.encode() if way else b"",
     }
     if cargo.helper is not None:
         members["helper"] = cargo.helper.read_bytes()
@@ -147,8 +151,15 @@ def _small(bundle: Bundle, cargo: _Cargo) -> bytes:
     return out.getvalue()
 
 
-def _head(endpoint: Endpoint, bundle: Bundle, cargo: _Cargo, small: int, digest: str) -> bytes:
-    """The script, with what it has to know as quoted words; as long whatever the digest is."""
+def _head(
+    endpoint: Endpoint, bundle: Bundle, cargo: _Cargo, sealed: tuple[int, str], way: Contained | None
+) -> bytes:
+    """The script, with what it has to know as quoted words; as long whatever the digest is.
+
+    ``sealed``: bytes of the small tar, sha256 of all that follows the script.
+    """
+    small, digest = sealed
+    kind, _, stamp = contained.way(endpoint, way).partition(" ")
     health, vectors, on_box = Health.of(bundle.release), proof.vectors(bundle), OnBox.of(bundle.release)
     needed = 2 * sum(file.size for file in bundle.files) + preflight.MARGIN
     values = {
@@ -156,7 +167,12 @@ def _head(endpoint: Endpoint, bundle: Bundle, cargo: _Cargo, small: int, digest:
         "VERSION": bundle.version,
         "RELEASE": bundle.digest.removeprefix("sha256:"),
         "ARCH": bundle.arch,
-        "LIBC": str(bundle.release.get("libc") or "static"),
+        # In a container the libc is the image's: the proof in it tells.
+        "LIBC": "static" if way else str(bundle.release.get("libc") or "static"),
+        "WAY": kind,
+        "STAMP": stamp,
+        "MEMORY": endpoint.memory_mb,
+        "CPU": endpoint.cpu_percent,
         "FOLDER": endpoint.root,
         "AT_BOOT": "yes" if endpoint.at_boot else "no",
         "SCRIPT": script.name(),

@@ -13,6 +13,8 @@ from edgepack.tools.runner import command, run
 from tests.box.boxsh import SHELLS, BoxSh, Failed, shells, until
 from tests.releases import APP, Program
 
+NONE = "0" * 64  # of no release: a unit is the same for each
+
 # Of systemctl(1): start runs what ExecStart= says and starts it again (Restart=always), stop asks it to end.
 SYSTEMCTL = """#!/bin/sh
 at=$EDGEPACK_UNITS/$2
@@ -64,8 +66,8 @@ def told(box: BoxSh) -> list[str]:
 def test_systemd_looks_after_it_and_gives_it_back(box: BoxSh) -> None:
     token = box.lock()
     release = box.install(token, Program().script().decode())
-    box("runs", token, APP, "systemd", "512", "150")
-    assert box.facts("probe", APP)["runs"] == [f"{APP} systemd"]
+    box("runs", token, APP, "systemd", "512", "150", "512-150", release)
+    assert box.facts("probe", APP)["runs"] == [f"{APP} systemd 512-150"]
     try:
         box("switch", token, APP, release, "60")
         assert until(lambda: box.program_pid() is not None, 60)
@@ -78,7 +80,7 @@ def test_systemd_looks_after_it_and_gives_it_back(box: BoxSh) -> None:
         words = box.facts("status", APP)["program"][0].split()
         assert (words[2], words[4:]) == (release, ["1", "137"])
         # From now on our own again: its unit goes, and nothing starts it twice.
-        box("runs", token, APP, "process", "0", "0")
+        box("runs", token, APP, "process", "0", "0", "-", release)
         box("switch", token, APP, release, "60")
         assert until(lambda: box.program_pid() is not None, 60)
         assert list((box.root.parent / "units").glob("*.service")) == []
@@ -90,7 +92,7 @@ def test_systemd_looks_after_it_and_gives_it_back(box: BoxSh) -> None:
 
 def test_the_unit_is_one_that_systemd_reads(box: BoxSh) -> None:
     token = box.lock()
-    box("runs", token, APP, "systemd", "512", "150")
+    box("runs", token, APP, "systemd", "512", "150", "512-150", NONE)
     text = unit(box).read_text()
     for line in (
         "MemoryMax=512M",
@@ -100,7 +102,7 @@ def test_the_unit_is_one_that_systemd_reads(box: BoxSh) -> None:
         "Restart=always",
     ):
         assert line in text.splitlines()
-    box("runs", token, APP, "systemd", "0", "0")
+    box("runs", token, APP, "systemd", "0", "0", "0-0", NONE)
     assert "MemoryMax" not in unit(box).read_text()
     if not shutil.which("systemd-analyze"):
         pytest.skip("no systemd-analyze here")
@@ -114,5 +116,5 @@ def test_where_there_is_none_it_says_so_and_changes_nothing(tmp_path: Path) -> N
     box = BoxSh(tmp_path / "root")
     token = box.lock()
     with pytest.raises(Failed, match="systemd does not run on this box"):
-        box("runs", token, APP, "systemd", "0", "0")
+        box("runs", token, APP, "systemd", "0", "0", "0-0", NONE)
     assert not (tmp_path / "root/apps" / APP / "runs").exists()

@@ -8,7 +8,7 @@ main() { # ROOT NOUN ARGUMENT...
 	SELF=$ROOT/bin/${0##*/}
 	shift 2
 	case $noun in
-	probe | lock | unlock | receive | helper | parcels | chunks | authorise | enrol | secrets | boot | enable | collect | stage | make | hook | discard | check | verify | resume | start | stop | runs | attend | switch | guard | confirm | back | journal | supervise | status | watch | logs | feed | answers) ;;
+	probe | lock | unlock | receive | helper | parcels | chunks | authorise | enrol | secrets | boot | enable | collect | stage | make | hook | discard | check | verify | resume | start | stop | runs | engine | attend | switch | guard | confirm | back | journal | supervise | status | watch | logs | feed | answers) ;;
 	*) fail usage "box.sh has no $noun" ;;
 	esac
 	say "edgepack-box 1"

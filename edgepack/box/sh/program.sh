@@ -38,8 +38,11 @@ run_once() { # the program from its start to its end; sets `status`
 	release=$(release_at "$home/current")
 	began=$(seconds)
 	note "release $release starts"
-	(program "$home/releases/$release" "$app" run --data "$home/data") \
-		</dev/null >>"$home/data/log" 2>&1 &
+	if by_compose "$app" "$release"; then
+		contained "$app" "$release" &
+	else
+		(program "$home/releases/$release" "$app" run --data "$home/data") &
+	fi </dev/null >>"$home/data/log" 2>&1
 	child=$!
 	say "$child $release $(date +%s) $restarts ${status:--}" | put "$home/run/program"
 	wait "$child"
@@ -101,7 +104,10 @@ stop() { # APP   returns when nothing of it runs; after 10 s it is not asked any
 		rm -f "$ROOT/apps/$1/run/ended"
 		by_systemd "$1" || { rm -f "$UNITS/$(unit_of "$1")" && systemctl daemon-reload >/dev/null 2>&1; }
 	fi
-	[ -n "$watcher" ] || return 0
+	if [ -z "$watcher" ]; then
+		[ ! -f "$ROOT/apps/$1/run/contained" ] || uncontained "$1"
+		return 0
+	fi
 	read -r runs _ 2>/dev/null <"$ROOT/apps/$1/run/program" || runs=
 	kill -TERM "$watcher" 2>/dev/null
 	last=$(($(seconds) + 10))
@@ -112,6 +118,7 @@ stop() { # APP   returns when nothing of it runs; after 10 s it is not asked any
 		fi
 		nap
 	done
+	[ ! -f "$ROOT/apps/$1/run/contained" ] || uncontained "$1" # its client was ended, not the container
 	rm -f "$ROOT/apps/$1/run/supervisor" "$ROOT/apps/$1/run/program" "$ROOT/apps/$1/data/status.json"
 }
 

@@ -58,7 +58,7 @@ noun_discard() { # TOKEN APP RELEASE   a release that will not be used after all
 drop() { # RELEASE-FOLDER
 	rm -rf "$1.tmp"
 	mv -T "$1" "$1.tmp" 2>/dev/null
-	rm -rf "$1.tmp" "$1".list* "$1.signed"
+	rm -rf "$1.tmp" "$1".list* "$1.signed" "$1.compose.yaml"
 }
 
 # Whether every file of a release is there and right, `damaged PATH` for each that is not, and what
@@ -98,8 +98,14 @@ noun_verify() { # TOKEN APP RELEASE SECONDS [pause]   pause: what runs meanwhile
 		since=$(seconds)
 		patiently pause "$1" "$2"
 	fi
-	limited "$4" program "$release" "$2" verify 3>&1 >"$out" 2>"$out.err"
-	status=$?
+	if by_compose "$2" "$3"; then
+		limited "$4" inside "$2" "$3" verify 3>&1 >"$out" 2>"$out.err"
+		status=$?
+		out_of_inside "$2"
+	else
+		limited "$4" program "$release" "$2" verify 3>&1 >"$out" 2>"$out.err"
+		status=$?
+	fi
 	if [ -n "$since" ]; then
 		patiently resume "$2"
 		say "paused $(($(seconds) - since))"

@@ -5,30 +5,18 @@ UNITS=${EDGEPACK_UNITS:-/etc/systemd/system} # a test has a folder of its own
 
 unit_of() { say "$(boot_name)-$1.service"; } # APP
 
-by_systemd() { [ "$(cat "$ROOT/apps/$1/runs" 2>/dev/null)" = systemd ]; } # APP
+by_systemd() { [ "$(runs_by "$1")" = systemd ]; } # APP
 
-# How this app is to run from its next start on. The unit is written anew each time: this script's name is in it.
-noun_runs() { # TOKEN APP process|systemd MEMORY-MIB CPU-PERCENT   (0: no limit)
-	hold "$1"
-	word app "$2"
-	number memory "$4"
-	number cpu "$5"
-	mkdir -p "$ROOT/apps/$2" 2>/dev/null || fail_writing "$ROOT/apps/$2"
-	case $3 in
-	systemd)
-		[ -d /run/systemd/system ] || [ -n "${EDGEPACK_UNITS:-}" ] ||
-			fail no-systemd "\`runs: systemd\`: systemd does not run on this box"
-		[ -w "$UNITS" ] || fail no-systemd "\`runs: systemd\`: $(id -un) may not write to $UNITS"
-		case $ROOT in
-		*[!A-Za-z0-9._/-]*) fail no-systemd "\`runs: systemd\`: a unit cannot name the folder $ROOT" ;;
-		esac
-		unit "$2" "$4" "$5" | put "$UNITS/$(unit_of "$2")" || exit 20
-		systemctl daemon-reload >/dev/null 2>&1 || fail no-systemd "systemd did not read the unit $(unit_of "$2")"
-		;;
-	process) ;;
-	*) fail usage "an app runs as a process or by systemd, not by $3" ;;
+# The unit is written anew each time: this script's name is in it.
+runs_by_systemd() { # APP MEMORY-MIB CPU-PERCENT
+	[ -d /run/systemd/system ] || [ -n "${EDGEPACK_UNITS:-}" ] ||
+		fail no-systemd "\`runs: systemd\`: systemd does not run on this box"
+	[ -w "$UNITS" ] || fail no-systemd "\`runs: systemd\`: $(id -un) may not write to $UNITS"
+	case $ROOT in
+	*[!A-Za-z0-9._/-]*) fail no-systemd "\`runs: systemd\`: a unit cannot name the folder $ROOT" ;;
 	esac
-	say "$3" | put "$ROOT/apps/$2/runs" || exit 20
+	unit "$@" | put "$UNITS/$(unit_of "$1")" || exit 20
+	systemctl daemon-reload >/dev/null 2>&1 || fail no-systemd "systemd did not read the unit $(unit_of "$1")"
 }
 
 # systemd.exec(5), systemd.service(5), systemd.resource-control(5). No PrivateDevices and no ProtectClock: both would

@@ -135,7 +135,7 @@ healthy() {
 		$1 == "status" { told = $0 }
 		$1 == "tick" {
 			if (restarts + 0 > 0) { print "it ended by itself with " ended; exit }
-			if (alive == "yes" && is == release && told ~ "\"pid\": *" pid "[,}]") {
+			if (alive == "yes" && is == release && told ~ "\"pid\": *(1|" pid ")[,}]") {
 				if (!(told in seen)) { seen[told] = 1; count++ }
 				fps = told
 				if (!sub(/.*"fps": */, "", fps)) fps = 0
@@ -181,6 +181,8 @@ install() {
 			stop "the box could not make $MAKES"
 		}
 	fi
+	heard=$(on_box runs "$token" "$APP" "$WAY" "$MEMORY" "$CPU" "$STAMP" "$RELEASE" <"$work/compose.yaml") ||
+		stop "it failed at: runs"
 	say "- the golden vectors"
 	prove
 	hook before-switch "$BEFORE_S"
