@@ -139,6 +139,23 @@ def peer() -> tuple[subprocess.Popen[bytes], int]:
     return made, int(made.stdout.readline())
 
 
+def patience(folder: Path, release: Path, seconds: float) -> float:
+    """Requests a second with `batching.wait_ms` by those without: eight peers, full batches of eight.
+
+    folder: the project that ``release`` was built of, without it.
+    """
+    manifest = folder / "edgepack.yaml"
+    manifest.write_text(manifest.read_text().replace("instances: 2", "instances: 2, batching: {wait_ms: 5}"))
+    patient = service.release(folder, folder.with_name("patient"))
+    with (
+        service.running(patient / "bin" / "digits", folder / "waits") as waits,
+        service.running(release / "bin" / "digits", folder / "waits not") as other,
+    ):
+        row = measure((waits.http, other.http), 8, 1, seconds)
+    assert (row.wrong, row.apart) == (0, 0.0), row.text()
+    return row.rates[0] / row.rates[1]
+
+
 def main() -> int:
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -161,6 +178,10 @@ def main() -> int:
             assert other.stdin is not None
             other.stdin.close()
             other.wait(10)
+        ratio = patience(folder / "digits", release, asked.seconds)
+        print(
+            f"8 peers, batches of 8 that are waited for (wait_ms 5): {ratio:.2f} times the requests without"
+        )
     return 0
 
 

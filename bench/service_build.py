@@ -58,7 +58,7 @@ def sanitized(work: Path) -> Path:
         packaged.fetch(PackagedSpec("onnxruntime", arch), runtime, lambda _line: None)
     json = build_library(LibrarySpec("nlohmann-json", arch), work / "log", lambda _line: None)
     tools = zig.environment()
-    libraries = f"{json};{_nghttp2(work, arch)}"
+    libraries = f"{json};{_nghttp2(work, arch)};{_zlib(work)}"
     _done(
         *(tools / "cmake", "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={tools / 'ninja'}"),
         *("-DCMAKE_CXX_COMPILER=g++", f"-DCMAKE_CXX_FLAGS={SANITIZE}", f"-DEDGEPACK_PROJECT={EXAMPLE}"),
@@ -89,6 +89,27 @@ def _nghttp2(work: Path, arch: str) -> Path:
     objects.mkdir(exist_ok=True)
     _done("gcc", *words, f"-I{dest / 'include'}", "-c", *sorted(source.glob("*.c")), cwd=objects)
     _done("ar", "rcs", dest / "lib" / "libnghttp2.a", *sorted(objects.glob("*.o")))
+    return dest
+
+
+def _zlib(work: Path) -> Path:
+    """Its objects by gcc, sanitized too: what a peer has packed is read by it."""
+    known = LIBRARIES["zlib"]
+    source = debian_files.source(known.source, lambda _line: None)
+    objects, dest = work / "zlib" / "objects", work / "zlib"
+    for folder in (objects, dest / "lib", dest / "include"):
+        folder.mkdir(parents=True)
+    for name, place in known.headers.items():
+        shutil.copy2(source / place.removeprefix("source/"), dest / "include" / name)
+    _done(
+        "gcc",
+        *SANITIZE.split(),
+        "-DHAVE_UNISTD_H",
+        "-c",
+        *(source / file for file in known.files),
+        cwd=objects,
+    )
+    _done("ar", "rcs", dest / "lib" / "libz.a", *sorted(objects.glob("*.o")))
     return dest
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gzip
 import json
 import os
 import random
@@ -21,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -187,6 +189,13 @@ def http_drawn(rng: random.Random) -> bytes:
         text = damaged(rng, text)
         head = len(text) if rng.random() < 0.8 else rng.choice(LIES)
         return http("POST", path, text + after, head if after or rng.random() < 0.3 else None)
+    if kind == 4:  # what is packed is damaged, or what it is packed in
+        coding, pack = rng.choice([("gzip", gzip.compress), ("deflate", zlib.compress)])
+        whole = text + after if rng.random() < 0.5 else damaged(rng, text + after)
+        body = damaged(rng, pack(whole)) if rng.random() < 0.7 else pack(whole * rng.choice([1, 1, 20000]))
+        asked = http("POST", path, body, len(text) if after else None)
+        said = f"\r\nContent-Encoding: {coding}\r\nAccept-Encoding: gzip\r\n".encode()
+        return asked.replace(b"\r\n", said, 1)
     chunks = rng.choice([0, 7, 1000])
     return damaged(rng, http("POST", path, text + after, len(text) if after else None, chunks))
 

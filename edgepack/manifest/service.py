@@ -18,10 +18,10 @@ class Batching(Model):
     most: Annotated[int, Field(ge=1, le=1024)] = Field(
         default=8, description="samples that an instance takes at once, and that one request may have"
     )
-    wait_ms: Annotated[int, Field(ge=0, le=1000)] = Field(
+    wait_ms: Annotated[int, Field(ge=0, le=60_000)] = Field(
         default=0,
-        description="how long an instance waits for more of them; 0: it takes what is there. Waiting is for "
-        "runtimes that compute several faster than one after another",
+        description="how long a request waits for others, until there are `most` samples, and no longer than "
+        "half of the time that it has; 0: an instance takes what is there",
     )
 
 

@@ -15,7 +15,7 @@ from edgepack.plan.toolchain import known
 
 SLOT = "library"
 
-_SPOKEN = ("nghttp2", "nlohmann-json")  # by the form `service`
+_SPOKEN = ("nghttp2", "nlohmann-json", "zlib")  # by the form `service`
 _DECODERS = {"jpeg": "libjpeg-turbo", "png": "libspng"}
 
 

@@ -110,6 +110,26 @@ def batches(way, **binary):
     return [list(together.shape), float(np.abs(np.concatenate(alone) - together).max())]
 
 
+def packed():
+    """What goes and comes packed, as tritonclient does it: is it what comes unpacked, and was it packed?"""
+    module, client = WAYS["http"]
+    draw = np.random.default_rng(6).normal(size=(4, 1, 28, 28)).astype(np.float32)
+    found = {}
+    for name in ("gzip", "deflate"):
+        for binary in (True, False):
+            outputs = [module.InferRequestedOutput("logits", binary_data=binary)]
+            inputs = [tensor("http", "image", draw, binary_data=binary)]
+            ways = {"request_compression_algorithm": name, "response_compression_algorithm": name}
+            plain, *others = (
+                client.infer("digits", inputs, outputs=outputs, **{key: ways[key] for key in keys})
+                for keys in ([], ["request_compression_algorithm"], ["response_compression_algorithm"], ways)
+            )
+            wanted = plain.as_numpy("logits")
+            same = [bool(np.array_equal(other.as_numpy("logits"), wanted)) for other in others]
+            found[f"{name}, {'binary' if binary else 'JSON'}"] = same
+    return found
+
+
 def wrong(way):
     module, client = WAYS[way]
     picture, samples = PIXELS[0][:, :, np.newaxis], np.zeros((1, 1, 28, 28), np.float32)
@@ -316,6 +336,7 @@ def main():
         HEARD[f"{way} gathered"] = gathered(way)
     HEARD["http pipeline in JSON"] = pipeline("http", binary_data=False)
     HEARD["http batches in JSON"] = batches("http", binary_data=False)
+    HEARD["packed"] = packed()
     HEARD["stream"] = stream()
     HEARD["drawn"] = drawn(200)
     for way in WAYS:

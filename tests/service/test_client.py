@@ -66,6 +66,11 @@ def test_samples_together_are_what_they_are_alone(heard: dict[str, Any], what: s
     assert heard[what] == [[4, 10], 0.0]
 
 
+@pytest.mark.parametrize("what", ["gzip, binary", "gzip, JSON", "deflate, binary", "deflate, JSON"])
+def test_what_goes_and_comes_packed_is_the_same_to_the_bit(heard: dict[str, Any], what: str) -> None:
+    assert heard["packed"][what] == [True, True, True]
+
+
 INVALID = {"http": "400", "grpc": "StatusCode.INVALID_ARGUMENT"}
 MISSING = {"http": "404", "grpc": "StatusCode.NOT_FOUND"}
 NEVER = {"http": "501", "grpc": "StatusCode.UNIMPLEMENTED"}
@@ -146,7 +151,8 @@ def test_what_waits_is_computed_together(heard: dict[str, Any], way: str) -> Non
 @pytest.mark.parametrize("way", WAYS)
 def test_the_statistics_count(heard: dict[str, Any], way: str) -> None:
     samples, executions, requests = heard[f"{way} statistics"]["digits"]
-    # Of each way of batches: four requests of one sample, one of four; and four more in each `gathered`.
-    assert (samples, requests) == (3 * 8 + 2 * 4, 3 * 5 + 2 * 4)
+    # Of each way of batches: four requests of one sample, one of four; four more in each `gathered`; of four
+    # samples each in four ways to be packed, by two names, in two forms.
+    assert (samples, requests) == (3 * 8 + 2 * 4 + 16 * 4, 3 * 5 + 2 * 4 + 16)
     assert executions <= requests
     assert heard[f"{way} statistics"]["digits-pipeline"][0] >= 3 * 64

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 import subprocess
 import threading
 import time
+import zlib
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,12 @@ def asked(port: int, data: bytes) -> tuple[int, bytes]:
 
 
 HEAD = b"POST /v2/models/digits/infer HTTP/1.1\r\nHost: a\r\n"
+
+
+def packed(coding: bytes, body: bytes) -> bytes:
+    return HEAD + b"Content-Encoding: %b\r\nContent-Length: %d\r\n\r\n%b" % (coding, len(body), body)
+
+
 REFUSED = {
     "no Host": (b"GET /v2 HTTP/1.1\r\n\r\n", 400),
     "two lengths": (HEAD + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}", 400),
@@ -60,7 +68,14 @@ REFUSED = {
     "another version": (b"GET /v2 HTTP/2.0\r\nHost: a\r\n\r\n", 505),
     "an expectation": (HEAD + b"Expect: tea\r\nContent-Length: 2\r\n\r\n{}", 417),
     "a path that leaves": (b"GET /v2/../x HTTP/1.1\r\nHost: a\r\n\r\n", 404),
-    "compressed": (HEAD + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}", 415),
+    "not packed at all": (packed(b"gzip", b"{}"), 400),
+    "packed, and cut off": (packed(b"gzip", gzip.compress(b"{}")[:-3]), 400),
+    "packed, and more after it": (packed(b"gzip", gzip.compress(b"{}") + b"x"), 400),
+    "packed otherwise than it says": (packed(b"deflate", gzip.compress(b"{}")), 400),
+    "a packed body of nothing": (packed(b"gzip", b""), 400),
+    "3 KB that are 3 MB": (packed(b"gzip", gzip.compress(bytes(3_000_000))), 413),
+    "another coding": (packed(b"br", b"{}"), 415),
+    "packed twice": (packed(b"gzip, gzip", gzip.compress(gzip.compress(b"{}"))), 415),
     "another method": (b"DELETE /v2 HTTP/1.1\r\nHost: a\r\n\r\n", 501),
     "JSON that is not": (HEAD + b"Content-Length: 1\r\n\r\n{", 400),
     "JSON nested without an end": (HEAD + b"Content-Length: 50000\r\n\r\n" + b"[" * 50000, 400),
@@ -76,6 +91,33 @@ def test_http_is_taken_strictly(served: Running, data: bytes, status: int) -> No
     found, body = asked(served.http, data)
     assert found == status
     assert json.loads(body)["error"]
+
+
+ACCEPTED = {
+    "gzip": "gzip",
+    "deflate": "deflate",
+    "br, gzip;q=0.5": "gzip",
+    "gzip;q=0, deflate": "deflate",
+    "*": "gzip",
+    "*, gzip;q=0": "",
+    "identity": "",
+    "br": "",
+    "": "",
+}
+
+
+@pytest.mark.parametrize(("said", "coding"), ACCEPTED.items())
+def test_an_answer_is_packed_as_the_peer_takes_it(served: Running, said: str, coding: str) -> None:
+    tensor = {"name": "image", "datatype": "FP32", "shape": [4, 1, 28, 28], "data": [0.25] * 3136}
+    one = http("POST", "/v2/models/digits/infer", json.dumps({"inputs": [tensor]}).encode())
+    with connected(served.http) as peer:
+        more = f"Accept-Encoding: {said}\r\n" if said else ""
+        peer.sendall(one.replace(b"\r\n", f"\r\nConnection: close\r\n{more}".encode(), 1))
+        head, _, body = heard(peer).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200")
+    assert (f"Content-Encoding: {coding}".encode() in head) is bool(coding)
+    unpack = {"gzip": gzip.decompress, "deflate": zlib.decompress, "": bytes}[coding]
+    assert json.loads(unpack(body))["outputs"][0]["shape"] == [4, 10]
 
 
 TENSORS = {

@@ -1,7 +1,7 @@
-# The Open Inference Protocol, with nghttp2 and nlohmann-json of EDGEPACK_LIBRARIES. Four objects: what includes
+# The Open Inference Protocol, with nghttp2, nlohmann-json and zlib of EDGEPACK_LIBRARIES. Four objects: what includes
 # the same is one file to the compiler, and no two of such a group name a thing of theirs alike.
 set(net src/event_loop.cpp src/http_parser.cpp src/http_server.cpp)
-set(serving src/front.cpp src/served.cpp src/service.cpp src/service_config.cpp src/v2.cpp src/v2_http.cpp src/workers.cpp)
+set(serving src/coding.cpp src/front.cpp src/served.cpp src/service.cpp src/service_config.cpp src/v2.cpp src/v2_http.cpp src/workers.cpp)
 set(json src/service_client.cpp src/v2_answers.cpp src/v2_json.cpp)
 set(grpc src/grpc_server.cpp src/v2_proto.cpp)
 add_library(service OBJECT ${net} ${serving} ${json} ${grpc})

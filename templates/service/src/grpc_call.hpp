@@ -32,6 +32,7 @@ Code code_of(Why why) {
   switch (why) {
     case Why::invalid: return invalid;
     case Why::missing: return missing;
+    case Why::large: return exhausted;
     case Why::busy: return unavailable;
     case Why::late: return late;
     case Why::unsupported: return unimplemented;

@@ -19,7 +19,10 @@ class Service {
       : served_(everything_served()), workers_(model_folder, std::move(ear)) {}
 
   /// From now on it is not ready, and says so; what comes all the same is still answered.
-  void drain() { ready_ = false; }
+  void drain() {
+    ready_ = false;
+    workers_.hurry();
+  }
   bool ready() const { return ready_; }
 
   /// The model of that name; version: empty, or the project's. Throws Refusal.

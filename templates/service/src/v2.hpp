@@ -13,7 +13,7 @@
 namespace edgepack::program {
 
 /// Why a request is not answered; each way has its own number for it.
-enum class Why { invalid, missing, busy, late, failed, unsupported };
+enum class Why { invalid, missing, large, busy, late, failed, unsupported };
 
 struct Refusal : std::runtime_error {
   Refusal(Why reason, const std::string& words) : std::runtime_error(words), why(reason) {}

@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <optional>
 
+#include "coding.hpp"
 #include "config.hpp"
 #include "json.hpp"
 #include "service.hpp"
@@ -14,6 +16,7 @@ int status_of(Why why) {
   switch (why) {
     case Why::invalid: return 400;
     case Why::missing: return 404;
+    case Why::large: return 413;
     case Why::busy: return 503;
     case Why::late: return 504;
     case Why::unsupported: return 501;
@@ -45,6 +48,15 @@ void need(const HttpRequest& request, const char* method) {
   throw Refusal(Why::unsupported, request.path.substr(0, 200) + " takes " + method);
 }
 
+/// The body unpacked, where it came packed. On an instance's thread; what it grows by is taken of the same budget.
+void unpack(HttpRequest& request, Coding coding) {
+  if (coding == Coding::none) return;
+  // http_server.cpp's: what a request holds is its share of the budget for bodies; without a body there is none.
+  const auto share = std::static_pointer_cast<Budget::Share>(request.held);
+  const auto grow = [&](std::size_t bytes) { return share == nullptr || share->grow(bytes); };
+  request.body = unpacked(request.body, coding, service_config.request, grow);
+}
+
 /// JSON before the tensors' bytes, as its header says; else all of it.
 std::size_t head_of(const HttpRequest& request) {
   const std::string* said = request.header("inference-header-content-length");
@@ -59,23 +71,32 @@ std::size_t head_of(const HttpRequest& request) {
 }
 
 void infer(Service& service, Served& served, HttpRequest request, const HttpReply& reply) {
-  if (const std::string* coding = request.header("content-encoding"); coding != nullptr && *coding != "identity") {
-    reply.send({415, "application/json", error_json("compressed requests are not taken"), {}});
-    return;
+  const std::string* said = request.header("content-encoding");
+  const std::optional<Coding> coding = said == nullptr ? Coding::none : coding_named(*said);
+  if (!coding) {
+    const std::string words = "Content-Encoding " + said->substr(0, 64) + " is not taken; gzip and deflate are";
+    return reply.send({415, "application/json", error_json(words), {{"Accept-Encoding", "gzip, deflate"}}});
   }
-  const std::size_t head = head_of(request);
+  const std::string* accepts = request.header("accept-encoding");
+  const Coding answer_in = accepts == nullptr ? Coding::none : coding_accepted(*accepts);
   Job job;
   job.served = &served;
   const auto body = std::make_shared<HttpRequest>(std::move(request));
-  job.parse = [body, head] {
+  job.parse = [body, coding = *coding] {
+    unpack(*body, coding);
+    const std::size_t head = head_of(*body);
     InferRequest parsed = parse_infer(std::move(body->body), head);
     parsed.held = std::move(body->held);
     return parsed;
   };
-  job.done = [reply](const InferResponse& response) {
+  job.done = [reply, answer_in](const InferResponse& response) {
     InferBody answer = write_infer(response);
     HttpResponse sent{200, answer.head > 0 ? "application/octet-stream" : "application/json", std::move(answer.text), {}};
     if (answer.head > 0) sent.headers.emplace_back("Inference-Header-Content-Length", std::to_string(answer.head));
+    if (std::optional<std::string> small = packed(sent.body, answer_in)) {
+      sent.body = std::move(*small);
+      sent.headers.emplace_back("Content-Encoding", name_of(answer_in));
+    }
     reply.send(std::move(sent));
   };
   job.refused = [reply](const Refusal& refusal) { reply.send(error(refusal)); };

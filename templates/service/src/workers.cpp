@@ -1,5 +1,7 @@
 #include "workers.hpp"
 
+#include <algorithm>
+#include <map>
 #include <utility>
 
 #include "service_config.hpp"
@@ -25,7 +27,7 @@ Workers::Workers(const std::string& model_folder, Ear ear) : ear_(std::move(ear)
 Workers::~Workers() {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    ending_ = true;
+    ending_ = hurried_ = true;
   }
   changed_.notify_all();
   for (std::thread& thread : threads_) thread.join();
@@ -47,24 +49,15 @@ void Workers::take(Job job) {
                                      " requests wait): try again later"));
 }
 
-std::size_t Workers::waiting() const {
+void Workers::hurry() {
   const std::lock_guard<std::mutex> lock(mutex_);
-  return queue_.size();
+  hurried_ = true;
+  changed_.notify_all();
 }
 
-/// The next request, once there is one before `until`.
-std::optional<Job> Workers::next(Clock::time_point until) {
-  std::unique_lock<std::mutex> lock(mutex_);
-  const auto there = [this] { return ending_ || !queue_.empty(); };
-  if (until == Clock::time_point::max()) {
-    changed_.wait(lock, there);
-  } else {
-    changed_.wait_until(lock, until, there);
-  }
-  if (queue_.empty()) return std::nullopt;
-  Job job = std::move(queue_.front());
-  queue_.pop_front();
-  return job;
+std::size_t Workers::waiting() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return queue_.size() + ready_.size();
 }
 
 void Workers::refuse(const Job& job, const Refusal& why) {
@@ -84,7 +77,8 @@ std::optional<Workers::Parsed> Workers::ready(Job job) {
       throw Refusal(Why::late, "the request waited longer than its timeout");
     }
     const std::size_t samples = job.served->samples(request);
-    return Parsed{std::move(job), std::move(request), samples, begun};
+    const Clock::time_point at = due(job, request);
+    return Parsed{std::move(job), std::move(request), samples, begun, at};
   } catch (const Refusal& error) {
     refuse(job, error);
   } catch (const std::exception& error) {
@@ -93,41 +87,104 @@ std::optional<Workers::Parsed> Workers::ready(Job job) {
   return std::nullopt;
 }
 
+/// Samples of a batch that is full. 1 for what has no batch axis.
+std::size_t Workers::full(const Served& served) const {
+  return served.most() > 0 ? static_cast<std::size_t>(service_config.most) : 1;
+}
+
+/// When a request is computed at the latest. It waits for others no longer than half of the time that it has.
+Workers::Clock::time_point Workers::due(const Job& job, const InferRequest& request) const {
+  if (job.served->most() == 0) return job.arrived;
+  Clock::duration wait = std::min<Clock::duration>(service_config.wait, (job.deadline - job.arrived) / 2);
+  if (request.timeout_us > 0) wait = std::min<Clock::duration>(wait, std::chrono::microseconds(request.timeout_us) / 2);
+  return job.arrived + wait;
+}
+
+Workers::Clock::time_point Workers::next_due() const {
+  Clock::time_point first = Clock::time_point::max();
+  for (const Parsed& each : ready_) first = std::min(first, each.due);
+  return first;
+}
+
+/// The first requests of a model that go into one batch, in their order.
+Workers::Batch Workers::taken(const Served* served) {
+  const auto of_it = [&](const Parsed& each) { return each.job.served == served; };
+  const auto there = static_cast<std::size_t>(std::count_if(ready_.begin(), ready_.end(), of_it));
+  // Nobody waits for a full batch where wait_ms is 0: what is there is shared with those that would do nothing else.
+  const std::size_t others = service_config.wait.count() > 0 ? 1 : std::max<std::size_t>(free_, 1);
+  const std::size_t share = (there + others - 1) / others;
+  Batch batch;
+  std::size_t samples = 0;
+  for (auto at = ready_.begin(); at != ready_.end() && batch.size() < share;) {
+    if (!of_it(*at)) {
+      ++at;
+      continue;
+    }
+    if (!batch.empty() && samples + at->samples > full(*served)) break;
+    samples += at->samples;
+    batch.push_back(std::move(*at));
+    at = ready_.erase(at);
+  }
+  return batch;
+}
+
+/// Whose batch is to be computed now: the first of those that are full or have waited long enough. nullptr: nobody's.
+/// whole: one of them is full.
+const Served* Workers::next(Clock::time_point now, bool* whole) const {
+  std::map<const Served*, std::size_t> samples;
+  const Served* found = nullptr;
+  for (const Parsed& each : ready_) {
+    const Served* const served = each.job.served;
+    samples[served] += each.samples;
+    *whole = samples[served] >= full(*served);
+    if (found == nullptr && (*whole || hurried_ || each.due <= now)) found = served;
+    if (*whole) return found;
+  }
+  return found;
+}
+
 void Workers::work(std::unique_ptr<Model> model) {
-  const auto most = static_cast<std::size_t>(service_config.most);
-  std::optional<Parsed> kept;  // did not fit into the batch before
+  std::unique_lock<std::mutex> lock(mutex_);
+  ++free_;
   for (;;) {
-    std::optional<Parsed> first = std::exchange(kept, std::nullopt);
-    if (!first) {
-      std::optional<Job> job = next(Clock::time_point::max());
-      if (!job) return;  // told to end, and nothing waits
-      first = ready(std::move(*job));
-      if (!first) continue;
+    bool whole = false;
+    const Served* const served = next(Clock::now(), &whole);
+    // Before a batch that is not full, who waits in the queue: they would else be computed alone.
+    if (!whole && !queue_.empty() && ready_.size() < static_cast<std::size_t>(service_config.most)) {
+      Job job = std::move(queue_.front());
+      queue_.pop_front();
+      lock.unlock();
+      std::optional<Parsed> parsed = ready(std::move(job));
+      lock.lock();
+      if (parsed) ready_.push_back(std::move(*parsed));
+    } else if (served != nullptr) {
+      Batch batch = taken(served);
+      --free_;
+      ++under_way_;
+      if (!queue_.empty() || !ready_.empty()) changed_.notify_one();  // somebody else's, with another time to wait for
+      lock.unlock();
+      compute(*model, std::move(batch));
+      lock.lock();
+      --under_way_;
+      ++free_;
+    } else if (ending_ && queue_.empty()) {
+      return;  // what another instance takes apart at this moment is its own to compute
+    } else if (ready_.empty()) {
+      changed_.wait(lock);
+    } else {
+      changed_.wait_until(lock, next_due());
     }
-    ++under_way_;
-    std::size_t samples = first->samples;
-    std::vector<Parsed> batch;
-    batch.push_back(std::move(*first));
-    Served* const served = batch[0].job.served;
-    const auto until = Clock::now() + service_config.wait;
-    while (served->most() > 0 && samples < most && !kept) {
-      std::optional<Job> job = next(until);
-      if (!job) break;
-      std::optional<Parsed> more = ready(std::move(*job));
-      if (!more) continue;
-      if (more->job.served != served || samples + more->samples > most) {
-        kept = std::move(more);
-      } else {
-        samples += more->samples;
-        batch.push_back(std::move(*more));
-      }
-    }
-    compute(*model, std::move(batch));
-    --under_way_;
   }
 }
 
-void Workers::compute(Model& model, std::vector<Parsed> batch) {
+void Workers::compute(Model& model, Batch batch) {
+  const auto late = [this, now = Clock::now()](const Parsed& each) {
+    if (now <= each.job.deadline) return false;
+    refuse(each.job, Refusal(Why::late, "the request waited longer than it may (service.timeout_ms)"));
+    return true;
+  };
+  batch.erase(std::remove_if(batch.begin(), batch.end(), late), batch.end());
+  if (batch.empty()) return;
   Served& served = *batch[0].job.served;
   std::vector<const InferRequest*> requests;
   std::size_t samples = 0;
