@@ -1,8 +1,8 @@
 """What goes over the link for a new release, beside its peers: ``python -m bench.transfer WEIGHTS``.
 
-WEIGHTS: what ``bench/transfer/tune.py`` wrote. Needs Debian's rsync, casync and zstd. Each case is an old
-and a new folder of files; each method says how many bytes a box that has the old one must get, and the
-seconds of both ends together. Ratios are to ``zstd -3 --patch-from``, file by file. Into
+WEIGHTS: what ``bench/transfer/tune.py`` wrote. Needs root, and Debian's rsync, casync, zstd and docker.io.
+Each case is an old and a new folder of files; each method says how many bytes a box that has the old one must
+get, and the seconds of both ends together. Ratios are to ``zstd -3 --patch-from``, file by file. Into
 docs/proof/transfer.md.
 
 int8: as ncnn keeps weights, symmetric, a scale of 127 / max |w| for each output channel, rounded; the
@@ -11,6 +11,7 @@ scales beside them.
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import shutil
 import subprocess
@@ -30,6 +31,8 @@ from edgepack.catalog.native_build import HelperSpec
 from edgepack.compile.native import build_helper
 from edgepack.store import digest_file
 from edgepack.tools.qemu import host_arch
+from tests.lab import dockerd
+from tests.lab.dockerd import Dockerd
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "proof" / "transfer.md"
@@ -41,7 +44,8 @@ old release must get; the seconds are those of both ends together on this host, 
 -3 --patch-from`, file by file. Weights are those of `examples/shapes`, a detector with {parameters}
 weights: trained, then tuned by AdamW for one pass over 2000 new scenes at the rate named, or trained anew
 from another seed. fp16 is rounded; int8 has a scale for each output channel, as ncnn keeps weights. `docker
-save | docker load` sends the whole image: the column `whole, zstd -19` or more.
+save | docker load` is between two daemons (docker {docker}), of which the second has the old image; each
+file is a layer of its own, and all of them go over the link, as they are.
 """
 
 
@@ -51,18 +55,20 @@ class Got:
     seconds: float
 
 
-Method = Callable[[Path, Path, Path], int]  # old, new, an empty folder → bytes
+Method = Callable[[Path, Path, Path], "int | Got"]  # old, new, an empty folder → bytes, and seconds if fewer
 
 
 def main() -> None:
     weights = Path(sys.argv[1])
-    for program in ("rsync", "casync", "zstd"):
+    for program in ("rsync", "casync", "zstd", "dockerd"):
         if shutil.which(program) is None:
-            sys.exit(f"{program} is not here: apt-get install rsync casync zstd")
+            sys.exit(f"{program} is not here: apt-get install rsync casync zstd docker.io")
     for kind in ("helper", "encoder"):
         build_helper(HelperSpec(host_arch(), kind))  # what is compiled once is not a part of the way
     rows = []
-    with tempfile.TemporaryDirectory(prefix="edgepack-transfer-") as temporary:
+    with tempfile.TemporaryDirectory(prefix="edgepack-transfer-") as temporary, daemons() as (here, box):
+        METHODS[DOCKER] = by_docker(here, box)
+        version = here.docker("version", "-f", "{{.Server.Version}}").stdout.strip()
         for name, old, new in cases(weights, Path(temporary)):
             got = {method: measured(call, old, new) for method, call in METHODS.items()}
             rows.append((name, size_of(new), got))
@@ -70,14 +76,14 @@ def main() -> None:
             print(f"{name}: {told}", flush=True)
     with np.load(weights / "base.npz") as base:
         parameters = sum(array.size for array in base.values())
-    PAGE.write_text(page(rows, parameters))
+    PAGE.write_text(page(rows, parameters, version))
 
 
 def measured(call: Method, old: Path, new: Path) -> Got:
     with tempfile.TemporaryDirectory(prefix="edgepack-transfer-") as temporary:
         began = time.monotonic()
-        size = call(old, new, Path(temporary))
-        return Got(size, time.monotonic() - began)
+        got = call(old, new, Path(temporary))
+        return got if isinstance(got, Got) else Got(got, time.monotonic() - began)
 
 
 def cases(weights: Path, folder: Path) -> Iterator[tuple[str, Path, Path]]:
@@ -218,12 +224,45 @@ def by_casync(old: Path, new: Path, work: Path) -> int:
     return sum(path.stat().st_size for path in fresh) + (work / "new.caidx").stat().st_size
 
 
+@contextlib.contextmanager
+def daemons() -> Iterator[tuple[Dockerd, Dockerd]]:
+    """A docker that builds, and a box's."""
+    with contextlib.ExitStack() as stack:
+        folders = [Path(tempfile.mkdtemp(prefix="ep-docker-")) for _ in range(2)]
+        here, box = (stack.enter_context(dockerd.running(folder)) for folder in folders)
+        yield here, box
+
+
+def by_docker(here: Dockerd, box: Dockerd) -> Method:
+    def image(daemon: Dockerd, files: Path, name: str) -> None:
+        words = [f"COPY {file.name} /{file.name}\n" for file in sorted(files.iterdir())]
+        (files / "Dockerfile").write_text("FROM scratch\n" + "".join(words))
+        try:
+            daemon.docker("build", "-q", "-t", name, files)
+        finally:
+            (files / "Dockerfile").unlink()
+
+    def call(old: Path, new: Path, work: Path) -> Got:
+        image(box, old, "app:old")
+        image(here, new, "app:new")
+        began = time.monotonic()
+        here.docker("save", "-o", work / "image", "app:new")
+        box.docker("load", "-i", work / "image")
+        seconds = time.monotonic() - began
+        for daemon, names in ((here, ["app:new"]), (box, ["app:new", "app:old"])):
+            daemon.docker("rmi", "-f", *names)
+        return Got((work / "image").stat().st_size, seconds)
+
+    return call
+
+
 def whole(_old: Path, new: Path, work: Path) -> int:
     quiet("tar", "-C", new, "-cf", work / "tar", ".")
     quiet("zstd", "-19", "-T2", "-q", work / "tar", "-o", work / "packed")
     return (work / "packed").stat().st_size
 
 
+DOCKER = "docker save \\| docker load"  # a bar in a table's cell
 METHODS: dict[str, Method] = {
     "edgepack": by_parcels,
     "zstd -3 --patch-from": by_patch("-3"),
@@ -240,7 +279,7 @@ def filled(words: str) -> str:
     return f"{title}\n\n{textwrap.fill(' '.join(body.split()), 110, break_on_hyphens=False)}\n"
 
 
-def page(rows: list[tuple[str, int, dict[str, Got]]], parameters: int) -> str:
+def page(rows: list[tuple[str, int, dict[str, Got]]], parameters: int, docker: str) -> str:
     commit = quiet("git", "-C", ROOT, "rev-parse", "--short", "HEAD").decode().strip()
     lines = [
         filled(
@@ -249,6 +288,7 @@ def page(rows: list[tuple[str, int, dict[str, Got]]], parameters: int) -> str:
                 commit=commit,
                 machine=platform.machine(),
                 parameters=f"{parameters:,}",
+                docker=docker,
             )
         ),
         "| case | kB in all | " + " | ".join(f"{name}: kB (ratio, s)" for name in METHODS) + " |",
