@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from edgepack.box.endpoint import Endpoint
+from edgepack.box.errors import PreflightError
 from edgepack.box.facts import Facts, probe
 from edgepack.box.session import Box
-from edgepack.ship import made, proof
+from edgepack.ship import licence, made, model_key, proof
 from edgepack.ship.activate import Health, activate, parse_status
 from edgepack.ship.errors import DeployError
 from edgepack.ship.lease import held
@@ -32,6 +35,7 @@ def rollback(endpoint: Endpoint, app: str, to: str | None = None, progress: Prog
             release = _choose(endpoint, app, to, facts, _previous(box, app))
             with clock.stage("prove"):
                 about = _whole(box, app, release)
+                _may_run(endpoint, app, about, facts)
                 made.make(box, token, app, release, about)  # its driver may be another one by now
                 proven = proof.prove_again(box, token, app, release) if about.get("gates") else None
             active = activate(box, token, app, release, Health.of(about), clock)
@@ -47,6 +51,20 @@ def rollback(endpoint: Endpoint, app: str, to: str | None = None, progress: Prog
         proof=proven.report if proven else None,
         proof_summary=proven.summary if proven else "",
         status=active.status,
+    )
+
+
+def _may_run(endpoint: Endpoint, app: str, about: Mapping[str, object], facts: Facts) -> None:
+    """Raises PreflightError where its program would not go on: golden vectors need no licence."""
+    key = model_key.refusal(app, about, facts)
+    why, fix = key or (licence.refusal(app, about, facts), "edgepack licence send NODE, then roll back again")
+    if not why:
+        return
+    raise PreflightError(
+        why if key else f"the program would not run: {why}",
+        where=endpoint.where,
+        why="nothing was changed on the box",
+        fix=fix,
     )
 
 

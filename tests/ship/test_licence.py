@@ -19,6 +19,7 @@ from edgepack.errors import InputError
 from edgepack.ship import licence
 from edgepack.ship.deploy import DeployOptions, deploy, plan_deploy
 from edgepack.ship.licence import Terms, judge, sign
+from edgepack.ship.rollback import rollback
 from tests.licences import APP as TINY
 from tests.licences import DEVICE, ISSUER, KEYS, OLDER, STRANGER, TABLE, TERMS, at
 from tests.releases import APP, Program, bundle
@@ -157,6 +158,21 @@ def test_it_goes_with_a_deploy_and_is_renewed_alone(endpoint: Endpoint, tmp_path
     added = [line.split(" ", 1)[1] for line in journal.read_text().splitlines()[len(before) :]]
     assert f"licence {APP} - changed" in added
     assert not [line for line in added if line.startswith(("switch", "start", "confirm"))]
+
+
+def test_a_release_that_may_not_run_is_not_gone_back_to(endpoint: Endpoint, tmp_path: Path) -> None:
+    first = deploy(
+        endpoint, release(tmp_path / "1"), DeployOptions(licence=granted(devices(endpoint).devices, 9))
+    )
+    second = deploy(endpoint, bundle(tmp_path / "2", Program(version="2")))
+    file = Path(endpoint.root) / "apps" / APP / "data" / "licence"
+    file.write_bytes(granted(devices(endpoint).devices, -40))
+    with pytest.raises(PreflightError, match="would not run: the licence of box-07 ended on") as caught:
+        rollback(endpoint, APP)
+    assert caught.value.why == "nothing was changed on the box"
+    known = devices(endpoint)
+    assert (known.current[APP], first.release in known.releases) == (second.release, True)
+    assert "switch" not in (Path(endpoint.root) / "journal").read_text().splitlines()[-1]
 
 
 def test_one_that_would_not_hold_is_not_sent(endpoint: Endpoint, tmp_path: Path) -> None:
