@@ -11,7 +11,7 @@ from edgepack.compile.sinks import sink_of
 from edgepack.compile.sources import SERVER, source_of
 from edgepack.errors import InputError
 from edgepack.manifest.project import Manifest
-from edgepack.manifest.sources import CodeSource, FfmpegSource
+from edgepack.manifest.sources import STREAMS, CodeSource, V4l2Source
 
 _RESERVED = ("status.json", "status.json.tmp", ".lock")  # what the program itself keeps in its data folder
 
@@ -54,19 +54,19 @@ class FlowSpec:
         return tuple(sorted({file for one in self.made for file in one.files} | set(metrics)))
 
 
-def flow_of(manifest: Manifest) -> FlowSpec:
-    """The manifest's."""
+def flow_of(manifest: Manifest, target: str = "") -> FlowSpec:
+    """The manifest's, for the target of that name."""
     source, queue, metrics = manifest.source, manifest.queue, manifest.metrics
     code = source if isinstance(source, CodeSource) else None
     return FlowSpec(
-        source=source_of(source),
+        source=source_of(source, target),
         sinks=tuple(sink_of(sink, name) for name, sink in zip(_names(manifest), manifest.sinks, strict=True)),
         code=str(PurePosixPath(code.code)) if code else "",
         entry=code.entry if code else "",
         depth=queue.depth,
         drop_oldest=queue.when_full == "drop_oldest",
-        # ffmpeg leaves out what nobody wants before it is copied.
-        fps=0 if isinstance(source, FfmpegSource) else source.fps or 0,
+        # What nobody wants these leave out themselves, before it is copied.
+        fps=0 if isinstance(source, (*STREAMS, V4l2Source)) else source.fps or 0,
         stuck_s=manifest.watchdog.seconds,
         metrics_address=metrics.address if metrics else "",
         metrics_port=metrics.port if metrics else 0,

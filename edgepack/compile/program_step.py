@@ -158,7 +158,7 @@ def program_spec(work: Work, slot: str = "convert", arch: str | None = None) -> 
         inputs=tuple(_tensor(row) for row in report["inputs"]),
         outputs=tuple(_tensor(row) for row in report["outputs"]),
         gates=gates_of(manifest, choice),
-        flow=flow_of(manifest),
+        flow=flow_of(manifest, work.choice.target.id),
         formats=decoded(manifest),
         most_pixels=manifest.source.most_pixels,
         precision=choice.precision,

@@ -13,7 +13,7 @@ from edgepack.manifest import sinks
 from edgepack.manifest.fleet import Node
 from edgepack.manifest.project import Manifest, Project
 from edgepack.manifest.sinks import HttpSink, MailSink, MqttSink, RedisSink
-from edgepack.manifest.sources import ANSWERS, CodeSource, FfmpegSource
+from edgepack.manifest.sources import ANSWERS, STREAMS, CodeSource, FfmpegSource, V4l2Source
 from edgepack.manifest.tensors import TensorsSink
 
 DATA = "/data"
@@ -160,7 +160,7 @@ def _peers(manifest: Manifest) -> Iterator[Peer]:
             url = urlsplit(sink.url)
             yield Peer("http", url.hostname or "", url.port or 80)
     source = manifest.source
-    if isinstance(source, FfmpegSource) and (source.input is None or "://" in source.input):
+    if isinstance(source, STREAMS) and (source.input is None or "://" in source.input):
         # What stands in `input_file` is a secret; most are streams of the network.
         url = urlsplit(source.input or "")
         yield Peer("stream", url.hostname or "", 0)
@@ -175,7 +175,9 @@ def _files(manifest: Manifest) -> Iterator[str]:
             if path := getattr(sink, key, None):
                 yield path
     source = manifest.source
-    if isinstance(source, FfmpegSource):
+    if isinstance(source, V4l2Source):
+        yield source.device
+    elif isinstance(source, STREAMS):
         if source.input_file:
             yield source.input_file
         elif source.input and source.input.startswith("/"):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from edgepack.manifest.sources import Address, Port
+from edgepack.manifest.sources import STREAMS, Address, Port
 from edgepack.manifest.words import Model
+
+if TYPE_CHECKING:
+    from edgepack.manifest.project import Manifest
 
 
 class Queue(Model):
@@ -40,3 +44,11 @@ class Metrics(Model):
         default="127.0.0.1",
         description="in numbers; `0.0.0.0` or `::` for all of the box's. It asks nobody who they are",
     )
+
+
+def wrong_source(manifest: Manifest) -> Iterator[str]:
+    """What of a source does not go with the rest."""
+    if isinstance(manifest.source, STREAMS):
+        for name in manifest.source.decoders:
+            if name not in manifest.targets:
+                yield f"source.decoders names {name}, which is not among `targets`"

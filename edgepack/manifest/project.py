@@ -15,7 +15,7 @@ from edgepack.errors import InputError, Problem
 from edgepack.manifest import labels, pointer
 from edgepack.manifest.blocks import Member, PostBlock, PreBlock, misplaced, takes_sound
 from edgepack.manifest.encryption import Encryption
-from edgepack.manifest.flow import Metrics, Queue, Watchdog
+from edgepack.manifest.flow import Metrics, Queue, Watchdog, wrong_source
 from edgepack.manifest.graph import wrong_graph
 from edgepack.manifest.hooks import Hooks
 from edgepack.manifest.licence import Licence
@@ -124,7 +124,7 @@ class Manifest(Model):
             raise ValueError("source.path and sink.path must be different")
         if len(set(paths)) < len(paths):
             raise ValueError("two sinks have the same path")
-        for words in wrong_tensors(self):
+        for words in (*wrong_tensors(self), *wrong_source(self)):
             raise ValueError(words)
         if not self.sinks and not isinstance(self.source, ANSWERS):
             raise ValueError("`sink: []` goes with a source that answers, like `http`; add a sink")

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from edgepack.manifest.words import Entry, InsidePath, Model
+from edgepack.manifest.words import Entry, InsidePath, Model, TargetId
 
 _BOX_FILE = re.compile(r"[A-Za-z0-9 /._+@%=,~-]{1,512}", re.ASCII)
 _INPUT = re.compile(r"[ -~]{1,1024}", re.ASCII)
@@ -45,9 +45,17 @@ def _stream(value: str) -> str:
     return value
 
 
+def _device(value: str) -> str:
+    if not _BOX_FILE.fullmatch(value) or not value.startswith("/dev/") or ".." in value.split("/"):
+        raise ValueError("a device of the box, like /dev/video0")
+    return value
+
+
 BoxFile = Annotated[str, AfterValidator(_box_file)]
 Address = Annotated[str, AfterValidator(_numeric)]
 Port = Annotated[int, Field(ge=1, le=65535)]
+Side = Annotated[int, Field(ge=1, le=16384)]
+Decoder = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 
 
 class _Pictures(Model):
@@ -121,10 +129,9 @@ class TensorsSource(_Pictures):
     )
 
 
-class FfmpegSource(_Pictures):
-    """Video files, streams and RTSP, through the ffmpeg that the box has."""
+class _Stream(_Pictures):
+    """What a program of the box's reads and decodes."""
 
-    kind: Literal["ffmpeg"] = Field(description="what the box's ffmpeg can read")
     input: Annotated[str, AfterValidator(_stream)] | None = Field(
         default=None,
         description="a URL like rtsp://192.0.2.7/live, or a file of the box, below the app's data folder "
@@ -137,23 +144,79 @@ class FfmpegSource(_Pictures):
     )
     transport: Literal["tcp", "udp"] = Field(default="tcp", description="of RTSP")
     silent_s: Annotated[float, Field(ge=0.5, le=3600)] = Field(
-        default=10, description="ffmpeg is started again where no picture has come for so long"
+        default=10, description="it is started again where no picture has come for so long"
     )
     again: bool = Field(
         default=True, description="begin again after the end, as of a camera; false: once is enough"
     )
+    decoders: dict[TargetId, Decoder] = Field(
+        default={},
+        description="for a target whose chip decodes, the decoder by the name that the program knows it by: "
+        "`{rk3588: h264_rkmpp}`; left out: the one that it takes itself",
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> _Stream:
+        if (self.input is None) == (self.input_file is None):
+            raise ValueError(f"`kind: {getattr(self, 'kind', '')}` needs `input`, or `input_file`")
+        return self
+
+
+class FfmpegSource(_Stream):
+    """Video files, streams and RTSP, through the ffmpeg that the box has."""
+
+    kind: Literal["ffmpeg"] = Field(description="what the box's ffmpeg can read")
     program: Annotated[str, AfterValidator(_box_file)] = Field(
         default="ffmpeg", description="its name, or where it lies on the box"
     )
 
+
+class GstreamerSource(_Stream):
+    """Video files, streams, RTSP and cameras, through the GStreamer that the box has."""
+
+    kind: Literal["gstreamer"] = Field(description="what the box's GStreamer can read")
+    width: Side = Field(description="of the pictures; others are stretched to it")
+    height: Side = Field(description="of the pictures; others are stretched to it")
+    program: Annotated[str, AfterValidator(_box_file)] = Field(
+        default="gst-launch-1.0", description="its name, or where it lies on the box"
+    )
+    converter: Decoder | None = Field(
+        default=None,
+        description="an element that brings pictures out of a decoder's own memory, as `nvvidconv` does on "
+        "Jetson",
+    )
+
+
+class V4l2Source(_Pictures):
+    """A camera at the box, USB or built in: Video4Linux, without another program."""
+
+    kind: Literal["v4l2"] = Field(description="a camera at the box")
+    device: Annotated[str, AfterValidator(_device)] = Field(
+        default="/dev/video0",
+        description="the camera's; `/dev/v4l/by-id/…` is the same one also after another was plugged in",
+    )
+    format: Literal["yuyv", "nv12", "gray", "mjpeg"] = Field(
+        default="yuyv",
+        description="how it gives its pictures; mjpeg needs jpeg in `formats`, and gives more pictures a "
+        "second where they are large",
+    )
+    width: Side | None = Field(default=None, description="of the pictures; left out: as the driver likes it")
+    height: Side | None = Field(default=None, description="of the pictures; left out: as the driver likes it")
+    silent_s: Annotated[float, Field(ge=0.5, le=3600)] = Field(
+        default=10, description="the camera is opened again where no picture has come for so long"
+    )
+
     @model_validator(mode="after")
-    def _one(self) -> FfmpegSource:
-        if (self.input is None) == (self.input_file is None):
-            raise ValueError("`kind: ffmpeg` needs `input`, or `input_file`")
+    def _reads(self) -> V4l2Source:
+        if self.format == "mjpeg" and "jpeg" not in self.formats:
+            raise ValueError("`format: mjpeg` is read by the decoder of JPEG: `formats: [jpeg]`")
+        if (self.width is None) != (self.height is None):
+            raise ValueError("`width` and `height` go together")
         return self
 
 
 ANSWERS = (HttpSource, TensorsSource)  # listen, and answer whoever asks
+STREAMS = (FfmpegSource, GstreamerSource)  # another program reads them
 
 
 def kind_of(value: Any) -> str:
@@ -172,10 +235,13 @@ Source = Annotated[
     | Annotated[CodeSource, Tag("code")]
     | Annotated[HttpSource, Tag("http")]
     | Annotated[TensorsSource, Tag("tensors")]
-    | Annotated[FfmpegSource, Tag("ffmpeg")],
+    | Annotated[FfmpegSource, Tag("ffmpeg")]
+    | Annotated[GstreamerSource, Tag("gstreamer")]
+    | Annotated[V4l2Source, Tag("v4l2")],
     Discriminator(
         _source_kind,
         custom_error_type="kind",
-        custom_error_message="`kind` of a source is one of: files, code, http, tensors, ffmpeg",
+        custom_error_message="`kind` of a source is one of: files, code, http, tensors, ffmpeg, gstreamer, "
+        "v4l2",
     ),
 ]

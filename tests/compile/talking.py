@@ -117,6 +117,36 @@ def rude(port: int, *deeds: Callable[[socket.socket], None]) -> Iterator[Rude]:
         peer.close()
 
 
+class Line:
+    """What lies between two programs: a connection goes on to the other's port; it can be cut."""
+
+    def __init__(self, far: int) -> None:
+        self._far = far
+        self._open: list[socket.socket] = []
+
+    def carry(self, connection: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", self._far), 60) as other:
+            self._open += [connection, other]
+            back = threading.Thread(target=self._pass, args=(other, connection), daemon=True)
+            back.start()
+            self._pass(connection, other)
+            back.join()
+
+    def _pass(self, one: socket.socket, other: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while block := one.recv(65536):
+                other.sendall(block)
+        for end in (one, other):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def cut(self) -> None:
+        for one in self._open:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        self._open.clear()
+
+
 def request_of(connection: socket.socket) -> tuple[str, bytes]:
     """The head and the body of an HTTP request."""
     file = connection.makefile("rb")

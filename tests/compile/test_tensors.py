@@ -7,7 +7,6 @@ import dataclasses
 import http.client
 import json
 import socket
-import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,10 +21,12 @@ from edgepack.compile.library import build_library
 from edgepack.compile.program import build_program
 from edgepack.compile.render import ProgramSpec, TensorSpec
 from edgepack.compile.toolchains.select import toolchain
+from edgepack.tools.runner import command, run
 from tests.compile import program_project as tiny
 from tests.compile.conftest import Tiny
-from tests.compile.talking import free_port, manifest, request_of, rude
+from tests.compile.talking import Line, free_port, manifest, request_of, rude
 from tests.compile.test_program_run import Box
+from tests.service.service import client
 
 pytestmark = pytest.mark.slow
 
@@ -151,36 +152,6 @@ def at_work(program: Tiny, data: Path) -> Iterator[Box]:
         box.process.wait()
 
 
-class Line:
-    """What lies between the two: connections to the one port go on to the other; it can be cut."""
-
-    def __init__(self, ports: Ports) -> None:
-        self._far = ports.far
-        self._open: list[socket.socket] = []
-
-    def carry(self, connection: socket.socket) -> None:
-        with socket.create_connection(("127.0.0.1", self._far), 60) as other:
-            self._open += [connection, other]
-            back = threading.Thread(target=self._pass, args=(other, connection), daemon=True)
-            back.start()
-            self._pass(connection, other)
-            back.join()
-
-    def _pass(self, one: socket.socket, other: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while block := one.recv(65536):
-                other.sendall(block)
-        for end in (one, other):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-
-    def cut(self) -> None:
-        for one in self._open:
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-        self._open.clear()
-
-
 def image(n: int) -> bytes:
     return tiny.ppm(tiny.images(n + 1)[n])
 
@@ -195,7 +166,7 @@ def test_two_programs_say_what_the_whole_says_also_where_the_line_is_cut(
 ) -> None:
     count = 40
     expected = tiny.computed(tiny.images(count), tiny.weights())
-    line = Line(ports)
+    line = Line(ports.far)
     with at_work(near, tmp_path / "near") as camera:
         camera.put("000.ppm", image(0))
         camera.until(lambda: sink(camera).get("trouble"), "that nobody is there")
@@ -332,21 +303,31 @@ def infer(ports: Ports, body: bytes) -> tuple[int, dict[str, Any]]:
     return asked(ports, "/v2/models/rest/infer", head + rest, length)
 
 
-def test_a_client_of_the_protocol_is_understood(server: Box, ports: Ports) -> None:
-    tritonclient = pytest.importorskip("tritonclient.http")
-    heat = tiny.computed(tiny.images(1), tiny.weights())["output.heat"]
-    with contextlib.closing(tritonclient.InferenceServerClient(f"127.0.0.1:{ports.far}")) as client:
-        assert client.is_server_ready()
-        assert client.is_model_ready("rest")
-        about = client.get_model_metadata("rest")
-        assert about["inputs"] == [{"name": "heat", "datatype": "FP32", "shape": [1, 2, 3, 3]}]
-        given = tritonclient.InferInput("heat", [1, 2, 3, 3], "FP32")
-        given.set_data_from_numpy(heat)
-        words = {"geometry": "6 5 0.5 0.5 0 0"}
-        said = client.infer("rest", [given], request_id="7", parameters=words).as_numpy("record")
-    record = json.loads(said[0])
-    assert record["file"] == "7"
-    assert record["class"] == tiny.computed(tiny.images(1), tiny.weights())["record.class"][0]
+CLIENT = """\
+import json, sys
+import numpy as np
+import tritonclient.http as http
+
+client = http.InferenceServerClient("127.0.0.1:" + sys.argv[1])
+assert client.is_server_live() and client.is_server_ready() and client.is_model_ready("rest")
+heat = http.InferInput("heat", [1, 2, 3, 3], "FP32")
+heat.set_data_from_numpy(np.array(json.load(sys.stdin), np.float32))
+place = {"geometry": "6 5 0.5 0.5 0 0"}
+said = client.infer("rest", [heat], request_id="7", parameters=place).as_numpy("record")
+record = said[0].decode() if isinstance(said[0], bytes) else said[0]
+print(json.dumps([client.get_model_metadata("rest"), record]))
+"""
+
+
+def test_the_protocols_own_client_is_understood(server: Box, ports: Ports) -> None:
+    known = tiny.computed(tiny.images(1), tiny.weights())
+    heat = json.dumps(known["output.heat"].tolist()).encode()
+    done = run(command(client(), "-c", CLIENT, str(ports.far), stdin=heat))
+    assert done.ok, done.text()
+    about, record = json.loads(done.text())
+    assert about["inputs"] == [{"name": "heat", "datatype": "FP32", "shape": [1, 2, 3, 3]}]
+    assert json.loads(record)["file"] == "7"
+    assert json.loads(record)["class"] == known["record.class"][0]
 
 
 @pytest.mark.parametrize(

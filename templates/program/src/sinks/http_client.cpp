@@ -40,7 +40,7 @@ HttpAnswered HttpClient::post(const std::string& target, const std::string& head
   const std::string host = host_.find(':') == std::string::npos ? host_ : "[" + host_ + "]";
   std::string head = "POST " + target + " HTTP/1.1\r\nHost: " + host;
   if (port_ != 80) head += ":" + std::to_string(port_);
-  head += "\r\n" + headers + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n";
+  head += "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" + headers + "\r\n";
   socket_.send(head, patience);
   socket_.send(body, patience);
   return hear(patience);

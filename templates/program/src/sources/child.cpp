@@ -33,7 +33,7 @@ bool drain(const Fd& from, std::string& to) {
 
 }  // namespace
 
-Child::Child(const std::vector<std::string>& words) {
+Child::Child(const std::vector<std::string>& words, const std::vector<std::string>& environment) {
   int out[2], err[2];
   if (pipe2(out, O_CLOEXEC) != 0) throw std::runtime_error(std::string("pipe: ") + std::strerror(errno));
   out_ = Fd(out[0]);
@@ -46,6 +46,10 @@ Child::Child(const std::vector<std::string>& words) {
   std::vector<char*> argv;
   for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);
+  std::vector<char*> around;
+  for (const std::string& one : environment) around.push_back(const_cast<char*>(one.c_str()));
+  for (char** one = environ; *one != nullptr; ++one) around.push_back(*one);
+  around.push_back(nullptr);
   const pid_t parent = getpid();
   pid_ = fork();
   if (pid_ < 0) throw std::runtime_error(std::string("fork: ") + std::strerror(errno));
@@ -55,6 +59,7 @@ Child::Child(const std::vector<std::string>& words) {
     dup2(nothing.get(), 0);
     dup2(out_there.get(), 1);
     dup2(err_there.get(), 2);
+    environ = around.data();
     execvp(argv[0], argv.data());
     _exit(127);
   }

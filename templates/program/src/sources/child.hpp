@@ -15,7 +15,8 @@ class Child {
  public:
   /// It reads nothing, and is killed when the thread that starts it ends, however that ends. Throws
   /// std::runtime_error. A program that is not there ends with 127.
-  explicit Child(const std::vector<std::string>& words);
+  /// environment: NAME=VALUE, before this program's own.
+  explicit Child(const std::vector<std::string>& words, const std::vector<std::string>& environment = {});
   /// Killed, where it has not ended.
   ~Child();
   Child(const Child&) = delete;

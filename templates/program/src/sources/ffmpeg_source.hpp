@@ -4,20 +4,17 @@
 #include <memory>
 #include <string>
 
-#include "edgepack/source.h"
+#include "sources/child_source.hpp"
 
 namespace edgepack::program {
 
-/// Of edgepack.yaml. input: a URL or a file, below the data folder unless whole; empty where `input_file`, a file on
-/// the box, has it as its first line: that is a secret then. fps: 0, all there are. again: after the end of a file, too.
+/// Of edgepack.yaml. fps: 0, all there are. decoder: ffmpeg's name of one; empty: the one it takes.
 struct FfmpegSourceSays {
-  std::string program, input, input_file, transport;
-  double fps, silent_s;
-  bool again;
+  StreamSays stream;
+  std::string transport, decoder;
+  double fps;
 };
 
-/// ffmpeg is started with its words, without a shell, and again when it ends, sends junk, or is silent for too long;
-/// with pauses that grow. It ends with this program, however that ends.
 std::unique_ptr<Source> ffmpeg_source(const std::string& data, const FfmpegSourceSays& says);
 
 }  // namespace edgepack::program
