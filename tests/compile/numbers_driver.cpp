@@ -1,6 +1,7 @@
 // Numbers as accelerators keep them, a question a line on stdin, bits on stdout:
 //   half BITS            the float of a half's bits
 //   float BITS           the half of a float's bits
+//   bfloat BITS          the bfloat16 of a float's bits; wide BITS: back
 //   int8 STEP ZERO BITS  the float, quantised; uint8 too
 #include <cstdint>
 #include <cstring>
@@ -35,6 +36,12 @@ int main() {
       std::cout << bits << '\n';
     } else if (word == "float") {
       std::cout << to_half(real(bits)) << '\n';
+    } else if (word == "bfloat") {
+      std::cout << to_bfloat(real(bits)) << '\n';
+    } else if (word == "wide") {
+      const float value = from_bfloat(static_cast<std::uint16_t>(bits));
+      std::memcpy(&bits, &value, sizeof bits);
+      std::cout << bits << '\n';
     } else if (word == "int8") {
       std::cout << static_cast<int>(quantised<std::int8_t>(real(bits), step, zero)) << '\n';
     } else {

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from edgepack.catalog.architectures import ARCHITECTURES, of_machine
-from edgepack.compile.elf import ElfInfo, VersionNeed, check_loads, inspect, split_debug
+from edgepack.compile.elf import ElfInfo, VersionNeed, check_loads, inspect, libc_of, split_debug
 from edgepack.compile.errors import LoadError
 from edgepack.tools import qemu
 from edgepack.tools.runner import command, run
@@ -32,6 +32,22 @@ HERE = ("libstdc++.so.6",)
 
 
 @pytest.mark.parametrize(
+    ("arch", "loader", "libc"),
+    [
+        ("aarch64", "/lib/ld-linux-aarch64.so.1", "glibc"),
+        ("riscv64", "/lib/ld-musl-riscv64.so.1", "musl"),
+        ("riscv64", "/lib/ld-musl-riscv64v0p7_xthead.so.1", "musl"),  # T-Head's, of CV180x's SDK
+        ("armhf", "/lib/ld-uClibc.so.0", "uClibc"),
+        ("armhf", "/lib/ld-musl-riscv64.so.1", ""),
+        ("aarch64", "/opt/mine/ld-uClibc.so.0", ""),
+        ("aarch64", None, ""),
+    ],
+)
+def test_a_libc_is_told_by_its_loader(arch: str, loader: str | None, libc: str) -> None:
+    assert libc_of(replace(DYNAMIC, arch=arch, interpreter=loader)) == libc
+
+
+@pytest.mark.parametrize(
     ("info", "floors", "provided"),
     [
         (STATIC, {"GLIBC": "2.17"}, ()),
@@ -39,6 +55,7 @@ HERE = ("libstdc++.so.6",)
         (DYNAMIC, {"GLIBC": "2.41"}, HERE),
         (DYNAMIC, {}, HERE),  # a box whose libc nobody knows is not judged
         (replace(DYNAMIC, interpreter="/lib/ld-musl-aarch64.so.1", version_needs={}), {}, HERE),
+        (replace(DYNAMIC, interpreter="/lib/ld-uClibc.so.0", version_needs={}), {}, HERE),
         (replace(DYNAMIC, interpreter=None, soname="libmine.so"), {"GLIBC": "2.36"}, HERE),
     ],
 )

@@ -101,3 +101,19 @@ def test_the_libraries_of_the_bundle_are_held_to_each_other(zig: Zig, tmp_path: 
     said = f"{refused.value.what} {refused.value.why} {refused.value.fix}"
     assert "libuser.so.1 needs GLIBCXX_3.4.30, the bundle's libgiven.so.1 has 3.4" in said
     assert "__later is taken from libgiven.so.1" in said
+
+
+def test_a_program_is_for_the_libc_that_the_target_has(zig: Zig, tmp_path: Path) -> None:
+    (tmp_path / "src" / "main.c").write_text("int main(void) { return 0; }\n")
+    zig("2.17", "src/main.c", "-o", "for-glibc")
+    zig("", "src/main.c", "-dynamic", "-o", "for-musl")
+    assert loads.check_for(tmp_path / "for-glibc", (), "aarch64", None).libc == "glibc 2.17"
+    assert loads.check_for(tmp_path / "for-musl", (), "aarch64", "musl") == loads.Needs("musl")
+    for name, libc, what in (
+        ("for-glibc", "uClibc", "for-glibc is linked to glibc, the target has uClibc"),
+        ("for-musl", "glibc 2.31", "for-musl is linked to musl, the target has glibc 2.31"),
+    ):
+        with pytest.raises(LoadError) as refused:
+            loads.check_for(tmp_path / name, (), "aarch64", libc)
+        assert refused.value.what == what
+        assert "`toolchain: {gcc: PATH}`" in refused.value.fix

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -58,6 +59,19 @@ def test_every_half_is_read_and_each_float_is_rounded_as_numpy_does(driver: Path
     )
     with np.errstate(invalid="ignore", over="ignore"):
         np.testing.assert_array_equal(got, values.astype(np.float16))
+
+
+def test_bfloat16_is_that_of_a_library_of_its_own(driver: Path) -> None:
+    values = floats()
+    kept = asked(driver, [f"bfloat {bits}" for bits in values.view(np.uint32)]).astype(np.uint16)
+    with np.errstate(invalid="ignore"):
+        wanted = values.astype(ml_dtypes.bfloat16)
+    known = ~np.isnan(values)
+    np.testing.assert_array_equal(kept[known], wanted.view(np.uint16)[known])
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(kept.view(ml_dtypes.bfloat16)[~known].astype(np.float32)).all()
+    back = asked(driver, [f"wide {bits}" for bits in kept[known]]).astype(np.uint32).view(np.float32)
+    np.testing.assert_array_equal(back, wanted[known].astype(np.float32))
 
 
 @pytest.mark.parametrize(

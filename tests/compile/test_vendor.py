@@ -13,8 +13,10 @@ from edgepack.catalog.vendor_runtimes import EVERY, VENDORS, backend_of
 from edgepack.compile import vendor
 from edgepack.compile.render import RUNTIMES
 from edgepack.errors import InputError
+from edgepack.manifest.project import load
 
-REAL = ("mnn", "cviruntime")  # what a real library ran: tests/compile/test_real_runtimes.py
+DIGITS = Path(__file__).parents[2] / "examples" / "digits"
+REAL = ("mnn", "cviruntime")  # what a real library ran: tests/recipes/test_runtime_callers.py
 RKNN, TENSORRT = VENDORS["rknn"], VENDORS["tensorrt"]
 
 
@@ -87,6 +89,30 @@ def test_what_is_linked_lies_beside_the_headers(tmp_path: Path) -> None:
     before = found.digest(about)
     header(tmp_path / "neuware" / "lib64", "libcnrt.so", "of another release")
     assert vendor.find(about, keys, tmp_path).digest(about) != before
+
+
+def test_what_goes_along_is_that_of_the_architecture_with_its_licence(tmp_path: Path) -> None:
+    about, keys = VENDORS["mnn"], {"mnn": "mnn"}
+    for name in about.headers:
+        header(tmp_path / "mnn" / "include", name)
+    for place in ("lib/aarch64", "lib/armhf", "lib"):
+        header(tmp_path / "mnn" / place, "libMNN.so", f"of {place}")
+    chosen = {a: vendor.find(about, keys, tmp_path, a).libraries for a in ("aarch64", "armhf", "x86_64")}
+    assert {arch: found[0].read_text() for arch, found in chosen.items()} == {
+        "aarch64": "of lib/aarch64",
+        "armhf": "of lib/armhf",
+        "x86_64": "of lib",
+    }
+    before = vendor.find(about, keys, tmp_path).digest(about)
+    header(tmp_path / "mnn" / "lib" / "armhf", "libMNN.so", "a newer one")
+    assert vendor.find(about, keys, tmp_path).digest(about) != before
+    manifest = load(DIGITS)
+    os.environ["EDGEPACK_SDK_MNN"] = str(tmp_path / "mnn")
+    try:
+        with pytest.raises(InputError, match="no licence text of MNN here"):
+            vendor.place(about, manifest, tmp_path / "placed", "aarch64")
+    finally:
+        del os.environ["EDGEPACK_SDK_MNN"]
 
 
 def test_other_headers_are_another_runtime(tmp_path: Path) -> None:
