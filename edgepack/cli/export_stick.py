@@ -10,9 +10,12 @@ if TYPE_CHECKING:
     from edgepack.cli.screen import Screen
 
 
+_NO_KEY = "the key of its model is not in it: the box has it, or edgepack key wrap {} first"
+
+
 def run(args: argparse.Namespace, screen: Screen) -> int:
     """Write the file, and say what to do with it."""
-    from edgepack.cli import deploy, deploy_contained, nodes
+    from edgepack.cli import deploy, deploy_contained, key, nodes
     from edgepack.cli.screen import amount
     from edgepack.cli.steps import StageScreen
     from edgepack.errors import UsageError
@@ -31,12 +34,15 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     for words in told:
         screen.remark(f"  {words}")
     tools = deploy.tools_of(bundle, screen)
+    opens = key.wrapped(folder, found.name, bundle)
     with StageScreen(screen) as stages:
-        made = stick.write(found.endpoint, bundle, file, args.since, tools, stages.progress, way)
+        made = stick.write(found.endpoint, bundle, file, args.since, tools, stages.progress, way, opens)
     screen.result({"file": str(made.file), "bytes": made.size, "since": made.since, "warnings": warnings})
     since = f", for a box that has release {made.since[:12]}" if made.since else ", whole"
     screen.text(f"{made.file}: {amount(made.size)}{since}")
     screen.text(f"  on the box, from the stick: sh {made.file.name} --check, then sh {made.file.name}")
+    if "encryption" in bundle.release:
+        screen.text("  " + ("the key of its model goes along" if opens else _NO_KEY.format(found.name)))
     if found.secrets is not None:
         screen.text("  the node's secrets are not in it: those that the box has stay")
     return 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edgepack.box.facts import Facts
+    from edgepack.bundle import Bundle
     from edgepack.cli.screen import Screen
     from edgepack.manifest.encryption import Encryption
     from edgepack.manifest.project import Project
@@ -61,6 +62,24 @@ def file_of(folder: Path, node: str) -> Path:
     from edgepack.ship.model_key import FOLDER
 
     return folder / FOLDER / f"{node}.key"
+
+
+def wrapped(folder: Path, node: str, bundle: Bundle) -> str:
+    """The line in keys/NODE.key; "" where there is none, or the bundle wants none. Raises InputError."""
+    from edgepack.errors import InputError
+    from edgepack.ship import model_key
+
+    asked, file = model_key.Asked.of(bundle.release), file_of(folder, node)
+    if asked is None or not file.is_file():
+        return ""
+    line = file.read_text("latin-1")[:1024].strip()
+    if line.split(" ")[:4] != ["edgepack-key", "1", bundle.name, asked.key]:
+        raise InputError(
+            f"{file.name} is not the key {asked.key} of {bundle.name}, with which the model is encrypted",
+            where=str(file.relative_to(folder)),
+            fix=f"edgepack key wrap {node}",
+        )
+    return line
 
 
 def _new(args: argparse.Namespace, screen: Screen) -> int:

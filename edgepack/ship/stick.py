@@ -10,7 +10,7 @@ import io
 import shlex
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from edgepack.ship.chunks import nobody
 from edgepack.ship.contained import Contained
 from edgepack.ship.errors import DeployError
 from edgepack.ship.made import OnBox
+from edgepack.ship.model_key import Asked
 from edgepack.ship.report import Progress, quiet
 from edgepack.store import digest_file
 
@@ -49,6 +50,7 @@ class _Cargo:
     helper: Path | None
     parts: Sequence[parcels.Parcel]
     whole: Sequence[BundleFile]
+    model_key: str = ""
 
     def chunks(self, bundle: Bundle) -> Iterator[bytes]:
         if self.kind == "files":
@@ -69,13 +71,15 @@ def write(
     tools: parcels.Tools | None = None,
     progress: Progress = quiet,
     way: Contained | None = None,
+    model_key: str = "",
 ) -> Stick:
     """Write the file. ``since``: a release that was shipped from this host, which the box still has.
 
-    ``way``: how its container is made, for a node with `runs: compose`.
+    ``way``: how its container is made, for a node with `runs: compose`. ``model_key``: what opens an
+    encrypted model on the box, wrapped; without it the box must have it.
     Raises DeployError where that is not known here, and what the encoder raises.
     """
-    cargo = _cargo(bundle, since, tools, progress)
+    cargo = replace(_cargo(bundle, since, tools, progress), model_key=model_key)
     small = _small(bundle, cargo, way)
     to.parent.mkdir(parents=True, exist_ok=True)
     aside = to.with_name(f".{to.name}.new")
@@ -138,6 +142,8 @@ def _small(bundle: Bundle, cargo: _Cargo, way: Contained | None) -> bytes:
         "bases": "".join(f"{sha}\n" for sha in cargo.bases).encode(),
         "compose.yaml": way.file.encode() if way else b"",
     }
+    if cargo.model_key:
+        members["model-key"] = f"{cargo.model_key}\n".encode()
     if cargo.helper is not None:
         members["helper"] = cargo.helper.read_bytes()
     for number, signature in enumerate(bundle.signatures):
@@ -189,6 +195,7 @@ def _head(
         "MAKE_S": on_box.seconds if on_box else 0,
         "NEEDED_KB": needed // 1024,
         "FILES": 2 * len(bundle.files) + 64,
+        "MODEL_KEY": asked.key if (asked := Asked.of(bundle.release)) else "",
         "SHA256": digest,
         "SMALL_BYTES": small,
     }

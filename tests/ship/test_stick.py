@@ -16,8 +16,10 @@ from edgepack.observe.status import status
 from edgepack.ship import stick
 from edgepack.ship.deploy import DeployOptions, deploy
 from edgepack.ship.errors import DeployError
+from edgepack.ship.model_key import wrap
 from edgepack.tools.runner import Command, Completed, command, run
 from tests.box.boxsh import SHELLS, shells, until
+from tests.model_keys import KEY, SOC
 from tests.releases import APP, DIES, PASS, Program, bundle
 from tests.ship.test_parcels import options, programs
 
@@ -152,3 +154,24 @@ def test_its_script_passes_shellcheck(endpoint: Endpoint, tmp_path: Path) -> Non
     place.write_bytes(text + b'\nmain "$@"\n')
     done = run(command("shellcheck", "-s", "sh", place))
     assert done.ok, done.text()
+
+
+def test_the_key_of_an_encrypted_model_goes_along(
+    endpoint: Endpoint, install: Install, tmp_path: Path
+) -> None:
+    of = bundle(tmp_path / "1", Program(encryption={"key": KEY.id, "device": "any"}))
+    without = install(made(endpoint, of, tmp_path))
+    assert without.returncode == 1
+    assert f"the model is encrypted, and its key {KEY.id} is not on this box" in without.text()
+    assert not (Path(endpoint.root) / "apps").exists()
+
+    line = wrap(KEY, APP, SOC)
+    check = install(made(endpoint, of, tmp_path, model_key=line), "--check")
+    assert check.returncode == 0, check.text()
+    done = install(made(endpoint, of, tmp_path, model_key=line))
+    assert done.returncode == 0, done.text()
+    file = Path(endpoint.root) / "apps" / APP / "data" / "keys" / KEY.id
+    assert (file.read_text(), file.stat().st_mode & 0o777) == (f"{line}\n", 0o600)
+    # From now on the box has it.
+    again = install(made(endpoint, of, tmp_path))
+    assert again.returncode == 0, again.text()

@@ -77,6 +77,9 @@ look() { # everything that can be said before anything is changed
 		of_probe have | grep -qx "$base" || stop "this file was made for a box that has release $SINCE, and this one lacks a file of it" \
 			"make one without --since: edgepack export stick NODE"
 	done <"$work/bases"
+	[ -z "$MODEL_KEY" ] || [ -f "$work/model-key" ] || of_probe opens | grep -q " $MODEL_KEY " ||
+		stop "the model is encrypted, and its key $MODEL_KEY is not on this box" \
+			"edgepack key wrap NODE --device SOURCE:FINGERPRINT, then make the file again"
 	say "$probe" | grep -q '^lock [^ ]* [1-9]' && stop "somebody else is working on this box: $(of_probe lock)"
 	return 0
 }
@@ -183,6 +186,7 @@ install() {
 	fi
 	heard=$(on_box runs "$token" "$APP" "$WAY" "$MEMORY" "$CPU" "$STAMP" "$RELEASE" <"$work/compose.yaml") ||
 		stop "it failed at: runs"
+	[ ! -f "$work/model-key" ] || must secrets "$token" "$APP" key "$MODEL_KEY" "$(sum_of <"$work/model-key")" <"$work/model-key"
 	say "- the golden vectors"
 	prove
 	hook before-switch "$BEFORE_S"
