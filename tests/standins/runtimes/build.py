@@ -86,7 +86,8 @@ def model(
 
 def include(vendor: str) -> Path:
     """The folder with the declarations of the vendor's API: what a caller is compiled with (-I)."""
-    return HERE / (VENDORS[vendor].headers or vendor)
+    known = VENDORS.get(vendor)  # of MNN there are declarations alone
+    return HERE / (known.headers if known and known.headers else vendor)
 
 
 def ncnn() -> Path:
