@@ -112,6 +112,13 @@ FIRST = "ERROR: from element /GstPipeline:p/GstRTSPSrc:source: Could not open ad
         (f"{FRAME}; exit 0", "the stream has ended"),
         (f"printf 123; echo '{FIRST}' >&2; echo 'ERROR: later' >&2; exit 1", "ended with 1: Could not open"),
         ("echo 'WARNING: erroneous pipeline: no element \"x\"' >&2; exit 1", 'ended with 1: no element "x"'),
+        (
+            (
+                "printf 'ERROR: from element /p/x: Internal.\\nAdditional debug info:\\n../x.c(1): f ():\\n"
+                "reason not-linked (-1)\\nERROR: later\\n' >&2; exit 1"
+            ),
+            "ended with 1: Internal. reason not-linked (-1)",
+        ),
         ("echo out of memory >&2; exit 1", "ended with 1: out of memory"),
         ("kill -SEGV $$", "it ended with 139"),
         ("exit 127", "there is no "),

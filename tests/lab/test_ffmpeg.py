@@ -79,7 +79,11 @@ class Camera:
     def _head(self, file: object) -> str:
         head = ""
         while True:
-            line = file.readline().decode("latin-1")  # type: ignore[attr-defined]
+            line = file.readline(1).decode("latin-1")  # type: ignore[attr-defined]
+            if line == "$" and not head:  # what the client says of the stream, within the connection
+                file.read(int.from_bytes(file.read(3)[1:], "big"))  # type: ignore[attr-defined]
+                continue
+            line += file.readline().decode("latin-1")  # type: ignore[attr-defined]
             if not line or line == "\r\n":
                 return head
             head += line

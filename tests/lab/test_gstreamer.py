@@ -57,7 +57,7 @@ def reading(watching: Tiny, data: Path, what: str) -> Iterator[Box]:
 def test_a_file_is_read_to_the_last_bit(watching: Tiny, tmp_path: Path) -> None:
     video = tmp_path / "a video, with 100% of !signs!.avi"
     drawn = [*FFMPEG, "-f", "lavfi", "-i", f"testsrc=size={SIZE[0]}x{SIZE[1]}:rate=10:duration=1"]
-    subprocess.run([*drawn, "-c:v", "rawvideo", "-pix_fmt", "bgr24", str(video)], check=True)
+    subprocess.run([*drawn, "-c:v", "png", str(video)], check=True)
     frames = [*FFMPEG, "-i", str(video), "-f", "rawvideo", "-pix_fmt", "rgb24", "pipe:1"]
     raw = subprocess.run(frames, check=True, stdout=subprocess.PIPE).stdout
     expected = np.frombuffer(raw, np.uint8).reshape(10, SIZE[1], SIZE[0], 3)

@@ -1,5 +1,6 @@
 #include "sources/gstreamer_source.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -71,16 +72,16 @@ class Gstreamer : public Streaming {
     return {"GST_PLUGIN_FEATURE_RANK=" + says_.decoder + ":MAX"};
   }
 
-  /// Its first error says why, and those after it what came of that.
+  /// Its first error says why, and the last of the lines that belong to it more closely; those after it what came of it.
   std::string trouble(const std::string& words) const override {
-    for (const char* const begins : {"ERROR: from element ", "WARNING: erroneous pipeline: "}) {
-      const std::size_t at = words.find(begins);
-      if (at == std::string::npos) continue;
-      const std::string line = words.substr(at, words.find('\n', at) - at);
-      const std::size_t said = line.find(": ", std::strlen(begins));  // behind the element's place
-      return last_line(starts(begins, "ERROR") && said != std::string::npos ? line.substr(said + 2) : line.substr(std::strlen(begins)));
-    }
-    return last_line(words);
+    const std::string error = "ERROR: from element ", wrong = "WARNING: erroneous pipeline: ";
+    const std::size_t at = words.find(error), other = words.find(wrong);
+    if (at == std::string::npos) return last_line(other == std::string::npos ? words : words.substr(other + wrong.size(), words.find('\n', other) - other - wrong.size()));
+    const std::string all = words.substr(at, words.find("\nERROR: ", at) - at);
+    const std::size_t end = std::min(all.find('\n'), all.size());
+    const std::size_t said = all.find(": ", error.size());  // behind the element's place
+    const std::string first = last_line(said < end ? all.substr(said + 2, end - said - 2) : all.substr(0, end));
+    return end == all.size() ? first : first + " " + last_line(all.substr(end));
   }
 
   std::size_t first_picture(const std::string&) const override { return stride_ * static_cast<std::size_t>(says_.height); }
