@@ -11,7 +11,7 @@ from edgepack.manifest.model import TargetOptions
 from edgepack.manifest.project import Project
 from edgepack.plan.chain import format_of
 from edgepack.plan.choose import choose
-from edgepack.plan.encryption import check_encryption
+from edgepack.plan.encryption import check_encryption, encrypted_words
 from edgepack.plan.program_steps import check_arch, has_program, model_step, no_program, program_steps
 from edgepack.plan.proof_steps import proof_steps
 from edgepack.plan.snapshot import Snapshot
@@ -63,6 +63,7 @@ def _told(snapshot: Snapshot, choice: Choice) -> Choice:
     """With the reason where there is no program though the template could drive the runtime."""
     why = no_program(snapshot, choice)
     said = {"program": f"none, the converted model alone: {why}"} if why else {}
+    said |= encrypted_words(snapshot)
     return replace(choice, because={**choice.because, **said})
 
 

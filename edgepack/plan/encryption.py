@@ -9,6 +9,16 @@ from edgepack.plan.snapshot import Snapshot
 from edgepack.plan.step import Choice
 
 
+def encrypted_words(snapshot: Snapshot) -> dict[str, str]:
+    """For a plan that is explained: which key, and what updates cost."""
+    said = snapshot.project.manifest.encryption
+    if said is None:
+        return {}
+    line = snapshot.project.document.line(("encryption",))
+    cost = "of an update each 64 KiB in which anything changed go whole, not as differences"
+    return {"encryption": f"the key {said.id}: {cost} (edgepack.yaml:{line})"}
+
+
 def check_encryption(snapshot: Snapshot, choice: Choice) -> None:
     """Raises InputError where edgepack.yaml has `encryption`, and the model would lie on the box plain."""
     document, target = snapshot.project.document, choice.target.id
