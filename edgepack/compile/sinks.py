@@ -7,12 +7,21 @@ from dataclasses import replace
 
 from edgepack.compile.made import Made
 from edgepack.compile.quoting import Literal
-from edgepack.manifest.picture_sinks import PicturesSink, SamplesSink
+from edgepack.manifest.picture_sinks import (
+    Encoding,
+    PicturesSink,
+    RtspSink,
+    SamplesSink,
+    ScreenSink,
+    VideoSink,
+)
 from edgepack.manifest.sinks import HttpSink, JsonlSink, MailSink, MqttSink, RedisSink, Sink, Spool, target_of
 from edgepack.manifest.tensors import TensorsSink
 
 _RING = ("sinks/picture_file.cpp", "sinks/ring.cpp")
 _DRAWN = ("sinks/annotate.cpp", "sinks/draw.cpp", "sinks/picture_file.cpp")
+_VIDEO = (*_DRAWN, "sinks/fed_child.cpp", "sinks/segments.cpp", "sinks/video_sink.cpp")
+_SCREEN = (*_DRAWN, "sinks/frame_buffer.cpp", "sinks/frame_buffer_call.cpp", "sinks/screen_sink.cpp")
 _HTTP = ("sinks/http_client.cpp", "sinks/socket.cpp")
 _PEER = ("sinks/spool.cpp", "sinks/spooled_sink.cpp", "sinks/socket.cpp")
 
@@ -25,6 +34,12 @@ def sink_of(sink: Sink, name: str) -> str | Made:
         return _made(sink, _samples(sink), (*_RING, "sinks/samples_sink.cpp"), sink.path)
     if isinstance(sink, PicturesSink):
         return _made(sink, _pictures(sink), (*_RING, *_DRAWN, "sinks/pictures_sink.cpp"), sink.path)
+    if isinstance(sink, VideoSink | RtspSink):
+        return Made(
+            f"{sink.kind}_sink", "sinks/video_sink.hpp", tuple(_video(sink).items()), _VIDEO, _path(sink)
+        )
+    if isinstance(sink, ScreenSink):
+        return _made(sink, _screen(sink), _SCREEN)
     if isinstance(sink, MailSink):
         files = (*_PEER, *_DRAWN, "sinks/mail_text.cpp", "sinks/smtp_peer.cpp", "sinks/mail_sink.cpp")
         return _made(sink, _mail(sink) | {"spool": _spool(sink.spool, name)}, files)
@@ -104,6 +119,30 @@ def _mail(sink: MailSink) -> dict[str, Literal]:
         "password_file": sink.password_file or "",
         "timeout_s": float(sink.timeout_s),
     }
+
+
+def _video(sink: VideoSink | RtspSink) -> dict[str, Literal]:
+    if isinstance(sink, VideoSink):
+        where: dict[str, Literal] = {
+            "path": sink.path,
+            "keep_mb": sink.keep_mb,
+            "segment_s": float(sink.segment_s),
+        }
+    else:
+        where = {"url": sink.url or "", "url_file": sink.url_file or "", "transport": sink.transport}
+    return {**where, "encoding": _encoding(sink)}
+
+
+def _screen(sink: ScreenSink) -> dict[str, Literal]:
+    return {"device": sink.device, "fps": float(sink.fps), "show": tuple(sink.show)}
+
+
+def _path(sink: VideoSink | RtspSink) -> str:
+    return sink.path if isinstance(sink, VideoSink) else ""
+
+
+def _encoding(sink: Encoding) -> tuple[Literal, ...]:
+    return (sink.program, sink.codec, sink.bitrate_kb or 0, float(sink.fps), tuple(sink.show))
 
 
 def _samples(sink: SamplesSink) -> dict[str, Literal]:

@@ -11,6 +11,7 @@ from edgepack.catalog.targets import Target
 from edgepack.errors import InputError
 from edgepack.manifest import sinks
 from edgepack.manifest.fleet import Node
+from edgepack.manifest.picture_sinks import RtspSink, VideoSink
 from edgepack.manifest.project import Manifest, Project
 from edgepack.manifest.sinks import HttpSink, MailSink, MqttSink, RedisSink
 from edgepack.manifest.sources import ANSWERS, STREAMS, CodeSource, FfmpegSource, V4l2Source
@@ -19,6 +20,7 @@ from edgepack.manifest.tensors import TensorsSink
 DATA = "/data"
 LOCAL = "localhost"  # stands for a registry in the names of images that were loaded, and pulled from none
 USER = 65532  # of the images: docs/design/image-plan.md
+_FFMPEG = (FfmpegSource, VideoSink, RtspSink)
 is_loopback = sinks.is_loopback
 CPU_RUNTIMES = frozenset({"ncnn", "onnxruntime", "openvino", "litert"})  # the others have a device of theirs
 
@@ -118,7 +120,8 @@ def of(project: Project, target: Target, node: Node) -> App:
         missing=tuple(dict.fromkeys(name for name in below if name not in known)),
         start_s=manifest.health.timeout,
         own_source=isinstance(manifest.source, CodeSource) and manifest.form == "app",
-        ffmpeg=isinstance(manifest.source, FfmpegSource) and manifest.form == "app",
+        ffmpeg=manifest.form == "app"
+        and any(isinstance(one, _FFMPEG) for one in (manifest.source, *manifest.sinks)),
         licensed=manifest.licence is not None,
     )
 
@@ -156,6 +159,9 @@ def _peers(manifest: Manifest) -> Iterator[Peer]:
             yield Peer(sink.kind, sink.host, sink.port, sink.user, bool(sink.password_file))
         elif isinstance(sink, TensorsSink):
             yield Peer("http", sink.host, sink.port)
+        elif isinstance(sink, RtspSink):
+            # What stands in `url_file` is a secret.
+            yield Peer("stream", urlsplit(sink.url or "").hostname or "", 0)
         elif isinstance(sink, HttpSink):
             url = urlsplit(sink.url)
             yield Peer("http", url.hostname or "", url.port or 80)
@@ -171,7 +177,7 @@ def _files(manifest: Manifest) -> Iterator[str]:
     if manifest.form == "service":
         return
     for sink in manifest.sinks:
-        for key in ("password_file", "token_file"):
+        for key in ("password_file", "token_file", "url_file", "device"):
             if path := getattr(sink, key, None):
                 yield path
     source = manifest.source

@@ -1,15 +1,60 @@
-"""Sinks that want the pictures themselves: samples, and pictures with what was found drawn into them."""
+"""Sinks that want the pictures: samples, and pictures and video with what was found drawn into them."""
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from edgepack.manifest.sources import ImageFormat
+from edgepack.manifest.sources import BoxFile, ImageFormat
 from edgepack.manifest.words import InsidePath, Model
 
 FieldName = Annotated[str, Field(min_length=1, max_length=128)]
+_SCREEN = re.compile(r"/dev/(fb[0-9]{1,2}|fb/[0-9]{1,2}|graphics/fb[0-9]{1,2})", re.ASCII)
+_CODEC = re.compile(r"[a-z0-9_]{1,32}", re.ASCII)
+_RTSP = re.compile(r"rtsp://[A-Za-z0-9.:\[\]-]{1,260}(/[!-~]{0,1000})?", re.ASCII)
+
+
+def _screen(value: str) -> str:
+    if not _SCREEN.fullmatch(value):
+        raise ValueError("a frame buffer is like /dev/fb0")
+    return value
+
+
+def _codec(value: str) -> str:
+    if not _CODEC.fullmatch(value):
+        raise ValueError("an encoder's name as `ffmpeg -encoders` says it, like libx264 or h264_v4l2m2m")
+    return value
+
+
+def _rtsp(value: str) -> str:
+    if value.startswith("rtsp://") and "@" in value.removeprefix("rtsp://").partition("/")[0]:
+        raise ValueError(
+            "a password in a URL would be in git and in every bundle: put the URL into a file on the box, "
+            "and name that with `url_file`"
+        )
+    if not _RTSP.fullmatch(value):
+        raise ValueError("this must be a URL like rtsp://192.0.2.7:8554/door")
+    return value
+
+
+class Encoding(Model):
+    """How pictures become video, by the ffmpeg that the box has."""
+
+    fps: Annotated[float, Field(gt=0, le=120)] = Field(default=10, description="pictures a second, at most")
+    codec: Annotated[str, AfterValidator(_codec)] = Field(
+        default="libx264",
+        description="the encoder, as the box's `ffmpeg -encoders` names it: mpeg4 is in every ffmpeg; some "
+        "boxes have one in hardware",
+    )
+    bitrate_kb: Annotated[int, Field(ge=10, le=100_000)] | None = Field(
+        default=None, description="kilobits a second; left out: as the encoder likes"
+    )
+    show: Annotated[list[FieldName], Field(max_length=20)] = Field(
+        default=[], description="fields of the record that are written into the upper left corner"
+    )
+    program: BoxFile = Field(default="ffmpeg", description="its name, or where it lies on the box")
 
 
 class Low(Model):
@@ -81,6 +126,53 @@ class PicturesSink(Model):
         default=None, description="pictures a second, at most; left out: all"
     )
     found: bool = Field(default=False, description="only pictures in which something was found")
+    show: Annotated[list[FieldName], Field(max_length=20)] = Field(
+        default=[], description="fields of the record that are written into the upper left corner"
+    )
+
+
+class VideoSink(Encoding):
+    """Video with boxes and words drawn in, in files of a bounded folder."""
+
+    kind: Literal["video"] = Field(description="annotated video in files, through the box's ffmpeg")
+    path: InsidePath = Field(default="video", description="the folder, below the app's data folder")
+    keep_mb: Annotated[int, Field(ge=8, le=10_000_000)] = Field(
+        description="what the folder takes on disk, at most: the oldest files make room"
+    )
+    segment_s: Annotated[float, Field(ge=1, le=86_400)] = Field(
+        default=60, description="how long a file is; one that would take more than a quarter ends before"
+    )
+
+
+class RtspSink(Encoding):
+    """Video with boxes and words drawn in, sent to an RTSP server."""
+
+    kind: Literal["rtsp"] = Field(description="annotated video to an RTSP server, through the box's ffmpeg")
+    url: Annotated[str, AfterValidator(_rtsp)] | None = Field(
+        default=None, description="where to, like rtsp://192.0.2.7:8554/door"
+    )
+    url_file: BoxFile | None = Field(
+        default=None,
+        description="instead of it, a file on the box whose first line is the URL: for one with a password. "
+        "A whole path, or one below the app's data folder",
+    )
+    transport: Literal["tcp", "udp"] = Field(default="tcp", description="of RTSP")
+
+    @model_validator(mode="after")
+    def _one(self) -> RtspSink:
+        if (self.url is None) == (self.url_file is None):
+            raise ValueError("`kind: rtsp` needs `url`, or `url_file`")
+        return self
+
+
+class ScreenSink(Model):
+    """Pictures with boxes and words drawn in, on the box's own display."""
+
+    kind: Literal["screen"] = Field(description="annotated pictures on the box's display")
+    device: Annotated[str, AfterValidator(_screen)] = Field(
+        default="/dev/fb0", description="the display's frame buffer"
+    )
+    fps: Annotated[float, Field(gt=0, le=120)] = Field(default=10, description="pictures a second, at most")
     show: Annotated[list[FieldName], Field(max_length=20)] = Field(
         default=[], description="fields of the record that are written into the upper left corner"
     )

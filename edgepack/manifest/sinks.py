@@ -9,7 +9,14 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from edgepack.manifest.picture_sinks import FieldName, PicturesSink, SamplesSink
+from edgepack.manifest.picture_sinks import (
+    FieldName,
+    PicturesSink,
+    RtspSink,
+    SamplesSink,
+    ScreenSink,
+    VideoSink,
+)
 from edgepack.manifest.sources import BoxFile, ImageFormat, Port, kind_of
 from edgepack.manifest.tensors import TensorsSink
 from edgepack.manifest.words import InsidePath, Model
@@ -277,12 +284,15 @@ Sink = Annotated[
     | Annotated[RedisSink, Tag("redis")]
     | Annotated[MailSink, Tag("mail")]
     | Annotated[SamplesSink, Tag("samples")]
-    | Annotated[PicturesSink, Tag("pictures")],
+    | Annotated[PicturesSink, Tag("pictures")]
+    | Annotated[VideoSink, Tag("video")]
+    | Annotated[RtspSink, Tag("rtsp")]
+    | Annotated[ScreenSink, Tag("screen")],
     Discriminator(
         _sink_kind,
         custom_error_type="kind",
         custom_error_message="`kind` of a sink is one of: jsonl, http, tensors, mqtt, redis, mail, samples, "
-        "pictures",
+        "pictures, video, rtsp, screen",
     ),
 ]
 

@@ -58,6 +58,7 @@ def test_the_platform_is_the_architectures(tmp_path: Path, target: str) -> None:
     assert one["platform"] == PLATFORM[target]
 
 
+MAIL = {"kind": "mail", "host": "127.0.0.1", "sender": "b@s.example", "to": ["g@s.example"], "alarm": "a"}
 NETWORKS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("a folder and a file", {}, {"network_mode": "none"}),
     ("asked by all", {"source": HTTP, "sink": []}, {"ports": ["8080:8080"]}),
@@ -73,6 +74,8 @@ NETWORKS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("a broker on the box, by another name", {"sink": MQTT | {"host": "::1"}}, {"network_mode": "host"}),
     ("a proxy on the box", {"sink": {"kind": "http", "url": "http://127.0.0.1/x"}}, {"network_mode": "host"}),
     ("a stream", {"source": {"kind": "ffmpeg", "input": "rtsp://192.0.2.5/live"}}, {}),
+    ("a stream to a server", {"sink": {"kind": "rtsp", "url": "rtsp://192.0.2.5/door"}}, {}),
+    ("a relay on the box", {"sink": MAIL}, {"network_mode": "host"}),
     ("a service", {"form": "service"}, {"network_mode": "host"}),
     (
         "a service for all",
@@ -252,6 +255,12 @@ def test_a_file_of_the_box_is_given_as_it_is_called(tmp_path: Path) -> None:
 def test_a_camera_is_a_device_and_no_file(tmp_path: Path) -> None:
     one = service(tmp_path, source={"kind": "ffmpeg", "input": "/dev/video0"})
     assert one["devices"] == ["/dev/video0:/dev/video0"]
+    assert len(one["volumes"]) == 1
+
+
+def test_a_screen_is_a_device_and_no_file(tmp_path: Path) -> None:
+    one = service(tmp_path, sink={"kind": "screen", "device": "/dev/fb1"})
+    assert one["devices"] == ["/dev/fb1:/dev/fb1"]
     assert len(one["volumes"]) == 1
 
 

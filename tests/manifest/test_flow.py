@@ -24,6 +24,7 @@ MAIL = {
     "to": ["guard@site.example"],
     "alarm": "intruder",
 }
+VIDEO = {"kind": "video", "keep_mb": 10}
 SAMPLES = {"kind": "samples", "keep_mb": 10}
 
 
@@ -68,6 +69,17 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "half a login": ({"sink": {**MAIL, "host": "127.0.0.1", "user": "box"}}, "go together"),
     "a mail's picture": ({"sink": {**MAIL, "picture": "jpeg"}}, "add it to source.formats"),
     "words without a picture": ({"sink": {**MAIL, "show": ["count"]}}, "say `picture: jpeg` too"),
+    "a video without an end": ({"sink": {"kind": "video"}}, "`keep_mb` is missing"),
+    "an encoder": ({"sink": {**VIDEO, "codec": "libx264 -y"}}, "an encoder's name"),
+    "a stream to nowhere": ({"sink": {"kind": "rtsp"}}, "needs `url`, or `url_file`"),
+    "a stream's URL": ({"sink": {"kind": "rtsp", "url": "http://192.0.2.7/door"}}, "a URL like rtsp://"),
+    "an option for a URL": ({"sink": {"kind": "rtsp", "url": "-y"}}, "a URL like rtsp://"),
+    "a stream's password": (
+        {"sink": {"kind": "rtsp", "url": "rtsp://a:b@192.0.2.7/door"}},
+        "with `url_file`",
+    ),
+    "a screen": ({"sink": {"kind": "screen", "device": "/dev/sda"}}, "is like /dev/fb0"),
+    "two videos": ({"sink": [VIDEO, VIDEO]}, "two sinks have the same path"),
     "no samples": ({"sink": {**SAMPLES, "when": {}}}, "say which pictures"),
     "samples' format": (
         {"sink": {**SAMPLES, "format": "jpeg", "when": {"every": 5}}},
