@@ -52,13 +52,18 @@ void check(CVI_RC code, const std::string& what) {
   throw ModelError("CVI runtime cannot " + what + ": " + said(code) + " (" + std::to_string(code) + ")");
 }
 
-/// The library asserts what it expects of a file: what is no cvimodel does not get there.
+/// The library asserts what it expects of a file: what is no cvimodel, or not all of one's description, does not get
+/// there. Its header: the name, how long the description is, versions, a checksum, the chip.
 std::vector<unsigned char> cvimodel(const std::string& file) {
   constexpr char kMagic[] = "CviModel";
+  constexpr std::size_t kName = sizeof kMagic - 1, kHeader = 48;
   std::vector<unsigned char> bytes = model_bytes(file);
-  if (bytes.size() < sizeof kMagic || std::memcmp(bytes.data(), kMagic, sizeof kMagic - 1) != 0) {
+  if (bytes.size() < kHeader || std::memcmp(bytes.data(), kMagic, kName) != 0) {
     throw ModelError("CVI runtime cannot load " + file + ": it is no cvimodel");
   }
+  std::size_t length = 0;
+  for (std::size_t i = 4; i > 0; --i) length = length << 8 | bytes[kName + i - 1];
+  if (bytes.size() - kHeader < length) throw ModelError("CVI runtime cannot load " + file + ": it is cut off");
   return bytes;
 }
 
