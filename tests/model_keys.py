@@ -1,4 +1,4 @@
-"""Keys of models as they may lie on a box, and what program and deployer alike make of each: a table for both."""
+"""Keys of models as they may lie on a box, and what program and deployer make of each: a table for both."""
 
 from __future__ import annotations
 
