@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from edgepack.errors import Exit
 from edgepack.model.sealed import read_key, write_key
@@ -124,6 +126,21 @@ def test_a_mistake_is_told(project: Digits, cli: Cli, name: str) -> None:
         project.rewrite("edgepack.yaml", "form: app\n", "")
     project.rewrite("edgepack.yaml", SAID, said)
     check(cli("key", *words), code, told)
+
+
+def test_a_licence_names_another_source(project: Digits, cli: Cli) -> None:
+    private = Ed25519PrivateKey.generate()
+    form = (Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+    (project.folder / "issuer").write_bytes(private.private_bytes(*form))
+    public = private.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    (project.folder / "issuer.pub").write_bytes(public + b" who@example\n")
+    project.rewrite("edgepack.yaml", "targets:\n", "licence: {key: issuer.pub}\ntargets:\n")
+    issue = ("licence", "issue", NODE, "--until", "2099-12-31", "--key", "issuer")
+    check(cli(*issue, "--device", DEVICE), Exit.INPUT, f"a licence cannot name the soc of {NODE}")
+    said = cli(*issue)
+    assert said.code == 0, said
+    licence = (project.folder / "licences" / f"{NODE}.licence").read_text()
+    assert "device machine-id " in licence or "device mac " in licence
 
 
 def test_a_build_without_the_key_compiles_nothing(project: Digits, cli: Cli) -> None:

@@ -135,6 +135,14 @@ def test_a_program_that_does_not_run_for_want_of_a_licence_says_so() -> None:
     assert of("box-07", APP, down[:3]).why.startswith("the program ended with 15, and is ")
 
 
+def test_a_program_that_cannot_open_its_model_says_so() -> None:
+    down = [f"current {R}", "supervisor 5", f"program no 7 {R} 100 4 16"]
+    words = (
+        "the program does not run: no key there opens its encrypted model, or that is damaged: "
+    )
+    assert of("box-07", APP, down).why.startswith(words)
+
+
 @pytest.mark.parametrize("stages", ["7", "[]", "[3]", '[{"stage":"x"}]', '[{"stage":1,"ms":"2","busy":0}]'])
 def test_stages_that_make_no_sense_are_no_crash(stages: str) -> None:
     lines = [f"current {R}", "supervisor 5", UP, "status_age 1", f'status {{"stages":{stages}}}']
