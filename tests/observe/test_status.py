@@ -137,9 +137,7 @@ def test_a_program_that_does_not_run_for_want_of_a_licence_says_so() -> None:
 
 def test_a_program_that_cannot_open_its_model_says_so() -> None:
     down = [f"current {R}", "supervisor 5", f"program no 7 {R} 100 4 16"]
-    words = (
-        "the program does not run: no key there opens its encrypted model, or that is damaged: "
-    )
+    words = "the program does not run: no key there opens its encrypted model, or that is damaged: "
     assert of("box-07", APP, down).why.startswith(words)
 
 
