@@ -28,9 +28,9 @@ class Vendor:
     backend: which ``model_<backend>.cpp`` drives it. key: under `sdk:`, the folder with the headers. headers:
     what must be there, below one of ``places`` of that folder. others: chips that no program is for, and
     why. links: what a program is linked to, in ``lib64`` or ``lib`` beside the headers, since the
-    interface is C++ with types of gcc's library. brings: what is linked goes into the bundle, as no box has it.
-    libcs: that there is a library for. from_: where people get it; source: the document that the caller was
-    written from.
+    interface is C++ with types of gcc's library. brings: what is linked goes into the bundle, as no box has
+    it. libcs: that there is a library for. from_: where people get it; source: the document that the caller
+    was written from.
     """
 
     id: str

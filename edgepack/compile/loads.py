@@ -14,7 +14,7 @@ from edgepack.compile.errors import LoadError
 
 @dataclass(frozen=True)
 class Needs:
-    """What a release asks of a box. libc: "static", "glibc 2.28", "musl". object, symbol: what asks for it."""
+    """What a release asks of a box. libc: "static", "glibc 2.28", "musl". object, symbol: who asks for it."""
 
     libc: str
     object: str = ""
@@ -117,7 +117,11 @@ def _name_object(error: LoadError, info: ElfInfo, floors: Mapping[str, str], obj
 
 
 def _named(path: Path) -> str:
-    """The source file of an object as CMake names it: ``…/user.dir/src/post.cpp.o`` → ``src/post.cpp``."""
+    """The source file of an object as CMake names it: ``…/user.dir/src/post.cpp.o`` → ``src/post.cpp``.
+
+    CMake leaves out where a whole path begins: ``…/user.dir/home/me/post.cpp.o`` → ``/home/me/post.cpp``.
+    """
     parts = path.parts
     start = max((i + 1 for i, part in enumerate(parts) if part.endswith(".dir")), default=len(parts) - 1)
-    return "/".join(parts[start:]).removesuffix(".o")
+    name = "/".join(parts[start:]).removesuffix(".o")
+    return f"/{name}" if Path(f"/{name}").is_file() else name
