@@ -44,7 +44,8 @@ def zig(tmp_path: Path) -> Zig:
 def test_a_program_for_too_new_a_glibc_is_refused_with_symbol_object_and_flag(
     zig: Zig, tmp_path: Path
 ) -> None:
-    objects = [tmp_path / "CMakeFiles/user.dir/src" / f"{name}.c.o" for name in ("luck", "main")]
+    place = tmp_path / "CMakeFiles" / "user.dir" / str(tmp_path / "src").removeprefix("/")
+    objects = [place / f"{name}.c.o" for name in ("luck", "main")]
     objects[0].parent.mkdir(parents=True)
     for path in objects:
         zig("2.38", "-c", f"src/{path.name.removesuffix('.o')}", "-o", path)
@@ -55,7 +56,7 @@ def test_a_program_for_too_new_a_glibc_is_refused_with_symbol_object_and_flag(
     error = refused.value
     assert error.what == "digits needs GLIBC_2.36, the target has 2.31"
     assert "the symbol arc4random is taken from libc.so.6" in error.why
-    assert "src/luck.c asks for it" in error.why
+    assert f"; {tmp_path / 'src' / 'luck.c'} asks for it" in error.why
     assert "-target aarch64-linux-gnu.2.31" in error.fix
     assert error.exit_code == 7
     assert loads.check(program, (), "aarch64", "2.36") == loads.Needs("glibc 2.36", "digits", "arc4random")
