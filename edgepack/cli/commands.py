@@ -21,6 +21,7 @@ COMMANDS = {
     "recipes": "the conversions that are known, and their state here",
     "sysroot": "headers and libraries of a Debian for a vendor's compiler, pinned, without root",
     "export": "files for model servers, Compose, Kubernetes; or a release in one file, for a USB stick",
+    "apply": "manifests to a Kubernetes cluster, waited for, and taken back where their rollout stalls",
     "image": "container images of the bundles, for several architectures at once, without docker or root",
     "clean": "remove what builds left behind in this project",
     "schema": "JSON Schema of edgepack.yaml and fleet.yaml, for editors",

@@ -46,7 +46,9 @@ def wrong(objects: Sequence[Object], secrets: Sequence[str]) -> Iterator[str]:
         elif one["kind"] in ("Service", "PodDisruptionBudget", "NetworkPolicy"):
             yield from _selects(one, who, objects)
         elif one["kind"] == "ConfigMap":
-            yield from (f"{who}: {key!r} is no key" for key in one["data"] if not _KEY.fullmatch(key))
+            yield from (
+                f"{who}: {key!r} is no key" for key in one.get("data") or () if not _KEY.fullmatch(key)
+            )
 
 
 def _who(one: Object) -> str:
@@ -75,29 +77,30 @@ def _labels(labels: Mapping[str, str], who: str) -> Iterator[str]:
 
 def _workload(one: Object, who: str, objects: Sequence[Object], secrets: Sequence[str]) -> Iterator[str]:
     spec, template = one["spec"], one["spec"]["template"]
-    labels = template["metadata"]["labels"]
+    labels = (template.get("metadata") or {}).get("labels") or {}
     yield from _labels(labels, who)
-    if not _within(spec["selector"]["matchLabels"], labels):
+    if not _within(spec["selector"].get("matchLabels") or {}, labels):
         yield f"{who}: its selector does not match its own pods"
     pod = template["spec"]
     there = {
         kind: {_name(o) for o in objects if o["kind"] == kind} for kind in ("ConfigMap", "ServiceAccount")
     }
-    if pod["serviceAccountName"] not in there["ServiceAccount"]:
-        yield f"{who}: there is no ServiceAccount {pod['serviceAccountName']}"
-    volumes = [volume["name"] for volume in pod["volumes"]]
+    account = pod.get("serviceAccountName", "default")
+    if account != "default" and account not in there["ServiceAccount"]:
+        yield f"{who}: there is no ServiceAccount {account}"
+    volumes = [volume["name"] for volume in pod.get("volumes") or ()]
     names = [container["name"] for container in pod["containers"]]
     yield from (f"{who}: two are named {name}" for name in _twice(volumes) | _twice(names))
-    for volume in pod["volumes"]:
+    for volume in pod.get("volumes") or ():
         yield from _volume(volume, who, there["ConfigMap"], secrets)
     for container in pod["containers"]:
         yield from _container(container, who, set(volumes), there["ConfigMap"])
     ports = [port["containerPort"] for container in pod["containers"] for port in container.get("ports", ())]
     yield from (f"{who}: two containers of a pod want port {port}" for port in _twice(ports))
-    terms = pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
-    for term in terms["nodeSelectorTerms"]:
-        for wanted in term["matchExpressions"]:
-            for value in wanted["values"]:
+    nodes = (pod.get("affinity") or {}).get("nodeAffinity") or {}
+    for term in nodes.get("requiredDuringSchedulingIgnoredDuringExecution", {}).get("nodeSelectorTerms", ()):
+        for wanted in term.get("matchExpressions", ()):
+            for value in wanted.get("values", ()):
                 yield from _labels({wanted["key"]: value}, who)
 
 
@@ -114,18 +117,24 @@ def _container(container: Object, who: str, volumes: set[str], maps: set[str]) -
     name = container["name"]
     if not _LABEL.fullmatch(name):
         yield f"{who}: {name!r} is no name of a container"
-    for mount in container["volumeMounts"]:
+    mounts = container.get("volumeMounts") or ()
+    for mount in mounts:
         if mount["name"] not in volumes:
             yield f"{who}: {name} mounts {mount['name']}, which is no volume"
-    paths = [mount["mountPath"] for mount in container["volumeMounts"]]
+    paths = [mount["mountPath"] for mount in mounts]
     yield from (f"{who}: {name} has two mounts at {path}" for path in _twice(paths))
     for source in container.get("envFrom", ()):
-        if source["configMapRef"]["name"] not in maps:
-            yield f"{who}: there is no ConfigMap {source['configMapRef']['name']}"
+        name_of = source.get("configMapRef", {}).get("name")
+        if name_of and name_of not in maps:
+            yield f"{who}: there is no ConfigMap {name_of}"
     for port in container.get("ports", ()):
-        if not _PORT.fullmatch(port["name"]) or not 0 < port["containerPort"] < 1 << 16:
-            yield f"{who}: {port['name']} {port['containerPort']} is no port"
-    asked, most = (container["resources"].get(key, {}) for key in ("requests", "limits"))
+        if not _PORT.fullmatch(port.get("name", "unnamed")) or not 0 < port["containerPort"] < 1 << 16:
+            yield f"{who}: {port.get('name', '')} {port['containerPort']} is no port"
+    resources = container.get("resources") or {}
+    asked, most = (
+        {name: str(amount) for name, amount in (resources.get(key) or {}).items()}
+        for key in ("requests", "limits")
+    )
     for resource, quantity in [*asked.items(), *most.items()]:
         if not _QUANTITY.fullmatch(quantity):
             yield f"{who}: {quantity!r} is no quantity of {resource}"
@@ -143,19 +152,23 @@ def _amount(quantity: str) -> float:
 
 def _selects(one: Object, who: str, objects: Sequence[Object]) -> Iterator[str]:
     spec = one["spec"]
-    wanted = spec["selector"] if one["kind"] == "Service" else spec.get("selector", spec.get("podSelector"))
+    wanted = spec.get("selector", spec.get("podSelector"))
+    if wanted is None:
+        return  # a Service whose addresses somebody else gives
     wanted = wanted.get("matchLabels", wanted)
     pods = [o["spec"]["template"] for o in objects if o["kind"] in _WORKLOADS]
-    mine = [pod["spec"] for pod in pods if _within(wanted, pod["metadata"]["labels"])]
+    mine = [pod["spec"] for pod in pods if _within(wanted, pod["metadata"].get("labels") or {})]
     if not mine:
         yield f"{who}: its selector matches no pod"
     if one["kind"] != "Service":
         return
     for pod in mine:
-        named = {port["name"] for container in pod["containers"] for port in container.get("ports", ())}
+        ports = [port for container in pod["containers"] for port in container.get("ports", ())]
+        there = {port.get("name") for port in ports} | {port["containerPort"] for port in ports}
         for port in spec["ports"]:
-            if port["targetPort"] not in named:
-                yield f"{who}: no container has a port {port['targetPort']}"
+            wanted_port = port.get("targetPort", port["port"])
+            if wanted_port not in there:
+                yield f"{who}: no container has a port {wanted_port}"
 
 
 def _within(wanted: Mapping[str, str], labels: Mapping[str, str]) -> bool:
