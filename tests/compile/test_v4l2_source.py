@@ -1,6 +1,6 @@
 """A camera of Video4Linux: what it gives, held to NumPy, and whatever it does.
 
-A stand-in answers for the kernel (tests/standins/v4l2); no camera was part of it: by contract only.
+A stand-in answers for the kernel (tests/standins/v4l2); the kernel's own test camera is in lab/.
 """
 
 from __future__ import annotations
