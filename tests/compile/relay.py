@@ -54,6 +54,11 @@ class Relay:
     wrong: list[str] = field(default_factory=list)
     logins: list[str] = field(default_factory=list)
 
+    @property
+    def different(self) -> list[Mail]:
+        """Each mail once, also where a late answer of ours had it sent again."""
+        return list({str(mail.message["Message-ID"]): mail for mail in reversed(self.mails)}.values())[::-1]
+
     def __call__(self, connection: socket.socket) -> None:
         file = connection.makefile("rb")
         try:

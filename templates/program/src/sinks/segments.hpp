@@ -10,7 +10,7 @@ namespace edgepack::program {
 class Segments {
  public:
   /// Makes the folder, or goes on with what is in it. Throws ReadError.
-  Segments(std::string folder, std::size_t most_bytes);
+  Segments(std::string folder, std::uint64_t most_bytes);
 
   /// The number of the next file, and its name with `%09d` in the number's place.
   std::int64_t next() const;
@@ -22,7 +22,7 @@ class Segments {
 
  private:
   const std::string folder_;
-  const std::size_t most_;
+  const std::uint64_t most_;  // more than 4 GB also where a size has 32 bits
 };
 
 }  // namespace edgepack::program

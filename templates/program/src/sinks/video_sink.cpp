@@ -220,7 +220,7 @@ class VideoSink : public Sink {
 class Folder : public Outlet {
  public:
   Folder(const std::string& data, const VideoSinkSays& says)
-      : segments_(data + "/" + says.path, static_cast<std::size_t>(says.keep_mb) << 20U), seconds_(says.segment_s) {}
+      : segments_(data + "/" + says.path, static_cast<std::uint64_t>(says.keep_mb) << 20U), seconds_(says.segment_s) {}
 
   /// Matroska: what a kill or a power cut leaves of a file can be played.
   std::vector<std::string> words() override {
