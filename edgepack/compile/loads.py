@@ -119,7 +119,7 @@ def _name_object(error: LoadError, info: ElfInfo, floors: Mapping[str, str], obj
 def _named(path: Path) -> str:
     """The source file of an object as CMake names it: ``…/user.dir/src/post.cpp.o`` → ``src/post.cpp``.
 
-    CMake leaves out where a whole path begins: ``…/user.dir/home/me/post.cpp.o`` → ``/home/me/post.cpp``.
+    CMake leaves out where a whole path begins: ``…/user.dir/srv/own/post.cpp.o`` → ``/srv/own/post.cpp``.
     """
     parts = path.parts
     start = max((i + 1 for i, part in enumerate(parts) if part.endswith(".dir")), default=len(parts) - 1)
