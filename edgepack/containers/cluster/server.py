@@ -213,12 +213,16 @@ class Server:
 def _whole(answer: Any) -> bytes:
     """Its body, of a size and in a time that an API server needs."""
     until, taken = time.monotonic() + ANSWER_S, bytearray()
-    for chunk in answer.stream(1 << 16, decode_content=False):
-        taken += chunk
-        if len(taken) > MAX_BYTES:
-            raise OSError(f"it answers with more than {MAX_BYTES >> 20} MiB")
-        if time.monotonic() > until:
-            raise TimeoutError("timed out")
+    try:
+        for chunk in answer.stream(1 << 16, decode_content=False):
+            taken += chunk
+            if len(taken) > MAX_BYTES:
+                raise OSError(f"it answers with more than {MAX_BYTES >> 20} MiB")
+            if time.monotonic() > until:
+                raise TimeoutError("timed out")
+    except BaseException:
+        answer.close()  # with its connection: the rest is not waited for
+        raise
     return bytes(taken)
 
 
