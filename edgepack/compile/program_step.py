@@ -10,17 +10,18 @@ from typing import Any
 
 from edgepack.catalog.runtimes import linkage
 from edgepack.catalog.toolchains import elsewhere, label
-from edgepack.compile import hardening, library_step, loads, runtime_step
+from edgepack.compile import hardening, library_step, loads, python_code, runtime_step
 from edgepack.compile.blocks import Block
 from edgepack.compile.errors import CompileError
 from edgepack.compile.flow import flow_of
 from edgepack.compile.program import ProgramBuild, build_program, of_box
-from edgepack.compile.render import MemberSpec, ProgramSpec, ServiceSpec, TensorSpec
+from edgepack.compile.render import MemberSpec, ProgramSpec, PythonSpec, ServiceSpec, TensorSpec
 from edgepack.compile.toolchains.select import opened
 from edgepack.compile.toolchains.site import Site
 from edgepack.compile.toolchains.toolchain import Toolchain
 from edgepack.errors import InputError, ToolError
 from edgepack.manifest.blocks import PostBlock, PreBlock
+from edgepack.manifest.python import Python
 from edgepack.manifest.service import Service
 from edgepack.plan.gates import gates_of
 from edgepack.plan.libraries import decoded
@@ -45,6 +46,7 @@ def run(work: Work) -> str:
         entries_placed(work),
     ):
         texts = _licences(choice, tools)
+        python = python_code.files(work.project, choice.target, spec, log, work.progress)
         made = build_program(
             spec,
             project=folder,
@@ -61,7 +63,7 @@ def run(work: Work) -> str:
         report["needs"] = vars(needs)
         report["hardening"] = vars(hardening.check(made.debug, pie="-static" not in tools.flags.link))
         sdk = {f"sdk/{name}": path for name, path in made.sdk.items()}
-        beside = {**runtime_step.beside(work.step("runtime")), **library_step.beside(work)}
+        beside = {**runtime_step.beside(work.step("runtime")), **library_step.beside(work), **python}
         if tools.facts:
             report["compiler"] = dict(tools.facts)
             beside |= _written(texts, Path(temporary) / "licences")
@@ -169,7 +171,12 @@ def program_spec(work: Work, slot: str = "convert", arch: str | None = None) -> 
         licence_keys=licence.keys(work.project.folder) if licence else (),
         licence_required=licence is None or licence.required,
         encrypted=manifest.encryption is not None,
+        python=_python(manifest.python),
     )
+
+
+def _python(said: Python | None) -> PythonSpec | None:
+    return PythonSpec(said.version, said.program, round(said.timeout_s * 1000)) if said else None
 
 
 def _service(said: Service) -> ServiceSpec:

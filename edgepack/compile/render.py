@@ -34,6 +34,9 @@ _LICENCE = frozenset(
         *("licence_keys.cpp.j2", "licence_keys.hpp", "licence_text.cpp", "licence_text.hpp"),
     )
 )
+_PYTHON = frozenset(
+    ("python/worker.py", "src/python_entries.cpp.j2", "src/python_worker.cpp", "src/python_worker.hpp")
+)
 RUNTIMES = frozenset(LINKED)
 """What `templates/program` has a `model_<runtime>.cpp` for."""
 
@@ -83,6 +86,15 @@ class ServiceSpec:
 
 
 @dataclass(frozen=True)
+class PythonSpec:
+    """The box's Python, for steps in it: the manifest's `python`."""
+
+    version: str
+    program: str = "python3"
+    timeout_ms: int = 5000
+
+
+@dataclass(frozen=True)
 class ProgramSpec:
     """All that the generated program depends on; equal specs render equal files.
 
@@ -113,6 +125,7 @@ class ProgramSpec:
     licence_keys: tuple[str, ...] = ()
     licence_required: bool = True
     encrypted: bool = False  # the model's files are, with a key that the box has
+    python: PythonSpec | None = None  # where a step is Python
 
     @property
     def backend(self) -> str:
@@ -135,15 +148,25 @@ class ProgramSpec:
     def sources(self) -> tuple[str, ...]:
         """The project's own C++ files, each once, in the order of their first use."""
         blocks = (block for _, of in self.sections() for block in of if block.kind == "code")
+        blocks = (block for block in blocks if not _is_python(block))
         return tuple(dict.fromkeys(str(PurePosixPath(block.file)) for block in blocks))
+
+    def python_entries(self) -> tuple[tuple[str, str, bool], ...]:
+        """File, function, and whether it takes an image: each step in Python once."""
+        found = ((name, block) for name, of in self.sections() for block in of if block.kind == "code")
+        return tuple(dict.fromkeys((b.file, b.entry, name == "pre") for name, b in found if _is_python(b)))
 
     def more_objects(self) -> tuple[str, ...]:
         """CMake's object libraries that a project may have: its own C++, and what its flow needs."""
         own_source = self.flow.code and self.form == "app" and self.flow.code not in self.sources()
         net = self.form == "app" and self.flow.files
         own = {"user": self.sources(), "user_source": own_source}
-        found = {**own, "net": net, "sealed": self.encrypted}
+        found = {**own, "net": net, "sealed": self.encrypted, "python": self.python}
         return tuple(name for name, there in found.items() if there)
+
+
+def _is_python(block: Block) -> bool:
+    return block.file.endswith(".py")
 
 
 @dataclass(frozen=True)
@@ -217,7 +240,8 @@ def check(spec: ProgramSpec) -> None:
         for block in blocks:
             if block.kind == "code":
                 entry(block.entry)
-                cmake_path(block.file)
+                if not _is_python(block):
+                    cmake_path(block.file)
     if len(spec.inputs) != 1 or not spec.outputs:
         raise InputError(
             f"the model has {len(spec.inputs)} inputs and {len(spec.outputs)} outputs",
@@ -269,6 +293,7 @@ def _rendered(spec: ProgramSpec, template: Path) -> dict[str, bytes]:
     others |= {f"src/decode_{word}.cpp" for word in set(DECODERS) - set(spec.formats)}
     others |= {"src/no_licence.cpp"} if spec.licence_keys else _LICENCE
     others |= frozenset() if spec.encrypted else _SEALED
+    others |= frozenset() if spec.python else _PYTHON
     others |= frozenset() if spec.licence_keys or spec.encrypted else _DEVICE
     for path in sorted(template.rglob("*")):
         relative = path.relative_to(template).as_posix()

@@ -20,6 +20,7 @@ from edgepack.manifest.graph import wrong_graph
 from edgepack.manifest.hooks import Hooks
 from edgepack.manifest.licence import Licence
 from edgepack.manifest.model import ModelSection, Parity, PythonCode, TargetOptions
+from edgepack.manifest.python import SUFFIX, Python
 from edgepack.manifest.rules import Word
 from edgepack.manifest.service import Service
 from edgepack.manifest.sinks import JsonlSink, Sink, Sinks
@@ -101,6 +102,7 @@ class Manifest(Model):
     hooks: Hooks = Hooks()
     licence: Licence | None = None
     encryption: Encryption | None = None
+    python: Python | None = None
     sdk: dict[Name, AnyPath] = Field(
         default={}, description="where a vendor's toolkit lies on this host: `cann: /opt/Ascend/latest`"
     )
@@ -113,6 +115,13 @@ class Manifest(Model):
             raise ValueError("`metrics` goes with `form: app`")
         if self.health.metrics and not self.metrics:
             raise ValueError("`health.metrics` asks what `metrics` answers: add `metrics: {port: 9100}`")
+        ours = [b.code for b in (*self.pre, *self.post) if b.code and b.code.endswith(SUFFIX)]
+        if ours and (self.python is None or self.form != "app"):
+            raise ValueError(f"{ours[0]} is Python: it goes with `form: app` and a section `python`")
+        if self.python and not ours:
+            raise ValueError("`python` goes with a `code: ….py` in `pre` or `post`")
+        if any(b.code and b.code.endswith(SUFFIX) for m in self.models.values() for b in (*m.pre, *m.post)):
+            raise ValueError("the `pre` and `post` of a model in `models` are blocks and C++, not Python")
         if self.form == "sdk" and takes_sound(self.pre):
             raise ValueError("`logmel` goes with the forms app and service: an sdk's functions take pictures")
         return self
@@ -239,6 +248,7 @@ def named_files(manifest: Manifest) -> list[tuple[Place, str]]:
         named.append((("model", "calibration", "data"), model.calibration.data))
         if model.calibration.loader:
             named.append((("model", "calibration", "loader", "code"), model.calibration.loader.code))
+    named.append((("python", "requirements"), manifest.python.requirements if manifest.python else None))
     for section, blocks in (("pre", manifest.pre), ("post", manifest.post)):
         named += [((section, i, "code"), block.code) for i, block in enumerate(blocks)]
     for index, block in enumerate(manifest.post):

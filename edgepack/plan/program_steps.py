@@ -246,6 +246,14 @@ def _encryption(snapshot: Snapshot) -> dict[str, str]:
     return {"encryption": f"{said.id} {said.device}"} if said else {}
 
 
+def _python(snapshot: Snapshot) -> dict[str, str]:
+    """What a program with steps in Python is made of besides."""
+    said = snapshot.project.manifest.python
+    if said is None:
+        return {}
+    return {"python": digest_of(said.model_dump()), said.requirements: snapshot.files[said.requirements]}
+
+
 def _compile_inputs(snapshot: Snapshot, choice: Choice, convert: Step, runtime: Step) -> Mapping[str, str]:
     manifest = snapshot.project.manifest
     blocks = {
@@ -268,6 +276,7 @@ def _compile_inputs(snapshot: Snapshot, choice: Choice, convert: Step, runtime: 
         **service,
         **_licence(snapshot),
         **({"encryption": "decrypted in memory"} if manifest.encryption else {}),
+        **_python(snapshot),
         "gates": digest_of(vars(gates_of(manifest, choice))),
         "threads": str(choice.options.threads),
         "target": choice.target.id,

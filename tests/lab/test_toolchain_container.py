@@ -183,9 +183,10 @@ def test_a_build_that_is_stopped_leaves_no_container(
     project = named(tmp_path / "digits")
     monkeypatch.setenv("PATH", f"{path.path}:{os.environ['PATH']}")
     lines, process = project.until(r"ncnn .*(configuring|\d+/\d+)", "build", HOST_TARGET)
-    assert path.containers(), lines
-    process.send_signal(sign)
-    assert process.wait(WITHIN_S) == (130 if sign == signal.SIGINT else -sign)
+    with process:
+        assert path.containers(), lines
+        process.send_signal(sign)
+        assert process.wait(WITHIN_S) == (130 if sign == signal.SIGINT else -sign)
     path.until_none()
 
 
