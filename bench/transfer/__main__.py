@@ -1,6 +1,6 @@
 """What goes over the link for a new release, beside its peers: ``python -m bench.transfer WEIGHTS``.
 
-WEIGHTS: what ``bench/transfer/tune.py`` wrote. Needs root, and Debian's rsync, casync, zstd and docker.io.
+WEIGHTS: what ``bench/transfer/tune.py`` wrote. Needs root, and Debian's rsync, casync, zstd and dockerd.
 Each case is an old and a new folder of files; each method says how many bytes a box that has the old one must
 get, and the seconds of both ends together. Ratios are to ``zstd -3 --patch-from``, file by file. Into
 docs/proof/transfer.md.
@@ -62,7 +62,7 @@ def main() -> None:
     weights = Path(sys.argv[1])
     for program in ("rsync", "casync", "zstd", "dockerd"):
         if shutil.which(program) is None:
-            sys.exit(f"{program} is not here: apt-get install rsync casync zstd docker.io")
+            sys.exit(f"{program} is not here: the lab has it: make test-lab")
     for kind in ("helper", "encoder"):
         build_helper(HelperSpec(host_arch(), kind))  # what is compiled once is not a part of the way
     rows = []

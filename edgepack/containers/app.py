@@ -14,13 +14,14 @@ from edgepack.manifest.fleet import Node
 from edgepack.manifest.picture_sinks import RtspSink, VideoSink
 from edgepack.manifest.project import Manifest, Project
 from edgepack.manifest.sinks import HttpSink, MailSink, MqttSink, RedisSink
-from edgepack.manifest.sources import ANSWERS, STREAMS, CodeSource, FfmpegSource, V4l2Source
+from edgepack.manifest.sources import ANSWERS, STREAMS, CodeSource, FfmpegSource, GstreamerSource, V4l2Source
 from edgepack.manifest.tensors import TensorsSink
 
 DATA = "/data"
 LOCAL = "localhost"  # stands for a registry in the names of images that were loaded, and pulled from none
 USER = 65532  # of the images: docs/design/image-plan.md
-_FFMPEG = (FfmpegSource, VideoSink, RtspSink)
+# Programs of the box that ours starts for them.
+_STARTS = {"ffmpeg": (FfmpegSource, VideoSink, RtspSink), "gst-launch-1.0": (GstreamerSource,)}
 is_loopback = sinks.is_loopback
 CPU_RUNTIMES = frozenset({"ncnn", "onnxruntime", "openvino", "litert"})  # the others have a device of theirs
 
@@ -61,7 +62,7 @@ class App:
     missing: tuple[str, ...]  # `secrets/NAME` that the program reads and the fleet does not name
     start_s: int  # until it must be healthy
     own_source: bool  # what the user's own C++ talks to is not known
-    ffmpeg: bool
+    starts: str  # programs that it starts, in words
     licensed: bool = False  # it asks for a licence of the box, the file `licence` in the data folder
 
     @property
@@ -120,9 +121,15 @@ def of(project: Project, target: Target, node: Node) -> App:
         missing=tuple(dict.fromkeys(name for name in below if name not in known)),
         start_s=manifest.health.timeout,
         own_source=isinstance(manifest.source, CodeSource) and manifest.form == "app",
-        ffmpeg=manifest.form == "app"
-        and any(isinstance(one, _FFMPEG) for one in (manifest.source, *manifest.sinks)),
+        starts=_starts(manifest),
         licensed=manifest.licence is not None,
+    )
+
+
+def _starts(manifest: Manifest) -> str:
+    parts = () if manifest.form != "app" else (manifest.source, *manifest.sinks)
+    return " and ".join(
+        name for name, kinds in _STARTS.items() if any(isinstance(part, kinds) for part in parts)
     )
 
 

@@ -77,8 +77,8 @@ def service(box: Box, app: App, share: Room, beside: Sequence[Broker], warnings:
     needs = devices.of(app)
     for name in app.missing:
         warnings.append(f"{app.name} reads secrets/{name}, and fleet.yaml names no such secret of {box.name}")
-    if app.ffmpeg:
-        warnings.append(f"{app.name} starts ffmpeg, which its image has only where its base has")
+    if app.starts:
+        warnings.append(f"{app.name} starts {app.starts}, which its image has only where its base has")
     warnings += [f"{app.name}: {remark}" for remark in needs.remarks]
     made: dict[str, Any] = {
         "image": f"{box.registry}/{app.image}",

@@ -74,8 +74,8 @@ def _warnings(app: App, parts: Sequence[Part]) -> Iterator[str]:
             f"{app.name} asks for a licence, and a pod sees nothing that tells its node from others: "
             "bring /etc/machine-id and the file `licence` of its data folder by an overlay"
         )
-    if app.ffmpeg:
-        yield f"{app.name} starts ffmpeg, which its image has only where its base has"
+    if app.starts:
+        yield f"{app.name} starts {app.starts}, which its image has only where its base has"
 
 
 def _part(cluster: Cluster, app: App) -> Part:

@@ -95,7 +95,7 @@ def site(
             try:
                 yield Site(daemon, releases, home)
             finally:
-                # A box without a root of its own: its supervisor would outlive it, and start the program again.
+                # A box without a root of its own: its supervisor would outlive it and go on.
                 subprocess.run(["pkill", "-KILL", "-f", str(home)], check=False)
 
 
