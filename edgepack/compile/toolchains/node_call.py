@@ -10,6 +10,12 @@ import socket
 import sys
 
 
+def said(words: str) -> None:
+    """As a compiler would, to whoever called it."""
+    with open(2, "w", closefd=False) as stream:
+        stream.write(words)
+
+
 def main() -> int:
     try:
         with open(sys.argv[1]) as stream:
@@ -17,17 +23,17 @@ def main() -> int:
         link = socket.socket(socket.AF_UNIX)
         link.connect(place)
     except OSError as error:
-        sys.stderr.write(f"no edgepack build is running that reaches the node: {error}\n")
+        said(f"no edgepack build is running that reaches the node: {error}\n")
         return 127
     with link, link.makefile("rwb") as stream:
         stream.write(json.dumps({"words": sys.argv[2:], "cwd": os.getcwd()}).encode() + b"\n")
         stream.flush()
         line = stream.readline()
     if not line:
-        sys.stderr.write("the build that reaches the node has ended\n")
+        said("the build that reaches the node has ended\n")
         return 127
     answer = json.loads(line)
-    sys.stderr.write(answer["output"])
+    said(answer["output"])
     return int(answer["status"])
 
 
