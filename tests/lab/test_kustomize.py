@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from edgepack.containers import checks
+from edgepack.containers.cluster import overlay
 from tests.containers.samples import write
 from tests.containers.test_kubernetes import BROKERS, SERVICE, at_sites, exported
 from tests.containers.test_schema import NODES, checker
@@ -44,6 +45,24 @@ def test_a_sites_overlay_is_the_base_for_its_boxes(tmp_path: Path, more: dict[st
         file.write_text(yaml.safe_dump_all(objects))
         done = checker("kubernetes-validate", "--strict", "--quiet", "-k", KUBERNETES, file)
         assert done.ok, done.text()
+
+
+@pytest.mark.parametrize("more", [{}, BROKERS, SERVICE], ids=["app", "brokers", "service"])
+def test_without_kustomize_the_same_objects_come_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: dict[str, Any]
+) -> None:
+    sites = exported(tmp_path / "sites", nodes=at_sites(NODES), **more) / "overlays"
+    plain = exported(tmp_path / "plain", **more) / "overlays"
+    overlays = [sites / "bern", sites / "geneva", plain / "all"]
+    theirs = [put_together(place) for place in overlays]
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert overlay.kustomize() == ()
+    for place, expected in zip(overlays, theirs, strict=True):
+        assert _by_name(overlay.objects(place)) == _by_name(expected)
+
+
+def _by_name(objects: list[dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
+    return {(one["kind"], one["metadata"]["name"]): one for one in objects}
 
 
 def test_what_a_user_adds_to_an_overlay_holds_and_stays(tmp_path: Path) -> None:
