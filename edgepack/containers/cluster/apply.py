@@ -163,14 +163,16 @@ class _Back:
                 fix=look,
             )
         self.tell.stage("back")
+        done = "was rolled back"
         try:
             outcome = self._to(report, before)
             now = f"{_version(before).strip() or 'it'} is back: {_answers(outcome)}"
             now += "" if outcome.ready else f" ({outcome.why})"
         except EdgepackError as error:
-            now = f"the set before could not be brought back: {error.what}; {error.why}"
+            done = "could not be rolled back"
+            now = f"{error.what}; {error.why}"
         return RolloutError(
-            f"the rollout of {self.wanted.name}{_version(self.wanted.objects)} stalled and was rolled back",
+            f"the rollout of {self.wanted.name}{_version(self.wanted.objects)} stalled and {done}",
             where=where,
             why=f"{why}. What answers now: {now}",
             detail=words,

@@ -52,7 +52,7 @@ def progress(there: Object) -> Progress:
         wanted, updated = _int(status, "desiredNumberScheduled"), _int(status, "updatedNumberScheduled")
         ready = min(_int(status, "numberAvailable"), wanted)
         return Progress(wanted, updated, ready, seen)
-    wanted = spec.get("replicas", 1)
+    wanted = _int(spec, "replicas") if "replicas" in spec else 1
     updated = _int(status, "updatedReplicas")
     old = max(0, _int(status, "replicas") - updated)
     late = next((c for c in _conditions(there) if c.get("reason") == "ProgressDeadlineExceeded"), {})
