@@ -177,7 +177,7 @@ def test_another_librarys_convention_is_named(project: Digits) -> None:
     [
         (np.zeros((18, 20, 26), np.uint8), None, "`logmel` in `pre` takes sound"),
         (None, "  - normalize: {mean: [0], std: [1]}", "`pre` takes pictures"),
-        (np.zeros((18, 2, 4160), np.float32), None, "`pre` makes 540 numbers of it, and the model takes 520"),
+        (np.zeros((18, 2, 4160), np.float32), None, "`pre` gives {20, 27}, the model takes {1, 20, 26}"),
     ],
     ids=["pictures for sound", "sound for pictures", "too long a sound"],
 )

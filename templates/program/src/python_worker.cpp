@@ -141,13 +141,13 @@ void take_field(Reader& from, Record& record) {
   }
 }
 
-/// Where the project's Python lies: `lib/python` of the release that this program lies in.
-std::string folder() {
+/// The script that calls the project's Python: in `lib/python` of the release that this program lies in.
+std::string script() {
   char buffer[PATH_MAX];
   const ssize_t length = readlink("/proc/self/exe", buffer, sizeof buffer);
   std::string self(buffer, static_cast<std::size_t>(std::max<ssize_t>(length, 0)));
   for (int up = 0; up < 2; ++up) self.resize(std::min(self.size(), self.find_last_of('/')));
-  return self + "/lib/python";
+  return self + "/lib/python/worker.py";
 }
 
 }  // namespace
@@ -202,7 +202,7 @@ void PythonWorker::start() {
   words_.clear();
   // All memory is asked for before the fork: another thread may hold malloc's lock there. -I -S: no packages and no
   // variables of the box, -B: nothing is written into the release.
-  const std::vector<std::string> words{how_.program, "-ISB", folder() + "/worker.py", how_.version, file_, entry_};
+  const std::vector<std::string> words{how_.program, "-ISB", script(), how_.version, file_, entry_};
   std::vector<char*> argv;
   for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);
