@@ -125,7 +125,8 @@ class MailSink : public Sink {
       letter.picture = picture_file(drawn, says_.picture);
       letter.picture_name = "picture" + picture_ending(drawn, says_.picture);
       // Twice that must fit between what waits.
-      const std::size_t most = std::min(largest_picture, (static_cast<std::size_t>(says_.spool.most_mb) << 20U) / 4);
+      const std::size_t most = static_cast<std::size_t>(
+          std::min<std::uint64_t>(largest_picture, (static_cast<std::uint64_t>(says_.spool.most_mb) << 20U) / 4));
       if (letter.picture.size() <= most) return;
       letter.text += "\nThe picture is too large for a mail: " + std::to_string(letter.picture.size() >> 10U) + " kB.\n";
     } catch (const std::exception& error) {

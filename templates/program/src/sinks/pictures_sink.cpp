@@ -17,7 +17,7 @@ namespace {
 class PicturesSink : public Sink {
  public:
   PicturesSink(const std::string& data, PicturesSays says)
-      : says_(std::move(says)), ring_(data + "/" + says_.path, static_cast<std::size_t>(says_.keep_mb) << 20U) {}
+      : says_(std::move(says)), ring_(data + "/" + says_.path, static_cast<std::uint64_t>(says_.keep_mb) << 20U) {}
 
   std::string put(const Answered& answer) override {
     if (says_.found && answer.record.detections().empty()) return "";

@@ -18,11 +18,11 @@ namespace edgepack::program {
 
 namespace {
 
-constexpr std::size_t block_of_a_disk = 4096;  // a file takes whole ones
+constexpr std::uint64_t block_of_a_disk = 4096;  // a file takes whole ones
 constexpr std::size_t digits_of_a_number = 9;
 constexpr const char* unfinished = ".part";
 
-std::size_t on_disk(std::size_t bytes) { return (bytes + block_of_a_disk - 1) / block_of_a_disk * block_of_a_disk; }
+std::uint64_t on_disk(std::uint64_t bytes) { return (bytes + block_of_a_disk - 1) / block_of_a_disk * block_of_a_disk; }
 
 /// The number that a thing's file begins with, or 0 where it is none of a ring's.
 std::int64_t number_of(const std::string& name) {
@@ -42,7 +42,7 @@ std::string stem(std::int64_t number, double utc) {
 
 }  // namespace
 
-Ring::Ring(std::string folder, std::size_t most_bytes) : folder_(std::move(folder)), most_(most_bytes) {
+Ring::Ring(std::string folder, std::uint64_t most_bytes) : folder_(std::move(folder)), most_(most_bytes) {
   for (std::size_t at = folder_.find('/', 1); at != std::string::npos; at = folder_.find('/', at + 1)) {
     static_cast<void>(mkdir(folder_.substr(0, at).c_str(), 0755));  // the last one's error is told
   }
@@ -63,7 +63,7 @@ void Ring::find() {
     if (number == 0 || lstat((folder_ + "/" + name).c_str(), &about) != 0 || !S_ISREG(about.st_mode)) continue;
     Thing& thing = found[number];
     thing.number = number;
-    thing.bytes += on_disk(static_cast<std::size_t>(about.st_size));
+    thing.bytes += on_disk(static_cast<std::uint64_t>(about.st_size));
     thing.names.push_back(name);
   }
   closedir(listing);
@@ -83,7 +83,7 @@ void Ring::drop_oldest() {
 }
 
 std::string Ring::put(double utc, const std::vector<std::pair<std::string, std::string>>& files) {
-  std::size_t bytes = 0;
+  std::uint64_t bytes = 0;
   for (const auto& [ending, content] : files) bytes += on_disk(content.size());
   if (bytes > most_) return folder_ + ": one sample is larger than all that may be kept";
   // Room before the first byte: a kill at any moment leaves no more than there may be.

@@ -14,7 +14,7 @@ class Ring {
  public:
   /// Makes the folder, or goes on with what is in it. Files that are none of its own are left alone, and not
   /// counted. Throws ReadError.
-  Ring(std::string folder, std::size_t most_bytes);
+  Ring(std::string folder, std::uint64_t most_bytes);
 
   /// One thing: files that differ in their ending. Named by a number that only grows and by when it was (seconds
   /// since 1970). The oldest things go first. Empty on success, else what is wrong with the disk.
@@ -23,7 +23,7 @@ class Ring {
  private:
   struct Thing {
     std::int64_t number = 0;
-    std::size_t bytes = 0;
+    std::uint64_t bytes = 0;
     std::vector<std::string> names;
   };
 
@@ -31,9 +31,9 @@ class Ring {
   void drop_oldest();
 
   const std::string folder_;
-  const std::size_t most_;
+  const std::uint64_t most_;  // more than a size_t holds on a box of 32 bits
   std::deque<Thing> things_;
-  std::size_t held_ = 0;
+  std::uint64_t held_ = 0;
   std::int64_t next_ = 1;
 };
 

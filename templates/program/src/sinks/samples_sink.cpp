@@ -27,7 +27,7 @@ bool any_below(const Record::Value& value, double limit) {
 class SamplesSink : public Sink {
  public:
   SamplesSink(const std::string& data, SamplesSays says)
-      : says_(std::move(says)), ring_(data + "/" + says_.path, static_cast<std::size_t>(says_.keep_mb) << 20U) {}
+      : says_(std::move(says)), ring_(data + "/" + says_.path, static_cast<std::uint64_t>(says_.keep_mb) << 20U) {}
 
   std::string put(const Answered& answer) override {
     try {

@@ -16,6 +16,7 @@ namespace edgepack::program {
 namespace {
 
 constexpr std::size_t segments_of_a_spool = 8, piece = 65536;
+constexpr std::uint64_t largest_segment = 1U << 30U;
 
 /// Reads at most `count` bytes there; how many, or -1.
 ssize_t read_some_at(const Fd& file, std::size_t offset, char* to, std::size_t count) {
@@ -28,8 +29,9 @@ ssize_t read_some_at(const Fd& file, std::size_t offset, char* to, std::size_t c
 
 }  // namespace
 
-Spool::Spool(std::string folder, std::size_t most_bytes, bool drop_oldest)
-    : folder_(std::move(folder)), most_(most_bytes), each_(most_bytes / segments_of_a_spool), drop_oldest_(drop_oldest) {
+Spool::Spool(std::string folder, std::uint64_t most_bytes, bool drop_oldest)
+    : folder_(std::move(folder)), most_(most_bytes),
+      each_(static_cast<std::size_t>(std::min(most_bytes / segments_of_a_spool, largest_segment))), drop_oldest_(drop_oldest) {
   for (std::size_t at = folder_.find('/', 1); at != std::string::npos; at = folder_.find('/', at + 1)) {
     static_cast<void>(mkdir(folder_.substr(0, at).c_str(), 0755));  // the last one's error is told
   }
@@ -95,8 +97,8 @@ void Spool::count(Segment& segment, std::size_t from) {
   }
 }
 
-std::size_t Spool::held() const {
-  std::size_t all = 0;
+std::uint64_t Spool::held() const {
+  std::uint64_t all = 0;
   for (const Segment& segment : segments_) all += segment.bytes;
   return all;
 }

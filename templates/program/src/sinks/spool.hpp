@@ -12,13 +12,13 @@
 
 namespace edgepack::program {
 
-/// A folder of segments, each an eighth of all; a file `at` says how far they have been taken. What was put outlives
+/// A folder of segments, each an eighth of all and 1 GiB at most; a file `at` says how far they have been taken. What was put outlives
 /// the program; a power cut takes what was put since the last `sync`. A line that was given out and not reported as
 /// `done` before a cut is given out again.
 class Spool {
  public:
   /// Makes the folder, or goes on with what is in it. drop_oldest: what makes room when it is full. Throws ReadError.
-  Spool(std::string folder, std::size_t most_bytes, bool drop_oldest);
+  Spool(std::string folder, std::uint64_t most_bytes, bool drop_oldest);
 
   /// Empty on success, else what keeps it from being put. line: without a newline in it.
   std::string put(const std::string& line);
@@ -49,10 +49,11 @@ class Spool {
   std::string begin_segment();
   void drop_front(bool lose);
   bool note() const;
-  std::size_t held() const;
+  std::uint64_t held() const;
 
   const std::string folder_;
-  const std::size_t most_, each_;
+  const std::uint64_t most_;  // more than a size_t holds on a box of 32 bits
+  const std::size_t each_;
   const bool drop_oldest_;
   mutable std::mutex mutex_;
   std::deque<Segment> segments_;  // the last one is written to

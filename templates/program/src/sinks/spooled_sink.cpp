@@ -21,7 +21,7 @@ constexpr std::size_t bytes_at_once = 1U << 20U;
 
 SpooledSink::SpooledSink(const std::string& data, const SpoolSays& says, std::string shown, std::unique_ptr<Peer> peer)
     : shown_(std::move(shown)),
-      spool_(data + "/spool/" + says.name, static_cast<std::size_t>(says.most_mb) << 20U, says.drop_oldest),
+      spool_(data + "/spool/" + says.name, static_cast<std::uint64_t>(says.most_mb) << 20U, says.drop_oldest),
       peer_(std::move(peer)) {
   thread_ = std::thread([this] { loop(); });
 }
