@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 EDGEPACK := $(BIN)/edgepack -C examples/digits
 
-.PHONY: demo test test-lab test-recipes lint lock recipes recipes-slice operators operators-slice faults faults-slice chaos chaos-as-root chaos-slice chaos-slice-as-root refusals bench bench-images fuzz-service bench-service show-board plug-pulling clean
+.PHONY: demo test test-lab lab-cluster test-cluster test-recipes lint lock recipes recipes-slice operators operators-slice faults faults-slice chaos chaos-as-root chaos-slice chaos-slice-as-root refusals bench bench-images fuzz-service bench-service show-board plug-pulling clean
 
 $(VENV)/.complete: requirements/dev.txt requirements/uv.txt pyproject.toml
 	@echo "== the environment: $(VENV), from requirements/dev.txt (hash-pinned; about 20 s the first time)"
@@ -27,6 +27,14 @@ test: $(VENV)/.complete
 test-lab: $(VENV)/.complete
 	sh tests/lab/setup
 	$(BIN)/pytest tests/lab --durations=30 --durations-min=4
+
+# A Kubernetes API server with its controllers, compiled from Debian's sources: a quarter of an hour, once.
+lab-cluster: $(VENV)/.complete
+	$(BIN)/python -m tests.lab.cluster_programs
+
+test-cluster: lab-cluster
+	sh tests/lab/setup
+	$(BIN)/pytest -m heavy tests/lab/test_cluster.py --durations=12
 
 # Every toolkit that the package index gives, for real: some gigabytes of environments, and an hour.
 test-recipes: $(VENV)/.complete

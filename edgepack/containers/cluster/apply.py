@@ -93,7 +93,8 @@ def run(server: Server, wanted: Wanted, options: Options, tell: Tell) -> Report:
         report.outcome = rollout.wait(server, objects, options.timeout_s, tell.note, lock.keep)
         if not report.outcome.ready:
             raise _Back(server, wanted, options, tell, lock).after(report, before)
-        kept.write(server, wanted.namespace, wanted.name, wanted.objects)
+        if any(pods.wanted for pods in report.outcome.pods.values()):  # without a pod nothing was shown
+            kept.write(server, wanted.namespace, wanted.name, wanted.objects)
     for name, pods in report.outcome.pods.items():
         if not pods.wanted:
             tell.remark(

@@ -56,7 +56,7 @@ def progress(there: Object) -> Progress:
     updated = _int(status, "updatedReplicas")
     old = max(0, _int(status, "replicas") - updated)
     late = next((c for c in _conditions(there) if c.get("reason") == "ProgressDeadlineExceeded"), {})
-    words = clean(late.get("message") or late.get("reason")) if seen else ""
+    words = clean(late.get("message") or late.get("reason")).rstrip(".") if seen else ""
     return Progress(wanted, updated, _int(status, "availableReplicas"), seen, old, words)
 
 
