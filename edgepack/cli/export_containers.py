@@ -88,8 +88,13 @@ def registry_of(name: str | None) -> str:
     return name or LOCAL
 
 
-def chosen(asked: Sequence[str], known: Fleet, project: Project, screen: Screen) -> list[str]:
-    """Those that are asked for; else all that the project is built for."""
+def chosen(
+    asked: Sequence[str], known: Fleet, project: Project, screen: Screen, *, clustered: bool = False
+) -> list[str]:
+    """Those that are asked for; else all that the project is built for.
+
+    ``clustered``: of those with `runs: k8s`, instead of those without.
+    """
     from edgepack.errors import InputError
     from edgepack.manifest import fleet as fleets
 
@@ -99,10 +104,11 @@ def chosen(asked: Sequence[str], known: Fleet, project: Project, screen: Screen)
     if asked:
         return list(dict.fromkeys(asked))
     targets = project.manifest.targets
-    for name, node in known.nodes.items():
+    nodes = {name: node for name, node in known.nodes.items() if (node.runs == "k8s") == clustered}
+    for name, node in nodes.items():
         if node.target not in targets:
             screen.remark(f"  {name} is left out: {project.manifest.name} is not built for {node.target}")
-    found = [name for name, node in known.nodes.items() if node.target in targets]
+    found = [name for name, node in nodes.items() if node.target in targets]
     if not found:
         raise InputError(
             "there is no box to write a file for",

@@ -23,7 +23,10 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     project = manifests.load(folder)
     known = fleets.load(folder)
     registry = registry_of(args.registry)
-    nodes = {name: known.nodes[name] for name in chosen(args.nodes, known, project, screen)}
+    # Where nobody says which nodes are the cluster's, all of them are.
+    clustered = any(node.runs == "k8s" for node in known.nodes.values())
+    names = chosen(args.nodes, known, project, screen, clustered=clustered)
+    nodes = {name: known.nodes[name] for name in names}
     apps = {node.target: app_of(project, name, node) for name, node in _first_of_each(nodes).items()}
     made = kubernetes.render(kubernetes.Cluster(apps, nodes, registry))
     place = Path(args.into).absolute() if args.into else folder / "kubernetes"

@@ -62,6 +62,8 @@ def find(folder: Path, name: str) -> Found:
     node = known.nodes.get(name)
     if node is not None:
         _check_target(folder, name, node)
+    if node is not None and node.runs == "k8s":
+        raise _in_a_cluster(folder, name, node)
     if node is not None and node.address != fleet.SANDBOX:
         return Found(
             name, node.target, _real(folder, name, node), node.secrets, _line(folder, name), node.zone
@@ -69,6 +71,14 @@ def find(folder: Path, name: str) -> Found:
     if node is None and not _sandbox_exists(folder, name):
         raise _unknown(folder, name, known)
     return _sandbox(folder, name, node)
+
+
+def in_a_cluster(folder: Path, name: str) -> bool:
+    """Whether what runs on that node is a cluster's (`runs: k8s`)."""
+    from edgepack.manifest import fleet
+
+    node = fleet.load(folder).nodes.get(name)
+    return node is not None and node.runs == "k8s"
 
 
 def names(folder: Path) -> list[str]:
@@ -101,6 +111,17 @@ def _check_target(folder: Path, name: str, node: Node) -> None:
         path = ("nodes", name, "target")
         message = f"there is no target `{node.target}`"
         raise doc.wrong(doc.problem(message, path, targets.near(node.target, known)))
+
+
+def _in_a_cluster(folder: Path, name: str, node: Node) -> InputError:
+    from edgepack.errors import InputError
+
+    return InputError(
+        f"{name} is a node of a cluster",
+        where=_line(folder, name),
+        why="`runs: k8s`: what runs there is the cluster's to start, to watch and to log",
+        fix=f"edgepack export kubernetes, then edgepack apply{f' {node.site}' if node.site else ''}",
+    )
 
 
 def _line(folder: Path, name: str) -> str:

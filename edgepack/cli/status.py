@@ -40,11 +40,12 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
 
 def _exit_code(shown: Sequence[NodeStatus]) -> int:
     from edgepack.errors import Exit
-    from edgepack.observe.status import NOT_TRUSTED
+    from edgepack.observe.status import IN_A_CLUSTER, NOT_TRUSTED
 
     if any(status.state == NOT_TRUSTED for status in shown):
         return Exit.HOST_KEY
-    return Exit.OK if all(status.running for status in shown) else Exit.UNREACHABLE
+    fine = all(status.running or status.state == IN_A_CLUSTER for status in shown)
+    return Exit.OK if fine else Exit.UNREACHABLE
 
 
 def _show_ways_out(troubled: Sequence[NodeStatus], screen: Screen) -> None:
@@ -59,6 +60,8 @@ def _ask(folder: Path, name: str, app: str) -> tuple[NodeStatus, str]:
     from edgepack.observe import status
 
     target = nodes.target_of(folder, name)
+    if nodes.in_a_cluster(folder, name):
+        return status.NodeStatus(name, app, status.IN_A_CLUSTER, "kubectl shows what runs there"), target
     try:
         found = nodes.find(folder, name)
     except InputError as error:

@@ -87,10 +87,11 @@ class Node(Model):
     root: Root = Field(
         default="edgepack", description="the folder on the box; relative to the account's home"
     )
-    runs: Literal["process", "systemd", "compose"] = Field(
+    runs: Literal["process", "systemd", "compose", "k8s"] = Field(
         default="process",
         description="process: a plain process, which the box's own script watches over; systemd: a unit, "
-        "hardened, with a watchdog and `limits` (by contract only); compose: a container of the box's docker",
+        "hardened, with a watchdog and `limits` (by contract only); compose: a container of the box's "
+        "docker; k8s: the box is a node of a cluster, to which `edgepack apply` brings the site's manifests",
     )
     base: Image | None = Field(
         default=None,

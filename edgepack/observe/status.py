@@ -22,6 +22,7 @@ FAILING = "failing"  # it ends by itself, and is started again and again
 EMPTY = "no release"
 UNREACHABLE = "unreachable"
 NOT_TRUSTED = "not trusted"  # it shows a host key that nobody vouched for, or another than was known
+IN_A_CLUSTER = "in a cluster"  # what runs there is Kubernetes' to start and to watch
 NOT_ASKED = "not asked"  # what is written of it here, or what it answers, does not do
 
 

@@ -118,3 +118,20 @@ def test_a_file_that_somebody_wrote_by_hand_stays(tmp_path: Path, capsys: Out) -
     assert main(["export", "compose", "-C", str(doors)]) == 3
     assert "edgepack did not make it" in capsys.readouterr().err
     assert mine.read_text() == "services: {}\n"
+
+
+def test_boxes_of_a_cluster_get_no_compose_file_and_the_others_no_manifests(
+    tmp_path: Path, capsys: Out
+) -> None:
+    nodes = {**NODES, "box-09": {"target": "aarch64", "address": "192.0.2.9", "runs": "k8s", "site": "bern"}}
+    doors = write(tmp_path, nodes=nodes)
+    assert main(["export", "compose", "-C", str(doors)]) == 0
+    assert sorted(folder.name for folder in (doors / "compose").iterdir()) == ["box-07", "box-08"]
+    assert main(["export", "kubernetes", "-C", str(doors)]) == 0
+    sets = sorted(file.name for file in (doors / "kubernetes" / "base").glob("daemonset*"))
+    assert sets == ["daemonset-aarch64.yaml"]
+    capsys.readouterr()
+    assert main(["deploy", "box-09", "-C", str(doors)]) == 3
+    said = capsys.readouterr().err
+    assert "box-09 is a node of a cluster" in said
+    assert "edgepack export kubernetes, then edgepack apply bern" in said

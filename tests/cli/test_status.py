@@ -28,10 +28,12 @@ def test_a_box_with_another_key_does_not_hide_the_others(
             f'  other: {{{there}, port: {state.port}, host_key: "{OTHER_KEY}"}}\n'
             f"  off: {{{there}, port: {closed_port()}}}\n"
             f"  down: {{target: {host_arch()}, address: sandbox}}\n"
+            f"  pod: {{{there}, runs: k8s}}\n"
         )
         said = cli("-C", str(project.folder), "status")
         told = cli("-C", str(project.folder), "status", "--json")
         some = cli("-C", str(project.folder), "status", "off", "box-1")
+        clusters = cli("-C", str(project.folder), "status", "pod")
     finally:
         box.down(project.folder, "box-1")
     assert (said.code, told.code, some.code) == (Exit.HOST_KEY, Exit.HOST_KEY, Exit.UNREACHABLE)
@@ -41,7 +43,9 @@ def test_a_box_with_another_key_does_not_hide_the_others(
         "off": "unreachable",
         "down": "unreachable",
         "box-1": "no release",
+        "pod": "in a cluster",
     }
+    assert (clusters.code, "kubectl shows what runs there" in clusters.out) == (Exit.OK, True)
     assert "other: the host key of [127.0.0.1]" in said.out
     assert "  do: find out which of the two first" in said.out
     assert "  do: edgepack sandbox up down" in said.out
