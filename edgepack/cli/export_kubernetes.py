@@ -41,7 +41,9 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     for line in made.secrets:
         screen.text(f"    {line}")
     for overlay in (Path(name).parent for name in made.once):
-        screen.text(f"  then: edgepack apply {overlay.name}, or kubectl apply --server-side -k {place / overlay}")
+        screen.text(
+            f"  then: edgepack apply {overlay.name}, or kubectl apply --server-side -k {place / overlay}"
+        )
     for warning in warnings:
         screen.remark(f"  warning: {warning}")
     return 0
