@@ -138,8 +138,8 @@ BROKEN: dict[str, tuple[str, str]] = {
     "it raises": ("def decode(o, r):\n    raise KeyError('x')\n", "src/post.py: post.py:2: KeyError: 'x'"),
     "it cannot be imported": ("import no_such_package\n", "post.py:1: ModuleNotFoundError"),
     "its function is another": ("def other(outputs, record): pass\n", "AttributeError"),
-    "it says nothing and goes": (WITHOUT_A_WORD, "Python: it ended"),
-    "it is killed": (KILLED, "Python: it ended"),
+    "it says nothing and goes": (WITHOUT_A_WORD, "Python: it ended with 3"),
+    "it is killed": (KILLED, "Python: it ended by signal 9"),
     "its last words are told": (LAST_WORDS, "out of? luck"),
     "a record that cannot be": (
         "def decode(o, r): r['x'] = object()\n",
@@ -176,6 +176,19 @@ def test_another_python_than_the_packages_are_for_is_told(release: Release) -> N
     assert f"Python is {VERSION}, and the packages in the bundle are for 3.6".encode() in said.stdout
 
 
+@pytest.mark.slow
+def test_packages_are_loaded_before_the_first_pictures_time_runs(release: Release) -> None:
+    release.write("post.py", "def decode(outputs, record): pass\n")
+    worker = release.folder / "lib" / "python" / "worker.py"
+    argv = [sys.executable, "-ISB", worker, VERSION, "src/post.py", "decode"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout.read(9)[8:] == b"+"
+        assert "_multiarray_umath" in Path(f"/proc/{process.pid}/maps").read_text()
+        process.stdin.close()
+
+
 SLOW = """\
 import os, time
 def decode(outputs, record):
@@ -205,7 +218,6 @@ def test_python_is_started_again_and_the_app_goes_on(
         box.put("1.ppm", picture)
         wait((box.inbox / ".rejected" / "1.ppm").exists, "the one that it costs")
         assert words in (box.data / "log").read_text()
-        time.sleep(1.1)  # it is not started more often than each second
         box.put("2.ppm", picture)
         wait(lambda: len(box.lines()) == 2, "an answer by another process")
         first, last = box.lines()

@@ -14,6 +14,7 @@
 #include <cstring>
 #include <stdexcept>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 namespace edgepack::program {
@@ -186,8 +187,12 @@ std::string PythonWorker::asked(const std::string& message) {
 }
 
 void PythonWorker::start() {
-  // One that cannot start is not started for each picture anew.
-  if (Clock::now() < not_before_) throw std::runtime_error(file_ + ": Python is started again in a moment; it said: " + words_);
+  // One that cannot start is not started for each picture anew; one that had started costs no more than a moment.
+  if (Clock::now() < not_before_) {
+    if (!started_) throw std::runtime_error(file_ + ": Python is started again in a moment; it said: " + words_);
+    std::this_thread::sleep_until(not_before_);
+  }
+  started_ = false;
   not_before_ = Clock::now() + pause_between_starts;
   int in[2], out[2], err[2];
   if (pipe2(in, O_CLOEXEC) != 0) throw std::runtime_error(std::string("pipe: ") + std::strerror(errno));
@@ -226,12 +231,14 @@ void PythonWorker::start() {
     stop();
     throw std::runtime_error(file_ + ": " + words_);
   }
+  started_ = true;
 }
 
 void PythonWorker::stop() {
-  if (pid_ < 0) return;
-  kill(pid_, SIGKILL);
-  while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) continue;
+  if (pid_ >= 0) {
+    kill(pid_, SIGKILL);
+    while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) continue;
+  }
   pid_ = -1;
   in_ = Fd();
   out_ = Fd();
@@ -277,18 +284,33 @@ std::string PythonWorker::exchange(const std::string& message, milliseconds pati
   }
 }
 
+/// How one that has closed its end did end, where it does so within a moment.
+std::string PythonWorker::ended() {
+  int status = 0;
+  for (int tries = 0; tries < 50; ++tries) {
+    if (waitpid(pid_, &status, WNOHANG) == pid_) {
+      pid_ = -1;
+      if (WIFSIGNALED(status)) return " by signal " + std::to_string(WTERMSIG(status));
+      return " with " + std::to_string(WEXITSTATUS(status));
+    }
+    poll(nullptr, 0, 10);
+  }
+  return "";
+}
+
 /// It is killed, and what it said last stands in the error.
 std::runtime_error PythonWorker::died(const std::string& what) {
   char block[4096];
   for (ssize_t got; err_.open() && (got = ::read(err_.get(), block, sizeof block)) > 0;) {
     words_.append(block, static_cast<std::size_t>(got));
   }
+  const std::string how = what == "it ended" ? ended() : "";
   stop();
   while (!words_.empty() && words_.back() == '\n') words_.pop_back();
   words_ = words_.substr(words_.find_last_of('\n') + 1).substr(0, 300);
   for (char& letter : words_) letter = static_cast<unsigned char>(letter) < 0x20 ? '?' : letter;
-  if (words_.empty() && what == "it ended") words_ = "is " + how_.program + " on this box?";
-  return std::runtime_error(file_ + ": Python: " + what + (words_.empty() ? "" : "; " + words_));
+  if (words_.empty() && how == " with 127") words_ = "is " + how_.program + " on this box?";  // nothing was started
+  return std::runtime_error(file_ + ": Python: " + what + how + (words_.empty() ? "" : "; " + words_));
 }
 
 }  // namespace edgepack::program

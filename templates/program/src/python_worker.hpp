@@ -40,10 +40,12 @@ class PythonWorker {
   std::string exchange(const std::string& message, std::chrono::milliseconds patience);
   std::string asked(const std::string& message);
   std::runtime_error died(const std::string& what);
+  std::string ended();
 
   How how_;
   std::string file_, entry_, words_;
   pid_t pid_ = -1;
+  bool started_ = false;  // the last one that was started said so
   Fd in_, out_, err_;
   std::chrono::steady_clock::time_point not_before_{};
 };
