@@ -47,7 +47,11 @@ while :; do
     for file in "$data"/inbox/*; do
         [ -f "$file" ] || continue
         n=$((n + 1))
-        if grep -q BROKEN "$file"; then mv "$file" "$data/inbox/.rejected/"; continue; fi
+        if grep -q BROKEN "$file"; then
+            echo "${{file##*/}}: not a picture" >&2
+            mv "$file" "$data/inbox/.rejected/"
+            continue
+        fi
         printf '{{"file":"%s","class":%d,"version":"%s"}}\\n' \\
             "${{file##*/}}" "$(wc -c <"$file")" {version} >>"$data/results.jsonl"
         rm -f "$file"

@@ -57,14 +57,18 @@ def ask(
         offset = _feed(box, node, token, names, files)
         progress("ask", 0, len(files))
         found: dict[int, dict[str, Any]] = {}
+        refused = ""
         for name, answer in _answers(box, node, token, offset, timeout_s):
             if (n := names.get(name)) is not None and n not in found:
                 if answer is None:
-                    raise _rejected(endpoint, files[n])
+                    refused = name
+                    break
                 found[n] = {**answer, "file": files[n].name}
                 progress("ask", len(found), len(files))
             if len(found) == len(files):
                 break
+        if refused:
+            raise _rejected(box, app, refused, files[names[refused]])
     lost = [str(file) for n, file in enumerate(files) if n not in found]
     if lost:
         raise NoAnswerError(
@@ -130,12 +134,15 @@ def _answers(
                 return
 
 
-def _rejected(endpoint: Endpoint, file: Path) -> NoAnswerError:
+def _rejected(box: Box, app: str, name: str, file: Path) -> NoAnswerError:
+    """With the program's own reason: the file may be no picture, or a step may have failed on it."""
+    said = [line[1:] for line in box.call("logs", app, "log", "200", "0") if line.startswith("=")]
+    words = next((line for line in reversed(said) if name in line), "").replace(name, file.name)
     return NoAnswerError(
-        "the program on the box cannot read this file",
-        where=f"{file}, on {endpoint.where}",
-        why="it put it into .rejected/ of its inbox",
-        fix="edgepack logs shows its own words; `files` sources take binary PGM and PPM",
+        "the program on the box has no answer to this file",
+        where=f"{file}, on {box.endpoint.where}",
+        why=words or "it put it into .rejected/ of its inbox",
+        fix="edgepack logs shows what else it said; the file lies in .rejected/ of its inbox",
     )
 
 

@@ -40,9 +40,11 @@ def test_answers_come_in_the_order_of_the_files(endpoint: Endpoint, tmp_path: Pa
 def test_a_file_that_the_program_cannot_read(endpoint: Endpoint, tmp_path: Path) -> None:
     deploy(endpoint, bundle(tmp_path / "one"))
     (tmp_path / "bad.pgm").write_bytes(b"BROKEN")
-    with pytest.raises(NoAnswerError, match="cannot read this file") as caught:
+    with pytest.raises(NoAnswerError, match="has no answer to this file") as caught:
         ask(endpoint, APP, [image(tmp_path, "a.pgm", 9), tmp_path / "bad.pgm"], quiet)
     assert "bad.pgm" in caught.value.where
+    assert "bad.pgm" in caught.value.why
+    assert "ask-" not in caught.value.why
     with pytest.raises(InputError, match="cannot be read"):
         ask(endpoint, APP, [image(tmp_path, "a.pgm", 9), tmp_path / "missing.pgm"], quiet)
 
