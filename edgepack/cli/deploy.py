@@ -65,6 +65,8 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
         options = replace(options, licence=licence.read(folder, found.name))
     if "encryption" in bundle.release:
         options = replace(options, model_key=key.fetcher(folder))
+    if found.not_tried:
+        tell(f"a sandbox runs a plain process: `runs: {found.not_tried}` of fleet.yaml is not tried there")
     options = replace(options, contained=deploy_contained.of(folder, found, bundle, tell))
     if args.dry_run:
         with found.blamed(), StageScreen(screen) as stages:

@@ -25,6 +25,7 @@ class Found:
     secrets: Mapping[str, SecretSource] | None = None  # where they come from; None: they are left alone
     line: str = ""  # `fleet.yaml:3`: what to correct where it is not reached, or is another box
     zone: str | None = None  # the site's time zone; None: this host's
+    not_tried: str = ""  # how fleet.yaml would have it run, where a sandbox runs it as a plain process
 
     @contextlib.contextmanager
     def blamed(self) -> Iterator[None]:
@@ -191,6 +192,7 @@ def _sandbox(folder: Path, name: str, node: Node | None) -> Found:
         root=Path(state.root).name,
         description=f"sandbox, {runs}",
     )
-    return Found(
-        name, state.target, endpoint, node.secrets if node else None, line, node.zone if node else None
-    )
+    if node is None:
+        return Found(name, state.target, endpoint, None, line)
+    other = node.runs if node.runs != "process" else ""
+    return Found(name, state.target, endpoint, node.secrets, line, node.zone, other)
