@@ -91,10 +91,11 @@ def _new(args: argparse.Namespace, screen: Screen) -> int:
     key = sealed.make_key()
     place = Path(args.folder) / Path(args.file).expanduser()
     try:
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with open(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
             out.write(sealed.write_key(key))
     except OSError as error:
-        there = isinstance(error, FileExistsError)
+        there = place.exists()
         raise InputError(
             f"the key cannot be written to {args.file}",
             where=str(place),
