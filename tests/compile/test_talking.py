@@ -346,6 +346,7 @@ def test_the_quota_holds_through_kills_and_the_newest_are_kept(box: Box, ports: 
 
 
 def test_a_folder_that_cannot_be_written_holds_nobody_up(box: Box, ports: Ports) -> None:
+    box.until((box.data / "pictures").is_dir, "the folder that it makes")
     (box.data / "pictures").rmdir()
     (box.data / "pictures").write_text("a file")
     assert posted(ports.source, picture())[0] == 200
