@@ -66,7 +66,7 @@ def test_a_loaders_samples_are_spread_over_all_that_it_gives(tmp_path: Path) -> 
         (metric, METRIC.replace("numpy", "sklearn"), "within in own.py failed", "library, NumPy and Pillow"),
         (metric, METRIC.replace("np.mean(near)", "near"), "within in own.py failed", "TypeError: float()"),
         (loaded, LOADER.replace("(2, 3)", "(2,)"), "sample 0 is uint8 of the shape [2]", "(H, W)"),
-        (loaded, LOADER.replace("uint8", "float32"), "sample 0 is float32", "raw inputs are uint8"),
+        (loaded, LOADER.replace("uint8", "float64"), "sample 0 is float64", "raw inputs are uint8"),
         (loaded, LOADER.replace("11", "1"), "there is no calibration sample", "give 100 or more"),
         (loaded, LOADER.replace("yield", "return"), "sample 0 is uint8 of the shape [3]", "(H, W)"),
         (loaded, LOADER.replace("np.full", "np.fill"), "samples in own.py failed", "line 5: AttributeError"),
