@@ -60,6 +60,17 @@ class Site:
         (found,) = self.containers()
         return found
 
+    def struck(self) -> None:
+        """The program is killed, and started again."""
+        before = self.container()["State"]["Pid"]
+        os.kill(before, signal.SIGKILL)
+
+        def again() -> bool:
+            found = self.containers()
+            return len(found) == 1 and found[0]["State"]["Running"] and found[0]["State"]["Pid"] != before
+
+        self.daemon.until(again, "it runs again")
+
     def answers(self) -> None:
         """It runs there, and computes what was trained."""
         project = self.releases.project
@@ -161,14 +172,7 @@ def test_the_same_again_does_nothing_and_another_limit_starts_it_anew(site: Site
 
 
 def test_one_that_dies_is_started_again(site: Site) -> None:
-    before = site.container()["State"]["Pid"]
-    os.kill(before, signal.SIGKILL)
-
-    def again() -> bool:
-        found = site.containers()
-        return len(found) == 1 and found[0]["State"]["Running"] and found[0]["State"]["Pid"] != before
-
-    site.daemon.until(again, "it runs again")
+    site.struck()
     site.answers()
 
 
@@ -197,6 +201,15 @@ def test_one_that_the_engine_does_not_start_leaves_the_old_one(site: Site) -> No
         _, error = site.refused("1.1.0")
     assert "memory" in json.dumps(error).lower()
     assert _release(site.container()) == site.releases.digest("1.0.0")
+    site.answers()
+
+
+def test_limits_that_were_refused_do_not_come_back_with_a_crash(site: Site) -> None:
+    """The release that runs, told another way that does not hold: it goes on, and is started again, as before."""
+    with site.node(limits={"memory_mb": 1}):
+        site.refused("1.0.0")
+    site.struck()
+    assert site.container()["HostConfig"]["Memory"] == 256 << 20
     site.answers()
 
 

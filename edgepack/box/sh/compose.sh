@@ -6,7 +6,7 @@ NO_BASE=localhost/edgepack/none:1 # made here: an image without a file
 
 compose_file() { say "$ROOT/apps/$1/releases/$2.compose.yaml"; } # APP RELEASE
 
-by_compose() { [ -f "$(compose_file "$1" "$2")" ]; } # APP RELEASE
+by_compose() { [ "$(runs_by "$1")" = compose ] && [ -f "$(compose_file "$1" "$2")" ]; } # APP RELEASE
 
 compose_name() { say "$(boot_name)-$1" | tr 'A-Z.+' 'a-z__'; } # APP   the names that Compose takes
 

@@ -44,6 +44,7 @@ noun_discard() { # TOKEN APP RELEASE   a release that will not be used after all
 	hold "$1"
 	word app "$2"
 	digest "$3"
+	way_back "$2"
 	app=$ROOT/apps/$2
 	for kept in current previous; do
 		[ "$(release_at "$app/$kept")" != "$3" ] || return 0
@@ -58,7 +59,7 @@ noun_discard() { # TOKEN APP RELEASE   a release that will not be used after all
 drop() { # RELEASE-FOLDER
 	rm -rf "$1.tmp"
 	mv -T "$1" "$1.tmp" 2>/dev/null
-	rm -rf "$1.tmp" "$1".list* "$1.signed" "$1.compose.yaml"
+	rm -rf "$1.tmp" "$1".list* "$1.signed" "$1".compose.yaml*
 }
 
 # Whether every file of a release is there and right, `damaged PATH` for each that is not, and what

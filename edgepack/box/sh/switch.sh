@@ -61,6 +61,7 @@ finish_going_back() { # APP REASON
 	app=$ROOT/apps/$1
 	read -r _ failed before _ <"$app/going-back" || before=
 	stop "$1"
+	way_back "$1"
 	if [ -z "$before" ]; then # a power cut emptied it before anything was switched: `current` is as it was
 		failed=nothing
 		before=$(release_at "$app/current")
@@ -100,6 +101,7 @@ finish_confirming() { # APP
 		point "$app/previous" "$before"
 	fi
 	count_serial "$1" "$release"
+	way_confirmed "$1"
 	rm -f "$app/confirmed" "$app/current.back"
 	flush
 	journal confirm "$1" "$release" ok
@@ -122,13 +124,15 @@ repair() { # APP
 		[ -d "$aside" ] || continue
 		if [ -d "${aside%.old}" ]; then rm -rf "$aside"; else mv -T "$aside" "${aside%.old}"; fi
 	done
-	rm -f "$app"/current.new "$app"/previous.new "$app"/*.new.* "$app"/run/*.new.* "$app"/releases/*.list.tmp
+	rm -f "$app"/current.new "$app"/previous.new "$app"/*.new.* "$app"/run/*.new.* "$app"/releases/*.list.tmp "$app"/releases/*.new.*
 	if [ -f "$app/confirmed" ]; then finish_confirming "$1"; fi
 	if [ -f "$app/unconfirmed" ]; then
 		say "undone $1"
 		go_back "$1" "its deployer never came back"
 	elif [ -f "$app/going-back" ]; then
 		finish_going_back "$1" "finished after an interruption"
+	else
+		way_back "$1"
 	fi
 	[ ! -f "$app/paused" ] || resume "$1"
 	rm -f "$app/current.back"
