@@ -205,7 +205,7 @@ def test_one_that_the_engine_does_not_start_leaves_the_old_one(site: Site) -> No
 
 
 def test_limits_that_were_refused_do_not_come_back_with_a_crash(site: Site) -> None:
-    """The release that runs, told another way that does not hold: it goes on, and is started again, as before."""
+    """The release that runs is told another way, which does not hold: it is started again as before."""
     with site.node(limits={"memory_mb": 1}):
         site.refused("1.0.0")
     site.struck()
