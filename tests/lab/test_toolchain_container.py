@@ -190,7 +190,8 @@ def test_a_build_that_is_stopped_leaves_no_container(
     path.until_none()
 
 
-@pytest.mark.parametrize("engine", ["podman"], indirect=True)  # the whole way once
+@pytest.mark.heavy  # ncnn is compiled anew by a compiler that no cache knows: `make test-toolchains`
+@pytest.mark.parametrize("engine", ["podman"], indirect=True)
 def test_the_example_is_built_with_it_and_proven(path: Engine, tmp_path: Path) -> None:
     built = named(tmp_path / "digits").said("build", HOST_TARGET)
     (bundle,) = built["bundles"]
