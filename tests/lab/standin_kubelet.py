@@ -56,7 +56,7 @@ class Kubelets:
 
     def _until_untainted(self) -> None:
         """A new node is kept free of pods until its controller has seen that it is ready."""
-        until = time.monotonic() + 180
+        until = time.monotonic() + 600
         while any(node.spec.taints for node in self._core.list_node().items):
             assert time.monotonic() < until, "the controllers do not take the nodes for ready"
             time.sleep(_POLL_S)

@@ -92,7 +92,7 @@ class Project:
         return ["apply", "-C", str(self.place), "--kubeconfig", str(self._cluster.kubeconfig), *words]
 
     def apply(self, *words: str) -> tuple[int, dict[str, Any]]:
-        words = words if "--timeout" in words else (*words, "--timeout", "240")
+        words = words if "--timeout" in words else (*words, "--timeout", "600")
         code = main(self.words("--json", *words))
         return code, json.loads(self._capsys.readouterr().out)
 
@@ -176,10 +176,10 @@ def test_a_rollout_that_stalls_goes_back_to_what_was_ready(
     project.states()
     project.export("2.0.0")
     getattr(kubelets, how).update(project.images())
-    code, said = project.apply("--timeout", "30")
+    code, said = project.apply("--timeout", "60")
     assert code == 12
     assert said["what"] == f"the rollout of gates-{how} 2.0.0 stalled and was rolled back"
-    assert "has not come further for 30 s. What answers now: 1.0.0 is back" in said["why"]
+    assert "has not come further for 60 s. What answers now: 1.0.0 is back" in said["why"]
     assert f"{ARM.format(project.name)} 2 of 2 pods ready" in said["why"]
     words = {"absent": "ImagePullBackOff", "broken": "it ended with 3"}[how]
     assert words in said["detail"]
@@ -289,14 +289,14 @@ def test_two_operators_at_once_and_one_that_is_stopped(
         assert f", {first.pid}-" in said["what"]
     finally:
         first.send_signal(signal.SIGINT)
-        words = first.communicate(timeout=60)[1].decode()
+        words = first.communicate(timeout=300)[1].decode()
     assert first.returncode == 130, words
     assert leases.list_namespaced_lease("both").items == []
     kubelets.absent -= project.images()
     assert set(project.states().values()) == {"unchanged"}
 
 
-def _until(true: Any, seconds: float = 120.0) -> None:
+def _until(true: Any, seconds: float = 300.0) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "it did not come to it"
