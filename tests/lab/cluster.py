@@ -191,7 +191,7 @@ class Cluster:
         ]
 
     def _until_ready(self) -> None:
-        """Healthy: it has written the roles of its own programs, and the controllers wait ten seconds for that."""
+        """It has written the roles of its own programs, too: the controllers wait ten seconds for that."""
         until = time.monotonic() + START_S
         asked = self.api.param_serialize("GET", "/healthz", auth_settings=["BearerToken"])
         while True:
