@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from edgepack.catalog import recipes
 from edgepack.compile import (
+    ahead,
     blocks_step,
     library_step,
     program_step,
@@ -126,6 +127,7 @@ def build(request: Request, events: Events) -> BuildReport:
             compilers.record(project, check_targets(project, request.targets))
         while True:
             plan = make_plan(project, request, store)
+            check_ahead(plan, store)
             if project.manifest.encryption and any(step.stage == "package" for step in plan.todo):
                 sealed_key.fetch(project.manifest.encryption, project.folder)  # not after an hour's work
             try:
@@ -150,6 +152,7 @@ def prepared(request: Request, events: Events) -> tuple[Plan, Mapping[str, Mappi
     store = Store(cache.root() / "store")
     with only_build(project.folder):
         plan = make_plan(project, request, store)
+        check_ahead(plan, store)
         _carry_out(plan, store, events, [], stages=("import", "prepare"))
     found = {t: store.get(plan.step(t, "prepare").key) for t in plan.chains if "prepare" in plan.chains[t]}
     return plan, {target: result.report for target, result in found.items() if result}
@@ -176,6 +179,14 @@ def make_plan(project: Project, request: Request, store: Store) -> Plan:
     return plan_build(snapshot, request.toolchain, proof=request.proof, program=request.program)
 
 
+def check_ahead(plan: Plan, store: Store) -> None:
+    """Raises what a build of the plan would be refused for before anything of it is made."""
+    for one in (*plan.parts.values(), plan):
+        for choice in one.choices.values():
+            _check_golden(Work(one, choice, store, lambda _note: None, "convert"))
+    ahead.check(plan, store)
+
+
 def _carry_out(
     plan: Plan, store: Store, events: Events, ran: list[str], stages: Collection[str] = STAGES
 ) -> None:
@@ -186,9 +197,6 @@ def _carry_out(
         for target, chain in one.chains.items()
         for slot, step_id in chain.items()
     }
-    for one in (*plan.parts.values(), plan):
-        for chain in one.chains.values():
-            _check_golden(work[chain["convert"]])
     jobs = {
         step.id: Job(step.needs, _job(step, work[step.id], events, ran), alone=step.stage == "runtime")
         for step in plan.todo

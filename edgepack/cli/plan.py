@@ -21,13 +21,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, screen: Screen) -> int:
     """Look, decide, show."""
     from edgepack.manifest import project as manifest
-    from edgepack.pipeline import Request, make_plan
+    from edgepack.pipeline import Request, check_ahead, make_plan
     from edgepack.store import Store
     from edgepack.tools import cache
 
     project = manifest.load(Path(args.folder).absolute())
     request = Request(project.folder, tuple(args.targets), args.toolchain)
-    plan = make_plan(project, request, Store(cache.root() / "store"))
+    store = Store(cache.root() / "store")
+    plan = make_plan(project, request, store)
+    check_ahead(plan, store)
     screen.result(_as_dict(plan))
     if args.explain:
         _explain(plan, screen)

@@ -81,13 +81,13 @@ def _names(manifest: Manifest) -> Iterator[str]:
         yield f"{sink.kind}-{seen[sink.kind]}"
 
 
-def check_flow(flow: FlowSpec, outputs: Sequence[str] = ()) -> None:
+def check_flow(flow: FlowSpec, outputs: Sequence[str] | None = ()) -> None:
     """Refuse what would write into its own source, or over the program's own files. Raises InputError.
 
-    outputs: the model's.
+    outputs: the model's; None where nobody knows them yet.
     """
     for name in (name for one in flow.made for name in one.tensors):
-        if name not in outputs:
+        if outputs is not None and name not in outputs:
             raise InputError(
                 f"the model has no output {name}, which the sink `tensors` is to send",
                 where="edgepack.yaml",

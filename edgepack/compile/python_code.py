@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +17,9 @@ from edgepack.catalog.runtimes import glibc_floor
 from edgepack.catalog.targets import Target
 from edgepack.compile.errors import CompileError
 from edgepack.compile.render import ProgramSpec
-from edgepack.errors import InputError, ToolError
-from edgepack.manifest.project import Project
+from edgepack.errors import InputError, Problem, ToolError
+from edgepack.manifest.project import Manifest, Project
+from edgepack.manifest.python import SUFFIX
 from edgepack.tools import cache, uv
 from edgepack.tools.runner import command, run
 
@@ -39,12 +41,12 @@ def files(
     """
     if spec.python is None or project.manifest.python is None:
         return {}
-    _check(project, spec)
+    check(project, target)
     lock = project.file(project.manifest.python.requirements)
     folder = packages(lock, spec.python.version, platform(target), log, say)
     worker = paths.template("program", project.folder) / "python" / "worker.py"
     found = {f"{PLACE}/worker.py": worker}
-    found |= {f"{PLACE}/code/{file}": project.file(file) for file, _, _ in spec.python_entries()}
+    found |= {f"{PLACE}/code/{file}": project.file(file) for file, _, _ in _entries(project.manifest)}
     found |= {
         f"{PLACE}/site/{path.relative_to(folder).as_posix()}": path
         for path in sorted(folder.rglob("*"))
@@ -89,8 +91,7 @@ def packages(lock: Path, version: str, place: str, log: Path, say: Callable[[str
                 f"the packages for Python {version} on {place} cannot be had",
                 where=str(lock),
                 why="one has no wheel for it, is not pinned with its digest, or the index did not answer",
-                fix="write the file anew: uv pip compile --generate-hashes --only-binary :all: "
-                f"--python-version {version} --python-platform {place} requirements.in -o {lock.name}",
+                fix=_anew(lock.name, version, place),
                 detail=done.text().strip()[-2000:],
             )
         for left in ("bin", ".lock"):
@@ -108,28 +109,85 @@ def packages(lock: Path, version: str, place: str, log: Path, say: Callable[[str
     return folder
 
 
-def _check(project: Project, spec: ProgramSpec) -> None:
-    """Each function is there and can be read, as far as shows without running it. Raises CompileError."""
-    for file, entry, is_image in spec.python_entries():
-        try:
-            tree = ast.parse(project.file(file).read_bytes(), file)
-        except (SyntaxError, ValueError) as error:
-            line = getattr(error, "lineno", None)
-            where = f"{file}:{line}" if line else file
-            raise CompileError(
-                f"{file} is not Python", where=where, why=str(error), fix=f"correct {file}"
-            ) from error
-        defined = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
-        wanted = 1 if is_image else 2
-        found = defined.get(entry)
-        told = "(image)" if is_image else "(outputs, record)"
-        if found is None or len(found.args.args) + len(found.args.posonlyargs) != wanted:
-            raise CompileError(
-                f"{file} does not define `def {entry}{told}`",
-                where=f"{file}:{found.lineno}" if found else file,
-                why=f"edgepack.yaml names the entry `{entry}`",
-                fix="write it with exactly these parameters, outside any class",
-            )
+def check(project: Project, target: Target) -> None:
+    """What ``files`` refuses, as far as shows without fetching: nothing where there is no Python.
+
+    Raises CompileError and InputError as it does.
+    """
+    said = project.manifest.python
+    if said is None:
+        return
+    for entry in _entries(project.manifest):
+        _check_entry(project, *entry)
+    try:
+        place = platform(target)
+    except InputError as error:
+        error.where = f"edgepack.yaml:{project.document.line(('targets', target.id))}"
+        raise
+    lock = said.requirements
+    _check_lock(project.file(lock), lock, _anew(lock, said.version, place))
+
+
+def _anew(lock: str, version: str, place: str) -> str:
+    return (
+        "write the file anew: uv pip compile --generate-hashes --only-binary :all: "
+        f"--python-version {version} --python-platform {place} requirements.in -o {lock}"
+    )
+
+
+def _entries(manifest: Manifest) -> tuple[tuple[str, str, bool], ...]:
+    """File, function, and whether it takes an image: each step in Python once."""
+    blocks = [*((block, True) for block in manifest.pre), *((block, False) for block in manifest.post)]
+    found = [(b.code, b.entry, is_image) for b, is_image in blocks if b.code and b.code.endswith(SUFFIX)]
+    return tuple(dict.fromkeys((code, entry or "", is_image) for code, entry, is_image in found))
+
+
+def _check_entry(project: Project, file: str, entry: str, is_image: bool) -> None:
+    """The function is there and can be read, as far as shows without running it. Raises CompileError."""
+    try:
+        tree = ast.parse(project.file(file).read_bytes(), file)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        line = getattr(error, "lineno", None)
+        where = f"{file}:{line}" if line else file
+        raise CompileError(
+            f"{file} is not Python", where=where, why=str(error), fix=f"correct {file}"
+        ) from error
+    defined = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    wanted = 1 if is_image else 2
+    found = defined.get(entry)
+    told = "(image)" if is_image else "(outputs, record)"
+    if found is None or len(found.args.args) + len(found.args.posonlyargs) != wanted:
+        raise CompileError(
+            f"{file} does not define `def {entry}{told}`",
+            where=f"{file}:{found.lineno}" if found else file,
+            why=f"edgepack.yaml names the entry `{entry}`",
+            fix="write it with exactly these parameters, outside any class",
+        )
+
+
+def _check_lock(lock: Path, name: str, fix: str) -> None:
+    """Each package with version and digest, NumPy among them; the rest is uv's. Raises InputError."""
+    text = lock.read_bytes().decode("utf-8", "replace").replace("\r\n", "\n")
+    problems, packages, line = [], set(), 1
+    for logical in re.split(r"(?<!\\)\n", text):
+        said = re.sub(r"(^|\s)#.*", "", logical.replace("\\\n", " ")).strip()
+        package = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", said)
+        if package:
+            packages.add(re.sub(r"[-_.]+", "-", package[0]).lower())
+            if not re.search(r"(==| @ ).*\s--hash[= ]", said):
+                problems.append(Problem(f"{package[0]} is not pinned with its digest", name, line))
+        elif said:
+            packages.add("numpy")  # an option: what it brings is uv's to say
+        line += logical.count("\n") + 1
+    if not problems and "numpy" not in packages:
+        problems.append(Problem("numpy is not in it: arrays go to your function as NumPy's", name))
+    if problems:
+        raise InputError(
+            f"{name} does not pin the packages",
+            where=name,
+            fix=fix,
+            problems=tuple(problems),
+        )
 
 
 def _numbers(version: str) -> list[int]:

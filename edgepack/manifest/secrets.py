@@ -47,6 +47,11 @@ class SecretSource(Model):
                 raise ValueError(f"`{beside}` goes with `{way}`, and `{way}` with `{beside}`")
         return self
 
+    @property
+    def at_hand(self) -> bool:
+        """Whether nothing has to be run for it, which might ask for a touch or a PIN."""
+        return self.env is not None or self.file is not None
+
 
 Secrets = Annotated[
     dict[SecretName, SecretSource],

@@ -31,14 +31,7 @@ def toolchain(
 
     CMake and Ninja come from the locked environment, as with zig.
     """
-    cxx = shutil.which(gcc_program(arch.name))
-    if cxx is None:
-        package = "g++" if arch.runs(platform.machine()) else f"g++-{arch.gcc.replace('_', '-')}"
-        raise ToolError(
-            f"no {gcc_program(arch.name)} for {arch.name}",
-            why="Debian's compiler for it is not installed",
-            fix=f"sudo apt-get install {package}, or leave out 'toolchain: gcc' to compile with zig",
-        )
+    cxx = program(arch)
     tools = zig.environment(progress)
     prefix = cxx.removesuffix("g++")
     return Toolchain(
@@ -56,6 +49,19 @@ def toolchain(
     )
 
 
+def program(arch: Architecture) -> str:
+    """Where the C++ compiler for it lies. Raises ToolError, with the apt line."""
+    cxx = shutil.which(gcc_program(arch.name))
+    if cxx is None:
+        package = "g++" if arch.runs(platform.machine()) else f"g++-{arch.gcc.replace('_', '-')}"
+        raise ToolError(
+            f"no {gcc_program(arch.name)} for {arch.name}",
+            why="Debian's compiler for it is not installed",
+            fix=f"sudo apt-get install {package}, or leave out 'toolchain: gcc' to compile with zig",
+        )
+    return cxx
+
+
 def vendors(
     given: GccByPath,
     arch: Architecture,
@@ -64,7 +70,7 @@ def vendors(
     glibc: str = "",
 ) -> Toolchain:
     """A vendor's gcc by its path, asked what it is. Raises ToolError where it is not one for ``arch``."""
-    version = _checked(given, arch)
+    version = check_vendors(given, arch)
     root = (f"--sysroot={given.sysroot}",) if given.sysroot else ()
     tools = zig.environment(progress)
     own = flags("gcc", glibc)
@@ -86,7 +92,7 @@ def vendors(
     )
 
 
-def _checked(given: GccByPath, arch: Architecture) -> str:
+def check_vendors(given: GccByPath, arch: Architecture) -> str:
     """The compiler's version, as it says it. Raises ToolError."""
     for path in (given.gcc, given.beside("g++"), given.beside("ar"), given.beside("ranlib")):
         if not path.is_file() or not os.access(path, os.X_OK):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from edgepack.catalog.architectures import architecture
 from edgepack.catalog.toolchains import by_path, elsewhere, flags
@@ -69,6 +70,21 @@ def opened(
         reached = node.opened(wanted, site, progress)
     with reached as tools:
         yield tools
+
+
+def check(name: str, arch: str, project: Path) -> None:
+    """Raises what ``opened`` does of one that is not there, as far as shows without reaching it."""
+    word, vendor = elsewhere(name), by_path(name)
+    if word and word.kind == "container":
+        container.find(word.name)
+    elif word:
+        from edgepack.compile.toolchains import node
+
+        node.endpoint(word.name, project)
+    elif vendor:
+        gcc.check_vendors(vendor, architecture(arch))
+    elif name == "gcc":
+        gcc.program(architecture(arch))
 
 
 def prepare(tool: Toolchain, progress: Callable[[str], None]) -> None:
