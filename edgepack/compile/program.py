@@ -158,7 +158,8 @@ def _configure(
     spec: ProgramSpec, places: Places, toolchain: Toolchain, progress: Callable[[str], None]
 ) -> None:
     """Run CMake for the first time; later, Ninja itself runs it again when one of its files changed."""
-    file = toolchain.cmake_toolchain_file(places.work / "toolchain", maps={places.project: "/user"})
+    maps = {places.project: "/user"}
+    file = toolchain.cmake_toolchain_file(places.work / "toolchain", maps=maps, moves=places.work)
     libraries = ";".join(map(str, places.libraries))
     variables = {"EDGEPACK_PROJECT": str(places.project), "EDGEPACK_LIBRARIES": libraries}
     if places.runtime is None:

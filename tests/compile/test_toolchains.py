@@ -48,12 +48,12 @@ SAID = "caught -2147483648 1.5 /project/main.cpp\n"
 BUILD_ID = "0123456789abcdef0123456789abcdef01234567"
 
 
-def compiled(tool: Toolchain, folder: Path) -> Path:
+def compiled(tool: Toolchain, folder: Path, project: str = PROJECT) -> Path:
     source, build = folder / "source", folder / "build"
     source.mkdir(parents=True)
-    (source / "CMakeLists.txt").write_text(PROJECT)
+    (source / "CMakeLists.txt").write_text(project)
     (source / "main.cpp").write_text(PROGRAM)
-    file = tool.cmake_toolchain_file(folder / "toolchain", build_id=BUILD_ID)
+    file = tool.cmake_toolchain_file(folder / "toolchain", build_id=BUILD_ID, moves=folder)
     for argv in (tool.configure(source, build, file), (str(tool.ninja), "-C", str(build))):
         done = run(command(*argv))
         assert done.ok, done.text()
@@ -216,15 +216,22 @@ def test_ccache_is_told_which_compiler_it_is(
 def test_what_ccache_has_is_not_compiled_again(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Not from another folder either; and a debugger reads the same names as where there is no ccache."""
     monkeypatch.setenv("CCACHE_DIR", str(tmp_path / "ccache"))
     try:
         tool = toolchain(name, host_arch())
     except ToolError:
         pytest.skip(f"{gcc_program(host_arch())} is not installed")
-    first = digest(compiled(tool, tmp_path / "project"))
+    project = f"{PROJECT}set_target_properties(hello PROPERTIES UNITY_BUILD ON)\n"
+    first = digest(compiled(tool, tmp_path / "project", project))
     shutil.rmtree(tmp_path / "project")
-    assert digest(compiled(tool, tmp_path / "project")) == first
-    assert ccache_hits() >= 1
+    assert digest(compiled(tool, tmp_path / "project", project)) == first
+    hits = ccache_hits()
+    assert hits >= 1
+    assert digest(compiled(tool, tmp_path / "somewhere" / "else", project)) == first
+    assert ccache_hits() > hits
+    monkeypatch.setenv("CCACHE_DISABLE", "1")
+    assert digest(compiled(tool, tmp_path / "without", project)) == first
 
 
 def ccache_hits() -> int:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -46,20 +47,24 @@ class Toolchain:
     cached: bool = True
 
     def cmake_toolchain_file(
-        self, folder: Path, *, maps: Mapping[Path, str] = _NONE, build_id: str = ""
+        self, folder: Path, *, maps: Mapping[Path, str] = _NONE, build_id: str = "", moves: Path | None = None
     ) -> Path:
         """Write ``toolchain.cmake`` and the programs it names into ``folder``; return its path.
 
         maps: source folders → their names in the program, so that the same sources in another place
         give the same bytes (the project's CMake source and build folders are mapped already).
         build_id: 40 hex digits made from the inputs' digest; a linker's own would differ with paths.
+        moves: what lies below it, source and build among it, may lie elsewhere: ccache finds it there too.
         A file that would not change is left alone, so that CMake does not configure again.
         """
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("cc", "cxx", "ar", "ranlib"):
             _write(folder / name, self._wrapper(getattr(self, name)), mode=0o755)
         path = folder / "toolchain.cmake"
-        _write(path, self._cmake(folder, {**self.prefix_maps, **maps}, build_id))
+        launcher = self._launched_by_ccache(folder, moves)
+        if launcher and moves:
+            launcher.append(_RELATIVE_TOO)
+        _write(path, self._cmake({**self.prefix_maps, **maps}, build_id, folder, launcher))
         return path
 
     def configure(self, source: Path, build: Path, toolchain_file: Path) -> tuple[str, ...]:
@@ -84,27 +89,32 @@ class Toolchain:
             f"set(CMAKE_LIBRARY_ARCHITECTURE {self.arch.gcc})",
         ]
 
-    def _launched_by_ccache(self, folder: Path) -> list[str]:
+    def _launched_by_ccache(self, folder: Path, moves: Path | None) -> list[str]:
         """What was compiled once, in any project, is taken from ccache where this host has it.
 
-        It is told what the compiler is: the wrapper that it sees has no version in it, and the same bytes
-        for another gcc under the same name. One in a container sees the build's folder alone, and so
-        ccache's own files for it lie there.
+        It is told what the compiler is: the wrapper that it sees has no version in it, the same bytes for
+        another gcc under the same name, and the architecture inside. One in a container sees the build's
+        folder alone, and so ccache's own files for it lie there. Below CCACHE_BASEDIR it names files from
+        the build's folder on, and so finds them again from another; ``_RELATIVE_TOO`` maps those names as
+        the whole ones are mapped, so that an object has the bytes that it has without ccache.
         """
         ccache = shutil.which("ccache")
         if ccache is None or not self.cached:
             return []
         if self.identity:
-            which, beside = self.identity, f"CCACHE_TEMPDIR={folder / 'ccache'};"
+            which, beside = f"{self.arch.name} {self.identity}", f"CCACHE_TEMPDIR={folder / 'ccache'};"
         else:
             about = Path(shutil.which(self.cxx[0]) or self.cxx[0]).resolve().stat()
-            which, beside = f"{about.st_size} {about.st_mtime_ns}", ""
+            called = hashlib.sha256(repr((self.cc, self.cxx, sorted(self.env.items()))).encode()).hexdigest()
+            which, beside = f"{about.st_size} {about.st_mtime_ns} {called[:32]}", ""
         told = f"{self.name} {self.version} {which}".replace(" ", "-")
         env = shutil.which("env") or "/usr/bin/env"
+        if moves:
+            beside += f"CCACHE_BASEDIR={moves};CCACHE_ABSSTDERR=1;"
         words = f"{env};CCACHE_COMPILERCHECK=string:{told};{beside}{ccache}"
         return [f"set(CMAKE_{lang}_COMPILER_LAUNCHER {_quote(words)})" for lang, _ in _COMPILERS]
 
-    def _cmake(self, folder: Path, maps: Mapping[Path, str], build_id: str) -> str:
+    def _cmake(self, maps: Mapping[Path, str], build_id: str, folder: Path, launcher: Sequence[str]) -> str:
         mapped = [f"-ffile-prefix-map={path}={name}" for path, name in maps.items()]
         # With the same -O and -g at every link, zig makes its libraries once, whatever the configuration.
         link = [
@@ -125,7 +135,6 @@ class Toolchain:
             'set(CMAKE_HAVE_LIBC_PTHREAD ON CACHE INTERNAL "")',
             *(f"set(CMAKE_FIND_ROOT_PATH_MODE_{kind} {how})" for kind, how in _SEARCH),
             *self._found_in_sysroot(),
-            *self._launched_by_ccache(folder),
             *(
                 f'set(CMAKE_{lang}_FLAGS_RELEASE {_quote(" ".join(self.flags.release))} CACHE STRING "")'
                 for lang, _ in _COMPILERS
@@ -138,9 +147,19 @@ class Toolchain:
             '  "-ffile-prefix-map=${CMAKE_SOURCE_DIR}=/project"',
             '  "-ffile-prefix-map=${CMAKE_BINARY_DIR}=/build"',
             ")",
+            *launcher,
         ]
         return "\n".join(lines) + "\n"
 
+
+# From the build's folder on, where CMake has files of its own (unity builds).
+_RELATIVE_TOO = """\
+file(RELATIVE_PATH edgepack_source "${CMAKE_BINARY_DIR}" "${CMAKE_SOURCE_DIR}")
+string(REGEX REPLACE "/$" "" edgepack_source "${edgepack_source}")
+if(NOT edgepack_source STREQUAL "")
+  add_compile_options("-ffile-prefix-map=${edgepack_source}=/project")
+  add_compile_options("-ffile-prefix-map=CMakeFiles=/build/CMakeFiles")
+endif()"""
 
 # CMake asks which compiler this is by linking a program without any of the project's flags. zig would
 # build a second C and C++ library for that, minutes of it; an object file tells CMake the same.
