@@ -15,6 +15,7 @@ from edgepack.box.endpoint import Endpoint
 from edgepack.box.errors import BoxError, PreflightError, UnreachableError, from_box
 from edgepack.box.link import Stream, connect
 
+_FOR_EVER_S = 7 * 86_400.0
 SILENCE_S = 60.0  # the script gives a sign of life each second in whatever takes long
 MAX_LINE = 1 << 20  # bytes
 MAX_OUTPUT = 16 << 20  # bytes of one call that is not a stream
@@ -69,6 +70,15 @@ class Box:
                 if len(out) > MAX_OUTPUT:
                     raise self._broken(f"it said more than {MAX_OUTPUT} bytes")
             return Result(bytes(out), bytes(err), self._status(channel))
+
+    @contextlib.contextmanager
+    def talk(self, command: str) -> Iterator[Stream]:
+        """A command line to talk to while it runs, silent for as long as it likes; it ends with the context.
+
+        Raises UnreachableError where the link breaks.
+        """
+        with self._channel(command, _FOR_EVER_S) as channel:
+            yield channel
 
     def call(
         self, noun: str, *arguments: str, stdin: Iterable[bytes] = (), silence_s: float = SILENCE_S

@@ -15,6 +15,7 @@ COMMANDS = {
     "licence": "who may run the app, on which box, until when: issue, send, show",
     "key": "the key of an encrypted model: new, show, send, wrap",
     "logs": "what the program on a box said",
+    "debug": "gdb on the program that runs on a box, or on a core it left, with the symbols kept here",
     "ask": "send images to the running release and show its answers",
     "sandbox": "a throwaway box on this machine: up, down, list",
     "targets": "the chips and boards that are known, with sources",

@@ -34,6 +34,7 @@ def commands(setup: Setup) -> tuple[str, ...]:
     """gdb's commands in the order that it needs; the last one connects, where there is something to reach."""
     said = [
         "set pagination off",
+        "set remotetimeout 60",  # gdb's own 2 s are a local network's
         f"set architecture {ARCHITECTURES[setup.arch]}",
         # Nothing is read from the box's disk through gdbserver: links are slow, and what lies there is
         # stripped. Nor this host's own libraries, which have the same names.

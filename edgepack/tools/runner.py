@@ -164,6 +164,28 @@ def piped(cmd: Command) -> Iterator[Piped]:
         yield Piped(process)
 
 
+def foreground(cmd: Command) -> int:
+    """Run a program that the user talks to, on their own terminal; its exit status.
+
+    Ctrl-C is for it alone. Raises ToolError where it is not there.
+    """
+    before = signal.signal(signal.SIGINT, lambda *_: None)  # not SIG_IGN, which the program would inherit
+    try:
+        process = subprocess.Popen(list(cmd.argv), cwd=cmd.cwd, env={**os.environ, **cmd.env})
+        try:
+            return process.wait()
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+    except (FileNotFoundError, PermissionError) as error:
+        raise ToolError(
+            f"cannot start {cmd.argv[0]}", why=str(error), fix="install it, or put it on PATH"
+        ) from error
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _close(pipe: IO[bytes]) -> None:
     with contextlib.suppress(BrokenPipeError):
         pipe.close()
