@@ -27,6 +27,7 @@ from edgepack.plan.gates import gates_of
 from edgepack.plan.libraries import decoded
 from edgepack.plan.program_steps import glibc_of
 from edgepack.plan.step import Choice, Work
+from edgepack.tools import debug_files
 
 
 def run(work: Work) -> str:
@@ -67,7 +68,10 @@ def run(work: Work) -> str:
         if tools.facts:
             report["compiler"] = dict(tools.facts)
             beside |= _written(texts, Path(temporary) / "licences")
-        work.store.put(step.key, {"program": made.program, "debug": made.debug, **sdk, **beside}, report)
+        put = work.store.put(
+            step.key, {"program": made.program, "debug": made.debug, **sdk, **beside}, report
+        )
+        debug_files.keep(made.build_id, work.store.blob(put.outputs["debug"].sha256))
         size = made.program.stat().st_size
     return f"{made.compiled} of {made.total} files compiled, {size / 1e6:.1f} MB"
 
