@@ -29,7 +29,7 @@ def program_with(runtime: str, target: Target) -> str:
         if vendor.brings:
             return f"with {headers} and the {vendor.sonames[0]} that lies beside them, in the bundle, by gcc"
         by = ", by gcc" if vendor.links or libc_family(target.libc) != "glibc" else ""
-        return f"by contract only, with {headers} and the box's own {vendor.sonames[0]}{by}"
+        return f"{vendor.proof}, with {headers} and the box's own {vendor.sonames[0]}{by}"
     if LINKED.get(runtime) == "static" and not target.known_arch:
         return f"no program: {NO_ARCH}"
     if LINKED.get(runtime) == "static":

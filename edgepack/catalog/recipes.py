@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from edgepack import document
 from edgepack.catalog import paths
 from edgepack.catalog.sdk import Sdk, SdkStep
+from edgepack.catalog.words import BY_CONTRACT
 from edgepack.errors import InputError
 from edgepack.manifest.words import Model, Name, PrecisionName
 
@@ -187,7 +188,7 @@ class Recipe:
     @property
     def gives_back(self) -> str:
         """How far its results can be shown on this host, in words."""
-        return self.about.simulator.name if self.about.simulator else "by contract only"
+        return self.about.simulator.name if self.about.simulator else BY_CONTRACT
 
     def on_device(self) -> Recipe:
         """The same for a host that has the target's device itself: a vendor's program, run here."""

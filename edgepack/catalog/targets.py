@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from edgepack import document
 from edgepack.catalog import paths
+from edgepack.catalog.words import BY_CONTRACT
 from edgepack.errors import InputError
 from edgepack.manifest.words import Model, Name, PrecisionName
 
@@ -190,7 +191,7 @@ class Target:
                 return f"verified on hardware ({', '.join(names)})"
             if names:
                 return f"verified on emulator or simulator ({', '.join(names)})"
-        return "by contract only"
+        return BY_CONTRACT
 
 
 def load(target_id: str, project: Path | None) -> Target:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edgepack.catalog.runtimes import libc_family
+from edgepack.catalog.words import BY_CONTRACT
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Vendor:
     why. links: what a program is linked to, in ``lib64`` or ``lib`` beside the headers, since the
     interface is C++ with types of gcc's library. brings: what is linked goes into the bundle, as no box has
     it. libcs: that there is a library for. from_: where people get it; source: the document that the caller
-    was written from.
+    was written from. proof: how far programs with it were seen to work.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Vendor:
     brings: bool = False
     libcs: tuple[str, ...] = ("glibc",)
     others: Mapping[str, str] | None = None
+    proof: str = BY_CONTRACT
 
     def why_not(self, chip: str | None, libc: str | None) -> str | None:
         """Why a program with it cannot be had for such a target, in words; None where it can."""
@@ -183,6 +185,7 @@ _ALL = (
         source="MNN, the reference in its headers, include/MNN",
         links=("libMNN.so",),
         brings=True,
+        proof="verified on hardware (an x86-64 virtual machine), with MNN 3.6.1",
     ),
 )
 
@@ -209,6 +212,8 @@ _OF_CHIPS = (
         "of the board's maker): its `include` folder",
         source="Sophgo, TPU user guide, Runtime C API; cviruntime.h (there)",
         libcs=("glibc", "musl", "uClibc"),
+        proof="verified on emulator or simulator (tpu_mlir's CVI runtime with the chip's C model, what calls "
+        "it); on a chip by contract only",
     ),
 )
 

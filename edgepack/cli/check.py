@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from edgepack.catalog.recipes import RecipeFile
     from edgepack.cli.screen import Screen
-    from edgepack.model.lint import Subject, Toolkit
-    from edgepack.plan.step import Choice
+    from edgepack.model.lint import Finding, Subject, Toolkit
+    from edgepack.plan.step import Choice, Plan
 
 _MARKS = {"stops": "✗", "slows": "!", "note": "·"}
 
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     told: dict[str, list[dict[str, Any]]] = {}
     stops = False
     for target, choice in plan.choices.items():
-        found = lint(facts[target], subject(choice))
+        found = [*lint(facts[target], subject(choice)), *_by_contract(plan, choice)]
         stops = stops or any(finding.weight == "stops" for finding in found)
         told[target] = [asdict(finding) for finding in found]
         _show(choice, facts[target], told[target], screen)
@@ -60,6 +60,18 @@ def subject(choice: Choice) -> Subject:
         memory_mb=min(memory) if isinstance(memory, list) else memory,
         sources={name: fact.source for name, fact in known.items()},
     )
+
+
+def _by_contract(plan: Plan, choice: Choice) -> list[Finding]:
+    """What nobody has seen to work yet, a note each."""
+    from edgepack.catalog.runtimes import LINKED
+    from edgepack.catalog.words import BY_CONTRACT
+    from edgepack.model.lint import Finding
+    from edgepack.plan.proven import proven
+
+    program = choice.part is None and choice.runtime in LINKED
+    found = proven(plan.project.manifest, choice, program=program)
+    return [Finding("note", f"{part}: {words}") for part, words in found.items() if BY_CONTRACT in words]
 
 
 def _toolkit(recipe: str, about: RecipeFile) -> Toolkit:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,10 +49,19 @@ def _explain(plan: Plan, screen: Screen) -> None:
     for target, choice in plan.choices.items():
         screen.text(f"{plan.project.manifest.name}@{target}")
         screen.rows([["  " + name, value] for name, value in choice.because.items()])
+        screen.text("  proof")
+        screen.rows([["      " + part, words] for part, words in _proof(plan, target).items()])
         for stage, step_id in plan.chains[target].items():
             step = plan.steps[step_id]
             screen.text(f"  {stage}: {step.id}")
             screen.rows([["      " + name, _short(value)] for name, value in step.inputs.items()])
+
+
+def _proof(plan: Plan, target: str) -> Mapping[str, str]:
+    from edgepack.plan.proven import proven
+
+    program = "compile" in plan.chains[target]
+    return proven(plan.project.manifest, plan.choices[target], program=program)
 
 
 def _short(value: str) -> str:
@@ -75,4 +85,5 @@ def _as_dict(plan: Plan) -> dict[str, object]:
             for step in plan.steps.values()
         ],
         "choices": {target: dict(choice.because) for target, choice in plan.choices.items()},
+        "proof": {target: dict(_proof(plan, target)) for target in plan.choices},
     }
