@@ -27,6 +27,14 @@ M = TypeVar("M", bound=BaseModel)
 Path_ = tuple[str | int, ...]
 
 
+class Misfits(ValueError):
+    """For a model's validator: what does not go together in it, each with its path below the model."""
+
+    def __init__(self, *found: tuple[Path_, str]) -> None:
+        super().__init__("; ".join(words for _, words in found))
+        self.found = found
+
+
 @dataclass(frozen=True)
 class Document:
     """Plain data with the line that each value came from (1-based, by its path)."""
@@ -209,6 +217,8 @@ def _problems(model: type[BaseModel], document: Document, error: ValidationError
         if fault["type"] == "missing":
             key = fault["loc"][-1]
             yield document.problem(f"`{key}` is missing", path, f"add a line `{key}: …`")
+        elif isinstance(misfits := fault.get("ctx", {}).get("error"), Misfits):
+            yield from (document.problem(words, (*path, *place)) for place, words in misfits.found)
         else:
             yield document.problem(_sentence(fault), path, _fault_hint(fault))
 

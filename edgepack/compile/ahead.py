@@ -5,6 +5,7 @@ from __future__ import annotations
 from edgepack.compile import python_code
 from edgepack.compile.flow import check_flow, flow_of
 from edgepack.compile.toolchains import select
+from edgepack.errors import InputError
 from edgepack.model import sealed_key
 from edgepack.plan.step import Plan
 from edgepack.store import Store
@@ -24,7 +25,11 @@ def check(plan: Plan, store: Store) -> None:
         python_code.check(project, choice.target)
         model = store.get(plan.step(target, "convert").key)
         outputs = [str(row.get("tensor", row["name"])) for row in model.report["outputs"]] if model else None
-        check_flow(flow_of(project.manifest, target), outputs)
+        try:
+            check_flow(flow_of(project.manifest, target), outputs)
+        except InputError as error:
+            error.where = f"edgepack.yaml:{project.document.line(('sink',))}"
+            raise
     said = project.manifest.encryption
     if said and said.key.at_hand and any(step.stage == "package" for step in plan.todo):
         sealed_key.fetch(said, project.folder)

@@ -11,7 +11,7 @@ from edgepack.manifest.sources import STREAMS, Address, Port
 from edgepack.manifest.words import Model
 
 if TYPE_CHECKING:
-    from edgepack.manifest.project import Manifest
+    from edgepack.manifest.project import Manifest, Place
 
 
 class Queue(Model):
@@ -46,9 +46,10 @@ class Metrics(Model):
     )
 
 
-def wrong_source(manifest: Manifest) -> Iterator[str]:
+def wrong_source(manifest: Manifest) -> Iterator[tuple[Place, str]]:
     """What of a source does not go with the rest."""
     if isinstance(manifest.source, STREAMS):
         for name in manifest.source.decoders:
             if name not in manifest.targets:
-                yield f"source.decoders names {name}, which is not among `targets`"
+                words = f"source.decoders names {name}, which is not among `targets`"
+                yield ("source", "decoders", name), words

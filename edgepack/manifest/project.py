@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,34 +11,22 @@ from pydantic import Field, model_validator
 from edgepack import document
 from edgepack.errors import InputError, Problem
 from edgepack.manifest import labels, pointer
-from edgepack.manifest.blocks import Member, PostBlock, PreBlock, misplaced, takes_sound
+from edgepack.manifest.blocks import Member, PostBlock, PreBlock, misplaced
 from edgepack.manifest.encryption import Encryption
-from edgepack.manifest.flow import Metrics, Queue, Watchdog, wrong_source
+from edgepack.manifest.flow import Metrics, Queue, Watchdog
 from edgepack.manifest.graph import wrong_graph
 from edgepack.manifest.hooks import Hooks
 from edgepack.manifest.licence import Licence
 from edgepack.manifest.model import ModelSection, Parity, PythonCode, TargetOptions
-from edgepack.manifest.python import SUFFIX, Python
+from edgepack.manifest.python import Python
 from edgepack.manifest.rules import Word
 from edgepack.manifest.service import Service
 from edgepack.manifest.sinks import JsonlSink, Sink, Sinks
-from edgepack.manifest.sources import ANSWERS, CodeSource, FilesSource, Source
-from edgepack.manifest.tensors import wrong_tensors
+from edgepack.manifest.sources import CodeSource, FilesSource, Source
+from edgepack.manifest.together import wrong_together
 from edgepack.manifest.words import AnyPath, Model, Name, TargetId, Version
 
 FILE = "edgepack.yaml"
-
-# https://semver.org, without leading zeros; C++17's keywords that are words of lower-case letters.
-_SEMANTIC = re.compile(r"(0|[1-9]\d{0,5})(\.(0|[1-9]\d{0,5})){2}([-+][0-9A-Za-z.+-]+)?", re.ASCII)
-_KEYWORD = re.compile(
-    r"alignas|alignof|and|and_eq|asm|auto|bitand|bitor|bool|break|case|catch|char|class|compl|const|"
-    r"constexpr|const_cast|continue|decltype|default|delete|do|double|dynamic_cast|else|enum|explicit|"
-    r"export|extern|false|float|for|friend|goto|if|inline|int|long|mutable|namespace|new|noexcept|not|"
-    r"not_eq|nullptr|operator|or|or_eq|private|protected|public|register|reinterpret_cast|return|"
-    r"short|signed|sizeof|static|static_assert|static_cast|std|struct|switch|template|this|"
-    r"thread_local|throw|true|try|typedef|typeid|typename|union|unsigned|using|virtual|void|volatile|"
-    r"while|xor|xor_eq"
-)
 
 Place = tuple[str | int, ...]  # of a value in the manifest: ("post", 1, "code")
 
@@ -108,49 +94,10 @@ class Manifest(Model):
     )
 
     @model_validator(mode="after")
-    def _measured(self) -> Manifest:
-        if self.metrics and isinstance(self.source, ANSWERS) and self.metrics.port == self.source.port:
-            raise ValueError("metrics.port and source.port must be different")
-        if self.metrics and self.form != "app":
-            raise ValueError("`metrics` goes with `form: app`")
-        if self.health.metrics and not self.metrics:
-            raise ValueError("`health.metrics` asks what `metrics` answers: add `metrics: {port: 9100}`")
-        ours = [b.code for b in (*self.pre, *self.post) if b.code and b.code.endswith(SUFFIX)]
-        if ours and (self.python is None or self.form != "app"):
-            raise ValueError(f"{ours[0]} is Python: it goes with `form: app` and a section `python`")
-        if self.python and not ours:
-            raise ValueError("`python` goes with a `code: ….py` in `pre` or `post`")
-        if any(b.code and b.code.endswith(SUFFIX) for m in self.models.values() for b in (*m.pre, *m.post)):
-            raise ValueError("the `pre` and `post` of a model in `models` are blocks and C++, not Python")
-        if self.form == "sdk" and takes_sound(self.pre):
-            raise ValueError("`logmel` goes with the forms app and service: an sdk's functions take pictures")
-        return self
-
-    @model_validator(mode="after")
-    def _apart(self) -> Manifest:
-        paths = [path for sink in self.sinks if (path := getattr(sink, "path", None))]
-        if math.isnan(self.health.min_fps) or getattr(self.source, "path", None) in paths:
-            raise ValueError("source.path and sink.path must be different")
-        if len(set(paths)) < len(paths):
-            raise ValueError("two sinks have the same path")
-        for words in (*wrong_tensors(self), *wrong_source(self)):
-            raise ValueError(words)
-        if not self.sinks and not isinstance(self.source, ANSWERS):
-            raise ValueError("`sink: []` goes with a source that answers, like `http`; add a sink")
-        for sink in self.sinks:
-            wanted = getattr(sink, "format", None) or getattr(sink, "picture", None) or "pnm"
-            if wanted not in ("pnm", *self.source.formats):
-                raise ValueError(f"a sink writes {wanted}: add it to source.formats, whose library does it")
-        if self.licence and self.form == "sdk":
-            raise ValueError("`licence` goes with the forms app and service: an sdk has no data folder")
-        if self.encryption and self.form == "sdk":
-            raise ValueError("`encryption` goes with the forms app and service: an sdk has no data folder")
-        if self.source.kind == "files" and self.queue.when_full == "drop_oldest":
-            raise ValueError("queue.when_full: drop_oldest is not for `files`: each picture is answered")
-        if self.form == "sdk" and not _SEMANTIC.fullmatch(self.version):
-            raise ValueError(f"an sdk's version is like 1.2.0 (major.minor.patch), not {self.version}")
-        if self.form == "sdk" and _KEYWORD.fullmatch(self.name.replace("-", "_")):
-            raise ValueError(f"an sdk cannot be named {self.name}: its C++ namespace would be a keyword")
+    def _together(self) -> Manifest:
+        found = tuple(wrong_together(self))
+        if found:
+            raise document.Misfits(*found)
         return self
 
     @property

@@ -12,7 +12,7 @@ from edgepack.manifest.sources import Port, TensorsSource
 from edgepack.manifest.words import Model
 
 if TYPE_CHECKING:
-    from edgepack.manifest.project import Manifest
+    from edgepack.manifest.project import Manifest, Place
 
 _MODEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", re.ASCII)
 _DRAWN = frozenset({"samples", "pictures", "video", "rtsp", "screen"})  # sinks that show the picture
@@ -56,17 +56,18 @@ class TensorsSink(Model):
     )
 
 
-def wrong_tensors(manifest: Manifest) -> Iterator[str]:
+def wrong_tensors(manifest: Manifest) -> Iterator[tuple[Place, str]]:
     """What cannot be where a model is on two nodes."""
     if isinstance(manifest.source, TensorsSource):
         if manifest.pre:
-            yield (
-                "with `source: {kind: tensors}` there is no `pre`: what comes is the model's input, and "
-                "`pre` is the other node's"
-            )
+            words = "with `source: {kind: tensors}` there is no `pre`: what comes is the model's input, and "
+            yield ("pre",), f"{words}`pre` is the other node's"
         shown = [s.kind for s in manifest.sinks if s.kind in _DRAWN or getattr(s, "picture", None)]
         if shown:
-            yield f"with `source: {{kind: tensors}}` no picture comes, which the sink {shown[0]} wants"
-    for sink in manifest.sinks:
+            words = f"with `source: {{kind: tensors}}` no picture comes, which the sink {shown[0]} wants"
+            yield ("sink",), words
+    for index, sink in enumerate(manifest.sinks):
         if isinstance(sink, TensorsSink) and sink.timeout_s >= manifest.watchdog.seconds:
-            yield "a sink's timeout_s must be less than watchdog.seconds: waiting would be taken for a halt"
+            place: Place = ("sink", index) if isinstance(manifest.sink, list) else ("sink",)
+            words = "a sink's timeout_s must be less than watchdog.seconds: waiting would be taken for a halt"
+            yield (*place, "timeout_s"), words
