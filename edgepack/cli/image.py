@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from edgepack.cli.nodes import Found
     from edgepack.cli.screen import Screen
     from edgepack.manifest.project import Project
     from edgepack.package.image import Image, ImageSpec, TargetImage
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its own flags."""
-    from edgepack.cli import sign
+    from edgepack.cli import image_node, sign
 
     parser.add_argument("targets", nargs="*", metavar="TARGET", help="only these; all that are built else")
     parser.add_argument("-o", "--into", metavar="FOLDER", help="where images go; left out: dist")
@@ -46,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--insecure", action="store_true", help="a registry without TLS, or with a certificate of its own"
     )
+    image_node.add_arguments(parser)
     parser.add_argument("--gzip", action="store_true", help="compressed layers; left out: as in the bundle")
     parser.add_argument(
         "--annotation",
@@ -61,26 +63,51 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, screen: Screen) -> int:
     """Write the image, and say what is in it."""
+    from edgepack.cli import image_node
     from edgepack.manifest import project as manifests
     from edgepack.package import image
 
     folder = Path(args.folder).absolute()
     project = manifests.load(folder)
+    found = image_node.targets(folder, args)
     spec = _spec(project, args, screen)
     image.check(spec)
     place = (Path(args.into).absolute() if args.into else folder / "dist") / f"{spec.name}.oci"
     repository = _repository(args.name or args.push or spec.name)
     to = _repository(args.push) if args.push else None
     _remarks(spec, screen)
+    image_node.warn(project, found, screen)
     if args.dry_run:
-        _planned(spec, place, _archive_names(spec) if args.archive else [], to, screen)
-        return 0
+        planned = _planned(spec, place, _archive_names(spec) if args.archive else [], to, screen)
+        rows, code = _plan_nodes(spec, folder, repository, found, screen)
+        screen.result({**planned, "nodes": rows})
+        return code
     made = image.write_image(spec, place)
     files = _archives(made, repository, place.parent) if args.archive else []
     _show(made, files, screen)
     pushed = _push(made, to, args.insecure, screen) if to else []
-    screen.result({**_as_dict(made), "archives": [str(file) for file in files], "pushed": pushed})
+    nodes = image_node.bring(made, repository, found, screen)
+    said = {"archives": [str(file) for file in files], "pushed": pushed, "nodes": nodes}
+    screen.result({**_as_dict(made), **said})
     return 0
+
+
+def _plan_nodes(
+    spec: ImageSpec, folder: Path, repository: str, found: Sequence[Found], screen: Screen
+) -> tuple[list[Any], int]:
+    """An image has no digests before it is made: it is, in a folder that goes again."""
+    import tempfile
+    from dataclasses import replace
+
+    from edgepack.cli import image_node
+    from edgepack.package import image
+
+    if not found:
+        return [], 0
+    (folder / ".edgepack").mkdir(exist_ok=True)  # on the file system of the bundles: blobs are links
+    with tempfile.TemporaryDirectory(dir=folder / ".edgepack", prefix="image-") as place:
+        made = image.write_image(replace(spec, sign=None), Path(place) / "oci")
+        return image_node.plan(made, repository, found, screen)
 
 
 # OCI distribution-spec 1.1, "Pulling manifests", with a registry's host and port before it.
@@ -244,7 +271,9 @@ def _archive_names(spec: ImageSpec) -> list[str]:
     return [*names, f"{spec.name}-{spec.version}.tar"] if common([p.bundle for p in spec.parts]) else names
 
 
-def _planned(spec: ImageSpec, place: Path, archives: Sequence[str], to: str | None, screen: Screen) -> None:
+def _planned(
+    spec: ImageSpec, place: Path, archives: Sequence[str], to: str | None, screen: Screen
+) -> dict[str, Any]:
     rows = [
         {
             "target": part.bundle.target,
@@ -257,12 +286,12 @@ def _planned(spec: ImageSpec, place: Path, archives: Sequence[str], to: str | No
     ]
     files = [str(place.parent / name) for name in archives]
     said = {"folder": str(place), "version": spec.version, "targets": rows, "archives": files}
-    screen.result({**said, "pushes_to": to, "dry_run": True})
     for file in (str(place), *files):
         screen.text(f"would write {file}")
     screen.rows([[f"  {row['target']}", str(row["arch"]), f"base: {row['base']}"] for row in rows])
     if to:
         screen.text(f"would push to {to}")
+    return {**said, "pushes_to": to, "dry_run": True}
 
 
 def _show(made: Image, files: Sequence[Path], screen: Screen) -> None:

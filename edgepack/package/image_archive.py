@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,16 @@ from edgepack.package.image import Image, TargetImage, tag_of
 CONTAINERD_NAME = "io.containerd.image.name"
 
 
-def write_target(image: Image, one: TargetImage, repository: str, file: Path) -> Path:
+@dataclass(frozen=True)
+class Archive:
+    """What is in one: small files by their names, and blobs of the layout by their digests."""
+
+    name: str  # what the engine calls the image, with its tag
+    texts: Mapping[str, bytes]
+    blobs: frozenset[str]
+
+
+def of_target(one: TargetImage, repository: str) -> Archive:
     """The archive of one platform. repository: what the engine calls it, without a tag."""
     name = qualified(f"{repository}:{one.tag}")
     listed = {"Config": _at(str(one.config["digest"])), "RepoTags": [name]}
@@ -27,7 +37,12 @@ def write_target(image: Image, one: TargetImage, repository: str, file: Path) ->
         "manifest.json": render_json([{**listed, "Layers": [_at(layer.digest) for layer in one.layers]}])
     }
     wanted = {str(one.manifest["digest"]), str(one.config["digest"])} | {la.digest for la in one.layers}
-    return _write(image.folder, one.manifest, name, one.tag, small, wanted, file)
+    return Archive(name, {**_texts(one.manifest, name, one.tag), **small}, frozenset(wanted))
+
+
+def write_target(image: Image, one: TargetImage, repository: str, file: Path) -> Path:
+    """The same, into a file."""
+    return _write(image.folder, of_target(one, repository), file)
 
 
 def write_whole(image: Image, repository: str, file: Path) -> Path:
@@ -39,26 +54,22 @@ def write_whole(image: Image, repository: str, file: Path) -> Path:
             wanted |= {str(one.manifest["digest"]), str(one.config["digest"])}
             wanted |= {layer.digest for layer in one.layers}
     tag = tag_of(image.version)
-    return _write(image.folder, image.index, qualified(f"{repository}:{tag}"), tag, {}, wanted, file)
+    name = qualified(f"{repository}:{tag}")
+    return _write(image.folder, Archive(name, _texts(image.index, name, tag), frozenset(wanted)), file)
 
 
-def _write(
-    layout: Path,
-    entry: Mapping[str, Any],
-    name: str,
-    tag: str,
-    small: Mapping[str, bytes],
-    wanted: set[str],
-    file: Path,
-) -> Path:
+def _texts(entry: Mapping[str, Any], name: str, tag: str) -> dict[str, bytes]:
     named = {**entry, "annotations": {CONTAINERD_NAME: name, REF_KEY: tag}}
     index = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [named]}
-    texts = {"oci-layout": LAYOUT, "index.json": render_json(index), **small}
+    return {"oci-layout": LAYOUT, "index.json": render_json(index)}
+
+
+def _write(layout: Path, archive: Archive, file: Path) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     with blobs.beside(file) as out, tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for member, data in texts.items():
+        for member, data in archive.texts.items():
             tar.addfile(_info(member, len(data)), BytesIO(data))
-        for digest in sorted(wanted):
+        for digest in sorted(archive.blobs):
             with blob(layout, digest).open("rb") as stream:
                 size = blob(layout, digest).stat().st_size
                 tar.addfile(_info(_at(digest), size), stream)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgepack.box.errors import PreflightError
 from edgepack.box.facts import Facts
@@ -50,6 +50,12 @@ def refusals(bundle: Bundle, facts: Facts) -> tuple[Refusal, ...]:
         *_room(bundle, facts),
         *_memory(bundle, facts),
     )
+
+
+def for_image(bundle: Bundle, facts: Facts) -> tuple[Refusal, ...]:
+    """Those that hold for a container too: its files lie elsewhere, and it brings what it is linked to."""
+    anywhere = replace(facts, mount_options=())
+    return (*_architecture(bundle, facts), *_permission(anywhere), *_tools(facts))
 
 
 def check(bundle: Bundle, facts: Facts, where: str, more: Sequence[Refusal] = ()) -> None:
