@@ -28,7 +28,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     names = chosen(args.nodes, known, project, screen, clustered=clustered)
     nodes = {name: known.nodes[name] for name in names}
     apps = {node.target: app_of(project, name, node) for name, node in _first_of_each(nodes).items()}
-    made = kubernetes.render(kubernetes.Cluster(apps, nodes, registry))
+    made = kubernetes.render(kubernetes.Cluster(apps, nodes, registry, known.policy.max_unavailable))
     place = Path(args.into).absolute() if args.into else folder / "kubernetes"
     states = files.write(place, made.files, made.once, dry=args.dry_run)
     states |= files.sweep(place, (kubernetes.BASE, kubernetes.SITES), made.files, dry=args.dry_run)

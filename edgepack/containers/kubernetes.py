@@ -28,22 +28,40 @@ class Cluster:
     apps: Mapping[str, App]  # by target
     nodes: Mapping[str, Node]
     registry: str = LOCAL
+    max_unavailable: int | str = 1  # of the pods of one workload while they are exchanged: 2, or 25%
 
     @property
     def app(self) -> App:
         return next(iter(self.apps.values()))
 
 
-def render(cluster: Cluster) -> Rendered:
-    """Everything for one cluster. Raises InputError for what no pod can do, or a wrong object."""
+@dataclass(frozen=True)
+class Made:
+    """What every form of the manifests is made of: the objects by file name, checked."""
+
+    parts: Sequence[Part]
+    objects: Mapping[str, Object]
+    warnings: tuple[str, ...]
+    first: tuple[str, ...]  # commands that a person types once
+
+
+def made(cluster: Cluster) -> Made:
+    """For all sites together. Raises InputError for what no pod can do, or a wrong object."""
     parts = [_part(cluster, app) for app in cluster.apps.values()]
     objects = _objects(cluster, parts)
     checks.refuse(objects, pod.names(parts))
+    return Made(parts, objects, tuple(_warnings(cluster.app, parts)), _todo(cluster, parts))
+
+
+def render(cluster: Cluster) -> Rendered:
+    """Everything for one cluster. Raises InputError for what no pod can do, or a wrong object."""
+    of = made(cluster)
+    parts, objects = of.parts, of.objects
     header = _header(cluster.app)
     given = {f"{BASE}/{name}.yaml": one for name, one in objects.items()}
     given[f"{BASE}/{KUSTOMIZATION}"] = _kustomization(resources=[f"{name}.yaml" for name in objects])
     once = {}
-    zones = _sites(cluster.nodes)
+    zones = sites(cluster.nodes)
     for site, zone in zones.items():
         patches = _site(cluster, parts, site, zone)
         given |= {f"{SITES}/{site}/{name}": patch for name, patch in patches.items()}
@@ -56,7 +74,7 @@ def render(cluster: Cluster) -> Rendered:
     if not zones:
         once[f"{OVERLAYS}/all/{KUSTOMIZATION}"] = _overlay(f"../../{BASE}")
     files = {name: text.document(one, header) for name, one in given.items()}
-    return Rendered(files, once, tuple(objects), tuple(_warnings(cluster.app, parts)), _todo(cluster, parts))
+    return Rendered(files, once, tuple(objects), of.warnings, of.first)
 
 
 def _warnings(app: App, parts: Sequence[Part]) -> Iterator[str]:
@@ -112,7 +130,7 @@ def _objects(cluster: Cluster, parts: Sequence[Part]) -> dict[str, Object]:
     for part in parts:
         made[_file(part)] = _workload(cluster, part)
     if cluster.app.form == "service":
-        budget = {"maxUnavailable": 1, "selector": {"matchLabels": same}}
+        budget = {"maxUnavailable": cluster.max_unavailable, "selector": {"matchLabels": same}}
         made["poddisruptionbudget"] = _object("policy/v1", "PodDisruptionBudget", app, app.name) | {
             "spec": budget
         }
@@ -124,13 +142,14 @@ def _workload(cluster: Cluster, part: Part) -> Object:
     app = part.app
     labels = {_NAME: app.name, TARGET_LABEL: app.target.id}
     spec: Object = {"selector": {"matchLabels": labels}}
+    at_once = {"maxUnavailable": cluster.max_unavailable}
     # A box has no room for two of them.
     if cluster.app.form == "service":
-        spec["replicas"] = sum(node.target == app.target.id for node in cluster.nodes.values())
-        spec["strategy"] = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}}
+        spec["replicas"] = replicas(cluster, part)
+        spec["strategy"] = {"type": "RollingUpdate", "rollingUpdate": at_once | {"maxSurge": 0}}
         spec["progressDeadlineSeconds"] = app.start_s + 600  # an image comes over a thin link first
     else:
-        spec["updateStrategy"] = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}}
+        spec["updateStrategy"] = {"type": "RollingUpdate", "rollingUpdate": at_once}
     spec["template"] = pod.template(
         part, labels | {"app.kubernetes.io/version": app.version.replace("+", "_")}
     )
@@ -139,6 +158,12 @@ def _workload(cluster: Cluster, part: Part) -> Object:
         selector = {"labelSelector": {"matchLabels": labels}}
         spec["template"]["spec"]["topologySpreadConstraints"] = [spread | selector]
     return _object("apps/v1", _kind(app), app, workload_name(app)) | {"spec": spec}
+
+
+def replicas(cluster: Cluster, part: Part, site: str | None = None) -> int:
+    """Boxes of that kind, at one site or at all."""
+    mine = [node for node in cluster.nodes.values() if node.target == part.app.target.id]
+    return len(mine) if site is None else sum(node.site == site for node in mine)
 
 
 def _kind(app: App) -> str:
@@ -206,7 +231,7 @@ def _kustomization(**more: Any) -> Object:
     return {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", **more}
 
 
-def _sites(nodes: Mapping[str, Node]) -> dict[str, str]:
+def sites(nodes: Mapping[str, Node]) -> dict[str, str]:
     """Each site, with its time zone where its boxes agree on one."""
     zones: dict[str, set[str]] = {}
     for node in nodes.values():
@@ -220,15 +245,12 @@ def _site(cluster: Cluster, parts: Sequence[Part], site: str, zone: str) -> dict
     app = cluster.app
     made: dict[str, Object] = {}
     for part in parts:
-        mine = [
-            node for node in cluster.nodes.values() if node.site == site and node.target == part.app.target.id
-        ]
         one = _workload(cluster, part)
         patch = {key: one[key] for key in ("apiVersion", "kind")}
         patch["metadata"] = {"name": one["metadata"]["name"], "namespace": app.name}
         patch["spec"] = {"template": {"spec": {"nodeSelector": {SITE_LABEL: site}}}}
         if cluster.app.form == "service":
-            patch["spec"]["replicas"] = len(mine)
+            patch["spec"]["replicas"] = replicas(cluster, part, site)
         made[f"{_file(part)}.yaml"] = patch
     settings = _object("v1", "ConfigMap", app, SETTINGS)
     del settings["metadata"]["labels"]
@@ -274,7 +296,7 @@ def _todo(cluster: Cluster, parts: Sequence[Part]) -> tuple[str, ...]:
     for name, node in cluster.nodes.items():
         site = f" {SITE_LABEL}={node.site}" if node.site else ""
         found.append(f"kubectl label node {name.lower()} {TARGET_LABEL}={node.target}{site}")
-    for site in _sites(cluster.nodes) or [""]:
+    for site in sites(cluster.nodes) or [""]:
         for name in pod.names(parts):
             users = [broker.users_file for broker in parts[0].brokers if broker.users]
             words = [f"--from-file={one}=FILE" for one in (app.secrets if name == app.name else users)]

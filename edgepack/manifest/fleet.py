@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from edgepack import document
 from edgepack.errors import InputError
@@ -42,6 +43,15 @@ Root = Annotated[
         "this must be a folder on the box, of letters, digits, . _ - only",
     ),
 ]
+
+
+def _at_once(value: int | str) -> int | str:
+    if value in range(1, 10_001) if isinstance(value, int) else re.fullmatch(r"([1-9][0-9]?|100)%", value):
+        return value
+    raise ValueError("this must be a number of boxes from 1 on, or a part of them, like `25%`")
+
+
+AtOnce = Annotated[int | str, AfterValidator(_at_once)]
 
 
 class Limits(Model):
@@ -115,12 +125,23 @@ class Node(Model):
     secrets: Secrets | None = None
 
 
+class Policy(Model):
+    """How a new release may come to many boxes."""
+
+    max_unavailable: AtOnce = Field(
+        default=1,
+        description="of the boxes of one kind at a site, how many may be without a running program at once; "
+        "`edgepack export kubernetes` and `helm` hand it on",
+    )
+
+
 class Fleet(Model):
     """All of them."""
 
     nodes: dict[NodeName, Node] = Field(
         default={}, description="boxes by the names that commands take: letters, digits, `.` `_` `-`"
     )
+    policy: Policy = Field(default_factory=Policy, description="how a new release may come to many boxes")
 
 
 def load(folder: Path) -> Fleet:

@@ -161,6 +161,36 @@ def test_a_service_is_a_deployment_that_never_goes_all_at_once(tmp_path: Path) -
     assert patch["spec"]["replicas"] == 2
 
 
+def with_policy(folder: Path, at_once: int | str, **more: Any) -> Path:
+    """A project's folder, whose fleet says how many may go at once."""
+    project = write(folder, **more)
+    fleet = yaml.safe_load((project / "fleet.yaml").read_text())
+    (project / "fleet.yaml").write_text(yaml.safe_dump(fleet | {"policy": {"max_unavailable": at_once}}))
+    return project
+
+
+@pytest.mark.parametrize("at_once", [3, "25%"])
+def test_how_many_go_at_once_is_the_fleets_policy(tmp_path: Path, at_once: int | str) -> None:
+    found = []
+    for name, more in (("app", {}), ("asked", SERVICE)):
+        project = with_policy(tmp_path, at_once, name=name, **more)
+        assert main(["export", "kubernetes", "-C", str(project)]) == 0
+        found += list(base(project / "kubernetes").values())
+    specs = {one["kind"]: one["spec"] for one in found if "spec" in one}
+    assert specs["DaemonSet"]["updateStrategy"]["rollingUpdate"] == {"maxUnavailable": at_once}
+    assert specs["Deployment"]["strategy"]["rollingUpdate"] == {"maxUnavailable": at_once, "maxSurge": 0}
+    assert specs["PodDisruptionBudget"]["maxUnavailable"] == at_once
+
+
+@pytest.mark.parametrize("at_once", [0, "0%", "101%", "x", -1])
+def test_a_policy_that_none_can_keep_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], at_once: int | str
+) -> None:
+    project = with_policy(tmp_path, at_once)
+    assert main(["export", "kubernetes", "-C", str(project)]) == 3
+    assert "a number of boxes from 1 on, or a part of them, like `25%`" in capsys.readouterr().err
+
+
 def test_each_site_has_its_namespace_its_boxes_and_its_time(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -30,6 +30,7 @@ class Progress:
     seen: bool  # whether its controller has looked at what was applied
     left: int = 0  # pods of an older kind that still are there
     given_up: str = ""  # in the controller's own words
+    since: str = ""  # when that was last said
 
     @property
     def done(self) -> bool:
@@ -57,7 +58,8 @@ def progress(there: Object) -> Progress:
     old = max(0, _int(status, "replicas") - updated)
     late = next((c for c in _conditions(there) if c.get("reason") == "ProgressDeadlineExceeded"), {})
     words = clean(late.get("message") or late.get("reason")).rstrip(".") if seen else ""
-    return Progress(wanted, updated, _int(status, "availableReplicas"), seen, old, words)
+    since = clean(late.get("lastUpdateTime"), 40)
+    return Progress(wanted, updated, _int(status, "availableReplicas"), seen, old, words, since)
 
 
 def _int(of: Object, key: str) -> int:
@@ -121,6 +123,7 @@ class _Watch:
     def __init__(self, server: Server, watched: dict[str, Object], timeout_s: float) -> None:
         self._server, self._watched, self._timeout_s = server, watched, timeout_s
         self._best: dict[str, tuple[int, ...]] = {}
+        self._before: dict[str, str] = {}
         self._advanced = dict.fromkeys(watched, time.monotonic())
         self.outcome = Outcome()
 
@@ -128,6 +131,10 @@ class _Watch:
         """How far it is now."""
         for name, one in self._watched.items():
             now = progress(self._server.get(self._server.path(one)) or {})
+            # A controller goes on saying that it gave up until a pod comes further, though it was the set
+            # before that did not: what it said already at the first look counts for nothing.
+            if self._before.setdefault(name, now.since) == now.since:
+                now = replace(now, given_up="")
             self.outcome.pods[name] = now
             if now.height > self._best.get(name, ()):
                 self._best[name], self._advanced[name] = now.height, time.monotonic()

@@ -132,3 +132,31 @@ PODS = [
 )
 def test_why_a_pod_waits(one: dict[str, Any], words: list[str]) -> None:
     assert list(rollout._waits(one)) == words
+
+
+class Speaks:
+    """A server whose Deployment says one thing after the other."""
+
+    def __init__(self, *says: dict[str, Any]) -> None:
+        self._says = iter(says)
+
+    def path(self, _one: Any) -> str:
+        return "deployment"
+
+    def get(self, path: str, **_query: str) -> dict[str, Any]:
+        return next(self._says) if path == "deployment" else {"items": []}
+
+
+def test_what_it_gave_up_before_is_not_this_rollouts_end() -> None:
+    """A controller goes on saying so until a pod comes further: seen on 1.20, after a rollback."""
+    one = {"kind": "Deployment", "metadata": {"name": "asked", "namespace": "doors"}, "spec": {}}
+    spec = {"replicas": 1}
+    old, new = (LATE | {"lastUpdateTime": f"2026-01-01T00:00:0{second}Z"} for second in (1, 2))
+    says = [
+        said("Deployment", spec, observedGeneration=generation, replicas=1, conditions=[late])
+        for generation, late in ((1, old), (2, old), (2, new))
+    ]
+    watch = rollout._Watch(Speaks(*says), {"Deployment asked": one}, 600.0)  # type: ignore[arg-type]
+    for words in ("", "", "Deployment asked: too late"):
+        watch.look()
+        assert watch.outcome.why == words
