@@ -26,14 +26,35 @@ from edgepack.tools.qemu import host_arch
 PRE = """\
 #include <edgepack/edgepack.h>
 
+#include <cstdint>
+#include <cstdlib>
 #include <stdexcept>
+#include <thread>
 
 #include "weights.hpp"
 
 namespace mine {
 
+volatile int nothing = 0;
+
+__attribute__((noinline)) int deeper(int depth) {
+  volatile char much[512] = {};
+  return deeper(depth + 1) + much[depth & 255];  // until the stack ends
+}
+
+inline void plant(int how) {
+  if (how == 1) *reinterpret_cast<volatile int*>(static_cast<std::uintptr_t>(nothing)) = how;  // a null pointer
+  if (how == 2) std::abort();
+  if (how == 3) nothing = deeper(0);
+  if (how == 4) reinterpret_cast<void (*)()>(static_cast<std::uintptr_t>(nothing))();  // called
+  if (how == 5) __builtin_trap();
+  if (how == 6) std::thread(plant, 1).join();
+  if (how == 7) std::thread(plant, 3).join();
+}
+
 edgepack::Tensor gray(const edgepack::Tensor& image) {
   if (image.shape.at(0) != 3) throw std::invalid_argument("not a colour image");
+  if (image.shape[1] == 13) plant(image.shape[2]);  // crashes of all kinds: an image 13 high
   edgepack::Tensor out{{1, image.shape[1], image.shape[2]}, {}};
   const std::size_t plane = image.data.size() / 3;
   if (plane == 7) throw 7;  // what a careless library throws

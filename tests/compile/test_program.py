@@ -142,7 +142,7 @@ def test_every_mistake_names_the_users_own_line(copy: Tiny) -> None:
         "static": "src/post.cpp:5:13",
         "another namespace": "src/pre.cpp",
         "in a header": "src/weights.hpp:1:11",
-        "no such header": "src/pre.cpp:3:10",
+        "no such header": "src/pre.cpp:5:10",
     }
     assert not copy.program.exists()
     tiny.build(project, work)

@@ -21,6 +21,9 @@ struct Exit {
 
 int about();
 
+/// A crash is told of on stderr, from now on (crash.hpp).
+void watch_for_crashes();
+
 /// Golden vectors through pre → model → post; prints one JSON object.
 int verify(const std::string& release, const std::string& golden);
 

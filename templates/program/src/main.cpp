@@ -11,6 +11,7 @@
 
 #include "commands.hpp"
 #include "config.hpp"
+#include "crash.hpp"
 #include "file.hpp"
 #include "json.hpp"
 #include "licence.hpp"
@@ -45,7 +46,7 @@ std::string build_id_in(const unsigned char* at, std::size_t size) {
 }
 
 /// The program's own build-id, read from its own memory so that it cannot be another's.
-std::string build_id() {
+std::string found_build_id() {
   std::string id;
   dl_iterate_phdr(
       [](dl_phdr_info* info, std::size_t, void* to) {
@@ -59,6 +60,11 @@ std::string build_id() {
         return 1;  // the program itself comes first; libraries do not matter
       },
       &id);
+  return id;
+}
+
+const std::string& build_id() {
+  static const std::string id = found_build_id();
   return id;
 }
 
@@ -184,6 +190,8 @@ bool say(const std::string& line) { return write_all(STDOUT_FILENO, line + "\n")
 // A line on stderr that cannot be written has nowhere else to go.
 void complain(const std::string& line) { static_cast<void>(write_all(STDERR_FILENO, line + "\n")); }
 
+void watch_for_crashes() { tell_of_crashes(build_id().c_str()); }
+
 int about() {
   Json json;
   json.open('{').key("name").string(config.name).key("version").string(config.version);
@@ -198,6 +206,7 @@ int main(int argc, char** argv) {
   using namespace edgepack::program;
   // A reader that went away is an error of write(2), not the program's end.
   std::signal(SIGPIPE, SIG_IGN);
+  watch_for_crashes();
   try {
     return dispatch(words_of(argc, argv), argc > 0 ? argv[0] : "");
   } catch (const std::exception& error) {

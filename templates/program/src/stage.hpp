@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "edgepack/source.h"
+#include "recent.hpp"
 
 namespace edgepack::program {
 
@@ -16,7 +17,7 @@ class Stage {
  public:
   using Clock = std::chrono::steady_clock;
 
-  explicit Stage(std::string name) : name_(std::move(name)) {}
+  explicit Stage(std::string name) : name_(std::move(name)), recent_(recents.claim(name_.c_str())) {}
   Stage(const Stage&) = delete;
   Stage& operator=(const Stage&) = delete;
 
@@ -29,6 +30,7 @@ class Stage {
       const std::lock_guard<std::recursive_mutex> lock(stage_.mutex_);
       stage_.at_ = &picture;
       stage_.since_ = began_;
+      if (counted_) stage_.recent_.begin();
     }
     Working(const Working&) = delete;
     Working& operator=(const Working&) = delete;
@@ -36,6 +38,7 @@ class Stage {
       const auto now = Clock::now();
       const std::lock_guard<std::recursive_mutex> lock(stage_.mutex_);
       if (counted_) {
+        stage_.recent_.took(now - began_);
         stage_.so_far_.busy += now - began_;
         ++stage_.so_far_.pictures;
       }
@@ -80,6 +83,7 @@ class Stage {
   const Picture* at_ = nullptr;
   Clock::time_point since_{};
   Count so_far_;
+  Recent& recent_;
 };
 
 }  // namespace edgepack::program

@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "recent.hpp"
 #include "service_config.hpp"
 
 namespace edgepack::program {
@@ -192,10 +193,13 @@ void Workers::compute(Model& model, Batch batch) {
     requests.push_back(&each.request);
     samples += each.samples;
   }
+  static thread_local Recent& recent = recents.claim("instance");
+  recent.begin();
   const auto began = Clock::now();
   try {
     Spent spent;
     const std::vector<InferResponse> responses = served.infer(model, requests, spent);
+    recent.took(Clock::now() - began);
     served.executed(samples, batch.size(), spent);
     if (ear_.answered) ear_.answered(Clock::now() - began);
     for (std::size_t i = 0; i < batch.size(); ++i) {
