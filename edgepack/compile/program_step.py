@@ -63,6 +63,8 @@ def run(work: Work) -> str:
         report = {"build_id": made.build_id, "compiled": made.compiled, "total": made.total, "glibc": glibc}
         report["needs"] = vars(needs)
         report["hardening"] = vars(hardening.check(made.debug, pie="-static" not in tools.flags.link))
+        if spec.python:
+            report["python"] = python_code.asked_of_box(spec.python, choice.target)
         sdk = {f"sdk/{name}": path for name, path in made.sdk.items()}
         beside = {**runtime_step.beside(work.step("runtime")), **library_step.beside(work), **python}
         if tools.facts:

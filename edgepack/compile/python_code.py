@@ -16,7 +16,7 @@ from edgepack.catalog import paths
 from edgepack.catalog.runtimes import glibc_floor
 from edgepack.catalog.targets import Target
 from edgepack.compile.errors import CompileError
-from edgepack.compile.render import ProgramSpec
+from edgepack.compile.render import ProgramSpec, PythonSpec
 from edgepack.errors import InputError, Problem, ToolError
 from edgepack.manifest.project import Manifest, Project
 from edgepack.manifest.python import SUFFIX
@@ -70,6 +70,11 @@ def platform(target: Target) -> str:
             f"no packages of Python for {target.id}", why=f"its glibc {floor} is older than 2.17"
         )
     return f"{target.arch}-manylinux_{had[-1].replace('.', '_')}"
+
+
+def asked_of_box(said: PythonSpec, target: Target) -> dict[str, str]:
+    """For ``release.json``: what the deployer holds the box's Python to. Raises InputError."""
+    return {"version": said.version, "program": said.program, "platform": platform(target)}
 
 
 def packages(lock: Path, version: str, place: str, log: Path, say: Callable[[str], None]) -> Path:

@@ -146,6 +146,7 @@ def _release(work: Work) -> dict[str, Any]:
         **({"hooks": seconds} if (seconds := hooks.seconds(manifest)) else {}),
         **({"needs": asked} if (asked := needs_of(choice)) else {}),
         **({"licence": _licence(work.project)} if manifest.licence else {}),
+        **({"python": theirs} if (theirs := work.result("compile").report.get("python")) else {}),
         **sealing.release(manifest),
     }
 

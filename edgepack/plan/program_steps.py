@@ -246,12 +246,17 @@ def _encryption(snapshot: Snapshot) -> dict[str, str]:
     return {"encryption": f"{said.id} {said.device}"} if said else {}
 
 
-def _python(snapshot: Snapshot) -> dict[str, str]:
+def _python(snapshot: Snapshot, choice: Choice) -> dict[str, str]:
     """What a program with steps in Python is made of besides."""
     said = snapshot.project.manifest.python
     if said is None:
         return {}
-    return {"python": digest_of(said.model_dump()), said.requirements: snapshot.files[said.requirements]}
+    # Packages are for the target's libc, also where the program itself is static.
+    return {
+        "python": digest_of(said.model_dump()),
+        said.requirements: snapshot.files[said.requirements],
+        "libc of the packages": choice.target.libc or DEFAULT_GLIBC,
+    }
 
 
 def _compile_inputs(snapshot: Snapshot, choice: Choice, convert: Step, runtime: Step) -> Mapping[str, str]:
@@ -276,7 +281,7 @@ def _compile_inputs(snapshot: Snapshot, choice: Choice, convert: Step, runtime: 
         **service,
         **_licence(snapshot),
         **({"encryption": "decrypted in memory"} if manifest.encryption else {}),
-        **_python(snapshot),
+        **_python(snapshot, choice),
         "gates": digest_of(vars(gates_of(manifest, choice))),
         "threads": str(choice.options.threads),
         "target": choice.target.id,

@@ -30,6 +30,7 @@ from edgepack.ship import (
     paused,
     preflight,
     proof,
+    python,
     secrets,
     steps,
     transfer,
@@ -101,7 +102,7 @@ def deploy(
         with clock.stage("probe"):
             facts = _survey(box, bundle)
         foreseen = _foreseen(bundle, facts, options)
-        preflight.check(bundle, foreseen, endpoint.where, contained.refusals(box, options.contained))
+        preflight.check(bundle, foreseen, endpoint.where, _asked(box, bundle, options))
         for sentence in (*notes.told(bundle, foreseen), *boot.beforehand(endpoint, facts)):
             options.tell(sentence)
         wanted = contained.way(endpoint, options.contained)
@@ -133,7 +134,7 @@ def plan_deploy(
     """What ``deploy`` would do now. Connects and asks; changes nothing on the box."""
     with Box(endpoint) as box:
         facts = _foreseen(bundle, _survey(box, bundle), options)
-        reasons = (*preflight.refusals(bundle, facts), *contained.refusals(box, options.contained))
+        reasons = (*preflight.refusals(bundle, facts), *_asked(box, bundle, options))
         refusals = [f"{reason.what}: {reason.fix}" for reason in reasons]
         if _busy(facts):
             refusals.append(f"somebody else is working on this box: {facts.lock.split()[-1]}")
@@ -165,6 +166,13 @@ def plan_deploy(
         refusals=tuple(refusals),
         notes=(*notes.told(bundle, facts), *notes.beside(bundle, facts)),
     )
+
+
+def _asked(box: Box, bundle: Bundle, options: DeployOptions) -> tuple[preflight.Refusal, ...]:
+    """What only some bundles ask of a box, asked of it. In a container Python is the image's."""
+    if options.contained is not None:
+        return contained.refusals(box, options.contained)
+    return python.refusals(box, bundle)
 
 
 class _Deploy:
