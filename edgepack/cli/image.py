@@ -322,6 +322,7 @@ def _as_dict(made: Image) -> Mapping[str, Any]:
         "folder": str(made.folder),
         "version": made.version,
         "index": made.index["digest"] if made.index else None,
+        "index_papers": {entry["artifactType"]: entry["digest"] for entry in made.index_papers},
         "targets": [_target(one) for one in made.targets],
     }
 

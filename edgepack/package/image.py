@@ -91,6 +91,13 @@ class Image:
     version: str
     index: Mapping[str, Any] | None
     targets: tuple[TargetImage, ...]
+    index_papers: tuple[Mapping[str, Any], ...] = ()  # descriptors of what refers to the index
+
+    @property
+    def papers_tags(self) -> tuple[str, ...]:
+        """The tags of the lists of papers: the index's, then each target's."""
+        own = (image_papers.tag_of(self.index["digest"]),) if self.index else ()
+        return (*own, *(one.papers_tag for one in self.targets))
 
 
 def words(platform: Mapping[str, str]) -> str:
@@ -179,7 +186,9 @@ def _write(spec: ImageSpec, dest: Path) -> tuple[Image, bytes]:
     chosen = common([part.bundle for part in spec.parts])
     made = tuple(_target(spec, part, dest, part.bundle in chosen.values()) for part in spec.parts)
     entries: list[dict[str, Any]] = []
+    lists: list[dict[str, Any]] = []
     index = None
+    papers: tuple[Mapping[str, Any], ...] = ()
     in_index = sorted((one for one in made if one.in_index), key=lambda one: one.platform)
     if in_index:
         listed = [dict(one.manifest) for one in in_index]
@@ -192,11 +201,17 @@ def _write(spec: ImageSpec, dest: Path) -> tuple[Image, bytes]:
             }
         )
         index = described(dest, INDEX_TYPE, data)
+        written = image_papers.of_index(spec.name, spec.version, index, listed, spec.sign)
+        listing, papers = image_papers.referrers(
+            index, written, lambda kind, data: described(dest, kind, data)
+        )
+        lists.append({**listing, "annotations": {REF_KEY: image_papers.tag_of(index["digest"])}})
         entries.append({**index, "annotations": {REF_KEY: tag_of(spec.version)}})
     entries += [{**one.manifest, "annotations": {REF_KEY: one.tag}} for one in made]
+    entries += lists
     entries += [{**one.papers_index, "annotations": {REF_KEY: one.papers_tag}} for one in made]
     layout = render_json({"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": entries})
-    return Image(dest, spec.name, spec.version, index, made), layout
+    return Image(dest, spec.name, spec.version, index, made, papers), layout
 
 
 def _target(spec: ImageSpec, part: Part, dest: Path, in_index: bool) -> TargetImage:

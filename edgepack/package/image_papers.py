@@ -31,7 +31,8 @@ STATEMENT = "https://in-toto.io/Statement/v1"
 PROVENANCE = "https://slsa.dev/provenance/v1"
 RELEASE = "https://in-toto.io/attestation/release/v0.1"
 _BUILD = "urn:edgepack:build:1"  # a type URI of our own: what edgepack.lock says went in
-_BOM = "sbom.cdx.json"
+_BUILD_INDEX = "urn:edgepack:index:1"  # the same of an index, which is made of images
+_BOM, _PROVENANCE_FILE, _SIGNED_FILE = "sbom.cdx.json", "provenance.json", "signed.dsse.json"
 _NAMESPACE = uuid.UUID("5b0c7a52-0a51-5d0e-8a6a-2d7cf6f1f0b4")  # our own, for uuid5
 _TITLE = "org.opencontainers.image.title"
 
@@ -64,11 +65,46 @@ def papers(
             bill = sbom.with_part(stream.read(), below)
         found += [Paper(CYCLONEDX, _BOM, bill), Paper(SPDX, "sbom.spdx.json", spdx(json.loads(bill)))]
     subject = {"name": bundle.name, "digest": _digest(image["digest"])}
-    found.append(Paper(IN_TOTO, "provenance.json", provenance(bundle, subject, lock)))
+    found.append(Paper(IN_TOTO, _PROVENANCE_FILE, provenance(bundle, subject, lock)))
     if sign is not None:
         vouched = [subject, *({"name": one.name, "digest": _sha256(one.data)} for one in found)]
-        found.append(Paper(DSSE, "signed.dsse.json", signed(bundle, vouched, sign)))
+        found.append(Paper(DSSE, _SIGNED_FILE, signed(bundle, vouched, sign)))
     return tuple(found)
+
+
+def of_index(
+    name: str, version: str, index: Mapping[str, Any], parts: Sequence[Mapping[str, Any]], sign: Sign | None
+) -> tuple[Paper, ...]:
+    """What goes with the index of all platforms: of which images it is, and who vouches for that.
+
+    parts: the descriptors of the images in it. A bill of materials has each of them of its own.
+    """
+    subject = {"name": name, "digest": _digest(index["digest"])}
+    images = [
+        {
+            "name": "/".join(str(part["platform"][key]) for key in ("os", "architecture")),
+            "digest": _digest(part["digest"]),
+        }
+        for part in parts
+    ]
+    definition = {
+        "buildType": _BUILD_INDEX,
+        "externalParameters": {"name": name, "version": version},
+        "resolvedDependencies": images,
+    }
+    predicate = {"buildDefinition": definition, "runDetails": {"builder": _builder()}}
+    found = [
+        Paper(IN_TOTO, _PROVENANCE_FILE, render_json(_statement([subject], PROVENANCE, predicate)) + b"\n")
+    ]
+    if sign is not None:
+        vouched = [subject, *images, {"name": _PROVENANCE_FILE, "digest": _sha256(found[0].data)}]
+        purl = {"purl": f"pkg:generic/{name}@{version}"}
+        found.append(Paper(DSSE, _SIGNED_FILE, _enveloped(_statement(vouched, RELEASE, purl), sign)))
+    return tuple(found)
+
+
+def _builder() -> dict[str, Any]:
+    return {"id": "urn:edgepack", "version": {"edgepack": __version__}}
 
 
 def spdx(bill: Mapping[str, Any]) -> bytes:
@@ -146,8 +182,7 @@ def provenance(bundle: Bundle, subject: Mapping[str, Any], lock: Mapping[str, An
         "internalParameters": plain,
         "resolvedDependencies": [release, *materials],
     }
-    builder = {"id": "urn:edgepack", "version": {"edgepack": __version__}}
-    predicate = {"buildDefinition": definition, "runDetails": {"builder": builder}}
+    predicate = {"buildDefinition": definition, "runDetails": {"builder": _builder()}}
     return render_json(_statement([subject], PROVENANCE, predicate)) + b"\n"
 
 
@@ -157,7 +192,11 @@ def signed(bundle: Bundle, subjects: Sequence[Mapping[str, Any]], sign: Sign) ->
     Small enough for a token, which signs 1024 bytes at once and no more.
     """
     predicate = {"purl": f"pkg:generic/{bundle.name}@{bundle.version}", "releaseId": bundle.digest[7:]}
-    payload = render_json(_statement(subjects, RELEASE, predicate))
+    return _enveloped(_statement(subjects, RELEASE, predicate), sign)
+
+
+def _enveloped(statement: Mapping[str, Any], sign: Sign) -> bytes:
+    payload = render_json(statement)
     key, value = sign(pae(IN_TOTO, payload))
     envelope = {
         "payloadType": IN_TOTO,
@@ -190,7 +229,7 @@ def referrers(
 
     put: writes a blob of a media type, and says its descriptor.
     """
-    subject = {"mediaType": MANIFEST_TYPE, "digest": image["digest"], "size": image["size"]}
+    subject = {key: image[key] for key in ("mediaType", "digest", "size")}
     entries = []
     for one in found:
         manifest = {
