@@ -71,8 +71,9 @@ class Project:
         self.folder, self.name, self._cluster, self._capsys, self._more = folder, name, cluster, capsys, more
         self.export()
 
-    def export(self, version: str = "1.0.0") -> None:
-        self.place = write(self.folder, name=self.name, nodes=BOXES, version=version, **self._more)
+    def export(self, version: str = "1.0.0", boxes: tuple[str, ...] = tuple(BOXES)) -> None:
+        nodes = {name: BOXES[name] for name in boxes}
+        self.place = write(self.folder, name=self.name, nodes=nodes, version=version, **self._more)
         assert main(["export", "kubernetes", "-C", str(self.place)]) == 0
         self._capsys.readouterr()
 
@@ -86,6 +87,18 @@ class Project:
         overlay = self.place / "kubernetes" / "overlays" / "all" / "kustomization.yaml"
         known = yaml.safe_load(overlay.read_text())
         known["patches"] = [{"patch": yaml.safe_dump(p), "target": {"kind": p["kind"]}} for p in patches]
+        overlay.write_text(yaml.safe_dump(known))
+
+    def adds(self, *names: str) -> None:
+        """ConfigMaps of the user's own, in the overlay."""
+        overlay = self.place / "kubernetes" / "overlays" / "all" / "kustomization.yaml"
+        known = yaml.safe_load(overlay.read_text())
+        objects = [
+            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": self.name}}
+            for name in names
+        ]
+        (overlay.parent / "more.yaml").write_text(yaml.safe_dump_all(objects))
+        known["resources"] = ["../../base", *(["more.yaml"] if names else [])]
         overlay.write_text(yaml.safe_dump(known))
 
     def words(self, *words: str) -> list[str]:
@@ -185,6 +198,51 @@ def test_a_rollout_that_stalls_goes_back_to_what_was_ready(
     assert words in said["detail"]
     assert image_of(cluster, project.name) == f"localhost/{project.name}:1.0.0-aarch64"
     project.export("1.0.0")
+    assert set(project.states().values()) == {"unchanged"}
+
+
+@pytest.mark.usefixtures("on_path")
+def test_what_the_overlay_makes_no_more_goes_and_nothing_of_others(
+    cluster: Cluster, kubelets: Kubelets, tmp_path: Path, capsys: Out
+) -> None:
+    core, apps = client.CoreV1Api(cluster.api), client.AppsV1Api(cluster.api)
+    project = Project(tmp_path, "less", cluster, capsys)
+    project.adds("mine", "shared", "anew")
+    assert project.states()["ConfigMap mine"] == "created"
+    # One is applied by somebody else, too; of another there is one of the same name that we did not make.
+    shared = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "shared"}, "data": {"a": "b"}}
+    core.patch_namespaced_config_map(
+        "shared", "less", shared, field_manager="ops", _content_type="application/apply-patch+yaml"
+    )
+    core.delete_namespaced_config_map("anew", "less")
+    core.create_namespaced_config_map("less", {"metadata": {"name": "anew"}})
+
+    def there() -> tuple[set[str], set[str]]:
+        maps = {one.metadata.name for one in core.list_namespaced_config_map("less").items}
+        return maps & {"mine", "shared", "anew"}, {
+            one.metadata.name for one in apps.list_namespaced_daemon_set("less").items
+        }
+
+    before = there()
+    project.export("2.0.0", boxes=("arm-1", "arm-2"))
+    project.adds()
+    code, said = project.apply("--dry-run")
+    assert code == 0, said
+    rows = said["sites"]["all"]["objects"]
+    removed = {f"{one['kind']} {one['name']}" for one in rows if one["state"] == "removed"}
+    assert removed == {"ConfigMap mine", PC.format("less")}
+    told = "\n".join(said["sites"]["all"]["warnings"])
+    assert "ConfigMap shared: ops applies it, too" in told
+    assert "ConfigMap anew: it is another one of that name, which edgepack did not apply" in told
+    assert there() == before, "a dry run changes nothing"
+
+    kubelets.absent |= project.images()
+    code, said = project.apply("--timeout", "60")
+    assert code == 12, said
+    assert there() == before, "what stalls removes nothing"
+    kubelets.absent -= project.images()
+    assert {name for name, state in project.states().items() if state == "removed"} == removed
+    assert there() == ({"shared", "anew"}, {"less-aarch64"})
     assert set(project.states().values()) == {"unchanged"}
 
 

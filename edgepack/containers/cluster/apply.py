@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from edgepack.containers.cluster import changes, kept, rollout
+from edgepack.containers.cluster import applied, changes, kept, rollout
 from edgepack.containers.cluster.changes import Change
 from edgepack.containers.cluster.errors import RolloutError, ServerRefusedError
 from edgepack.containers.cluster.lock import Lock
@@ -15,8 +15,6 @@ from edgepack.containers.cluster.server import Object, Server, clean, who
 from edgepack.errors import EdgepackError
 
 VERSION_LABEL = "app.kubernetes.io/version"
-# Made by a rollout that stalled, and not taken away with it: what may hold data, or what others use.
-_STAYS = ("Namespace", "PersistentVolumeClaim", "PersistentVolume", "Secret", "CustomResourceDefinition")
 
 
 class Tell(Protocol):
@@ -71,7 +69,7 @@ def run(server: Server, wanted: Wanted, options: Options, tell: Tell) -> Report:
     planned = changes.plan(server, wanted.objects, force=options.force)
     _secrets(server, wanted, tell)
     if options.dry:
-        return Report(planned)
+        return Report([*planned, *(Change(one, "removed") for one, _ in _gone(server, wanted, tell).removed)])
     if not kept.fits(wanted.objects):
         tell.remark(
             "these objects have no room in a ConfigMap: the next stalled rollout will not find this set"
@@ -84,6 +82,9 @@ def run(server: Server, wanted: Wanted, options: Options, tell: Tell) -> Report:
         report.changes.append(changes.send(server, one, force=options.force))
     with Lock(server, wanted.namespace, wanted.name, tell.remark) as lock:
         before = kept.read(server, wanted.namespace, wanted.name, wanted.objects)
+        gone = _gone(server, wanted, tell)
+        known = applied.read(server, wanted.namespace, wanted.name)
+        applied.write(server, wanted.namespace, wanted.name, [*known, *objects])  # also if it ends half-way
         for one in objects[len(namespaces) :]:
             tell.note(f"{len(report.changes) + 1} of {len(objects)}: {who(one)}")
             report.changes.append(_sent(server, one, options, report))
@@ -95,12 +96,36 @@ def run(server: Server, wanted: Wanted, options: Options, tell: Tell) -> Report:
             raise _Back(server, wanted, options, tell, lock).after(report, before)
         if any(pods.wanted for pods in report.outcome.pods.values()):  # without a pod nothing was shown
             kept.write(server, wanted.namespace, wanted.name, wanted.objects)
+            _remove(server, wanted, gone, report, tell)
     for name, pods in report.outcome.pods.items():
         if not pods.wanted:
             tell.remark(
                 f"{name} has no pod: no node of the cluster is for it; do the nodes have their labels?"
             )
     return report
+
+
+def _gone(server: Server, wanted: Wanted, tell: Tell) -> applied.Gone:
+    found = applied.gone(server, wanted.namespace, wanted.name, wanted.objects)
+    for words in found.stays:
+        tell.remark(f"the overlay makes it no more, and it stays: {words}")
+    return found
+
+
+def _remove(server: Server, wanted: Wanted, gone: applied.Gone, report: Report, tell: Tell) -> None:
+    """What the new set does not make, now that this is ready: a rollout that stalls finds it still there."""
+    left = []
+    if gone.removed:
+        tell.stage("remove")
+    for one, uid in sorted(gone.removed, key=lambda row: row[0]["kind"] not in rollout.WORKLOADS):
+        tell.note(who(one))
+        try:
+            server.delete(server.path(one), uid)
+            report.changes.append(Change(one, "removed", uid))
+        except ServerRefusedError as error:
+            left.append(one)
+            tell.remark(f"the overlay makes {who(one)} no more, and it stays: {error.why}")
+    applied.write(server, wanted.namespace, wanted.name, [*wanted.objects, *left])
 
 
 def _sent(server: Server, one: Object, options: Options, report: Report) -> Change:
@@ -188,7 +213,7 @@ class _Back:
         there = {self.server.path(one) for one in before}
         for change in reversed(report.changes):
             path = self.server.path(change.one)
-            if change.state == "created" and path not in there and change.one["kind"] not in _STAYS:
+            if change.state == "created" and path not in there and change.one["kind"] not in applied.STAYS:
                 self.server.delete(path, change.uid)
         return rollout.wait(self.server, before, self.options.timeout_s, self.tell.note, self.lock.keep)
 

@@ -12,7 +12,7 @@ from edgepack.box.errors import PreflightError
 from edgepack.containers.cluster.errors import OwnerConflictError, ServerRefusedError
 from edgepack.containers.cluster.server import Object, Server, clean, who
 
-State = Literal["created", "changed", "unchanged"]
+State = Literal["created", "changed", "unchanged", "removed"]
 _FIRST = ("Namespace", "CustomResourceDefinition", "ResourceQuota", "LimitRange", "ServiceAccount", "Secret")
 _NEXT = ("ConfigMap", "PersistentVolumeClaim", "NetworkPolicy", "Service")
 _LAST = ("PodDisruptionBudget", "Deployment", "DaemonSet", "StatefulSet", "Job", "CronJob")

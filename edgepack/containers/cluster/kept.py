@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from edgepack.containers.cluster.errors import ServerRefusedError
+from edgepack.containers.cluster.rollout import WORKLOADS
 from edgepack.containers.cluster.server import Object, Server, who
 
 _LIMIT = 900_000  # of the 1 MiB that a ConfigMap has
@@ -57,16 +58,19 @@ def read(server: Server, namespace: str, name: str, now: Sequence[Object]) -> li
     """The set before; none at the first time. Raises ServerRefusedError for one that somebody else put there.
 
     Who may write ConfigMaps of this namespace may not write everything else, and an operator often may. So it
-    holds only what ``now`` could hold as well: its kinds, in its namespaces, and of the cluster nothing new.
+    gives only what ``now`` could hold as well: its kinds, in its namespaces, and of the cluster nothing new.
+    What ``now`` does not make any more is not needed for a way back: it goes once what is new is ready.
     """
     there = server.get(server.path(_place(namespace, name)))
     packed = (there or {}).get("binaryData") or {}
     if _KEY not in packed:
         return []
     try:
-        found = json.loads(_unpacked(packed[_KEY]))
         allowed = {_scope(one) for one in now}
-        good = bool(found) and all(_scope(one) in allowed for one in found)
+        for one in [one for one in now if one["kind"] in WORKLOADS]:
+            allowed |= {_scope(one | {"kind": kind}) for kind in WORKLOADS}
+        found = [one for one in json.loads(_unpacked(packed[_KEY])) if _scope(one) in allowed]
+        good = bool(found)
     except (ValueError, TypeError, KeyError, AttributeError, OSError, EOFError, RecursionError, zlib.error):
         good = False
     if not good:
@@ -76,7 +80,7 @@ def read(server: Server, namespace: str, name: str, now: Sequence[Object]) -> li
             why="a rollback would apply what it says",
             fix=f"look at it, then remove it: kubectl -n {namespace} delete configmap edgepack-last-{name}",
         )
-    return list(found)
+    return found
 
 
 def _unpacked(packed: Any) -> bytes:

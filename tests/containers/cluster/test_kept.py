@@ -54,6 +54,13 @@ def test_what_is_kept_comes_back_without_secrets(api: Api, tmp_path: Path) -> No
     assert [method for method, _, _ in api.asked[before:]] == ["GET"], "the same set is not written again"
 
 
+def test_what_is_not_made_any_more_is_not_brought_back(api: Api, tmp_path: Path) -> None:
+    """It is there still while a way back is needed; and no kind comes in that the new set has not."""
+    lies(api, [*NOW, one("RoleBinding"), one("Service"), one("Deployment"), one("ConfigMap", "kube-system")])
+    back = kept.read(server.connect(api.kubeconfig(tmp_path), None), "doors", "doors", NOW)
+    assert [o["kind"] for o in back] == ["Namespace", "ConfigMap", "Secret", "DaemonSet", "Deployment"]
+
+
 def test_what_has_no_room_is_not_kept(api: Api, tmp_path: Path) -> None:
     import random
 
