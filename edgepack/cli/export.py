@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from edgepack.cli.screen import Screen
     from edgepack.manifest.project import Project
 
-STICK, COMPOSE, KUBERNETES = "stick", "compose", "kubernetes"
-KINDS = ("triton", "tensorflow-serving", "paddle-serving", "deepstream", STICK, COMPOSE, KUBERNETES)
+STICK, COMPOSE, KUBERNETES, DOCKERFILE = "stick", "compose", "kubernetes", "dockerfile"
+KINDS = (
+    *("triton", "tensorflow-serving", "paddle-serving", "deepstream"),
+    *(STICK, COMPOSE, KUBERNETES, DOCKERFILE),
+)
 CONTAINERS = (COMPOSE, KUBERNETES)
 
 
@@ -26,13 +29,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "nodes",
         nargs="*",
         metavar="NODE",
-        help="stick: the box that the file for a USB stick is for; compose, kubernetes: these, else all",
+        help="stick: the box that the file for a USB stick is for; compose, kubernetes: these, else all; "
+        "dockerfile: targets, else all that are built",
     )
     parser.add_argument(
         "-o",
         "--into",
         metavar="FOLDER",
-        help="left out: dist/KIND in the project; stick: dist; compose, kubernetes: KIND",
+        help="left out: dist/KIND in the project; stick: dist; compose, kubernetes: KIND; dockerfile: docker",
     )
     parser.add_argument(
         "--since",
@@ -45,7 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FOLDER",
-        help="compose: another project whose program runs on the same boxes; may be said again",
+        help="compose: another project whose program runs on the same boxes; may be said again; "
+        "dockerfile: who builds it, buildx, docker, buildah or podman; left out: the first that is here",
     )
     parser.add_argument(
         "--registry",
@@ -55,24 +60,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="compose, kubernetes: say what would be written, and write nothing",
+        help="compose, kubernetes, dockerfile: say what would be written, and write nothing",
+    )
+    parser.add_argument(
+        "--build", action="store_true", help="dockerfile: also build an image for each target"
+    )
+    parser.add_argument(
+        "--builder", metavar="IMAGE", help="dockerfile: where the compiler runs, an image with Python and pip"
+    )
+    parser.add_argument(
+        "--base",
+        metavar="BASE",
+        help="dockerfile: what lies below: none, libc or docker://REPOSITORY:TAG; left out: as with `image`",
     )
 
 
 def run(args: argparse.Namespace, screen: Screen) -> int:
     """Write the folder anew, and say where."""
-    from edgepack.cli import export_containers, export_kubernetes, export_stick
-    from edgepack.errors import InputError, UsageError
+    from edgepack.cli import export_containers, export_dockerfile, export_kubernetes, export_stick
+    from edgepack.errors import InputError
     from edgepack.manifest import project as manifests
 
-    if args.kind not in CONTAINERS and (args.registry or args.dry_run):
-        raise UsageError(f"--registry and --dry-run go with `compose` and `kubernetes`, not with {args.kind}")
-    if args.kind != COMPOSE and args.also:
-        raise UsageError(f"--with goes with `compose`, not with {args.kind}")
+    _check(args)
+    if args.kind == DOCKERFILE:
+        return export_dockerfile.run(args, screen)
     if args.kind == STICK:
         return export_stick.run(args, screen)
-    if args.since or (args.nodes and args.kind not in CONTAINERS):
-        raise UsageError(f"a node and --since go with `stick`, not with {args.kind}")
     if args.kind in CONTAINERS:
         if args.kind == COMPOSE:
             return export_containers.run(args, screen)
@@ -100,6 +113,24 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     screen.text(f"{place}")
     screen.text(f"  for {args.kind}, by contract only: it was read by no server here")
     return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Raises UsageError for a flag of another kind."""
+    from edgepack.errors import UsageError
+
+    if args.kind not in CONTAINERS and args.registry:
+        raise UsageError(f"--registry goes with `compose` and `kubernetes`, not with {args.kind}")
+    if args.kind not in (*CONTAINERS, DOCKERFILE) and args.dry_run:
+        raise UsageError(
+            f"--dry-run goes with `compose`, `kubernetes` and `dockerfile`, not with {args.kind}"
+        )
+    if args.kind not in (COMPOSE, DOCKERFILE) and args.also:
+        raise UsageError(f"--with goes with `compose` and `dockerfile`, not with {args.kind}")
+    if args.kind != DOCKERFILE and (args.build or args.builder or args.base):
+        raise UsageError(f"--build, --builder and --base go with `dockerfile`, not with {args.kind}")
+    if args.kind != STICK and (args.since or (args.nodes and args.kind not in (*CONTAINERS, DOCKERFILE))):
+        raise UsageError(f"a node and --since go with `stick`, not with {args.kind}")
 
 
 def _as_it_is(kind: str, project: Project, model: Path) -> Mapping[str, str | Path]:

@@ -2,12 +2,17 @@
 
 Done here because no stripper of ours handles foreign architectures everywhere: zig's is not
 implemented for ELF, and a host's binutils knows its own architecture alone.
+
+A Dockerfile takes this file along as it is, and calls it with the linked file and the name for the other: it
+imports nothing but Python's own.
 """
 
 from __future__ import annotations
 
 import struct
+import sys
 from dataclasses import astuple, dataclass, replace
+from pathlib import Path
 
 _SHF_ALLOC = 0x2
 _SHT_NULL, _SHT_STRTAB, _SHT_NOBITS = 0, 3, 8
@@ -138,3 +143,8 @@ def _moved(section: _Section, name: int, renumbered: dict[int, int]) -> _Section
     points = section.kind in _SHT_REL_KINDS or section.flags & _SHF_INFO_LINK
     info = renumbered.get(section.info, 0) if points else section.info
     return replace(section, name=name, link=renumbered.get(section.link, 0), info=info)
+
+
+if __name__ == "__main__":
+    Path(sys.argv[2]).write_bytes(strip(Path(sys.argv[1]).read_bytes()))
+    Path(sys.argv[2]).chmod(0o755)

@@ -92,7 +92,7 @@ def build_program(
     cannot be a program.
     """
     places = Places(project.resolve(), build.resolve(), runtime.resolve(), log.resolve(), libraries)
-    render_program(spec, places.source, _templates(spec, places.project))
+    render_program(spec, places.source, templates(spec, places.project))
     _configure(spec, places, toolchain, progress)
     drop_stale(places.build, "CMakeFiles/user*.dir/**/*.o")
     is_sdk = spec.form == "sdk"
@@ -135,14 +135,14 @@ def build_blocks(
 
     What it can be asked: templates/program/src/blocks.cpp. Raises as ``build_program`` does.
     """
-    render_program(spec, places.source, _templates(spec, places.project))
+    render_program(spec, places.source, templates(spec, places.project))
     _configure(spec, places, toolchain, progress)
     drop_stale(places.build, "CMakeFiles/user*.dir/**/*.o")
     _ninja(spec, places, toolchain, ("blocks",), progress)
     return places.build / "blocks"
 
 
-def _templates(spec: ProgramSpec, project: Path) -> tuple[Path, ...]:
+def templates(spec: ProgramSpec, project: Path) -> tuple[Path, ...]:
     """The templates that win, each: the project's own, then the user's, then the shipped one."""
     return tuple(
         next(

@@ -92,12 +92,17 @@ def on_top(bundle: Bundle, dest: Path, below: str, *, accounts: bool) -> ImageLa
     folders = folders_of(str(PurePosixPath(below) / file.path) for file in bundle.files)
     files: dict[str, bytes] = {}
     if accounts:
-        etc = {"group": _GROUP, "nsswitch.conf": _NSSWITCH, "passwd": _PASSWD}
-        files = {f"etc/{name}": text.encode() for name, text in etc.items()}
+        files = account_files()
         folders |= {"etc": _PLAIN, "tmp": Folder(0o1777)}
     folders[DATA] = Folder(owner=USER)
     digest, size = add(dest, tar_of(folders, files))
     return ImageLayer("root", digest, digest, size)
+
+
+def account_files() -> dict[str, bytes]:
+    """Who there is in an image without a base of others."""
+    etc = {"group": _GROUP, "nsswitch.conf": _NSSWITCH, "passwd": _PASSWD}
+    return {f"etc/{name}": text.encode() for name, text in etc.items()}
 
 
 def folders_of(paths: Iterable[str]) -> dict[str, Folder]:

@@ -47,7 +47,13 @@ class Toolchain:
     cached: bool = True
 
     def cmake_toolchain_file(
-        self, folder: Path, *, maps: Mapping[Path, str] = _NONE, build_id: str = "", moves: Path | None = None
+        self,
+        folder: Path,
+        *,
+        maps: Mapping[Path, str] = _NONE,
+        build_id: str = "",
+        moves: Path | None = None,
+        later: Path | None = None,
     ) -> Path:
         """Write ``toolchain.cmake`` and the programs it names into ``folder``; return its path.
 
@@ -55,6 +61,7 @@ class Toolchain:
         give the same bytes (the project's CMake source and build folders are mapped already).
         build_id: 40 hex digits made from the inputs' digest; a linker's own would differ with paths.
         moves: what lies below it, source and build among it, may lie elsewhere: ccache finds it there too.
+        later: where ``folder`` will lie when it is used, if not here.
         A file that would not change is left alone, so that CMake does not configure again.
         """
         folder.mkdir(parents=True, exist_ok=True)
@@ -64,7 +71,7 @@ class Toolchain:
         launcher = self._launched_by_ccache(folder, moves)
         if launcher and moves:
             launcher.append(_RELATIVE_TOO)
-        _write(path, self._cmake({**self.prefix_maps, **maps}, build_id, folder, launcher))
+        _write(path, self._cmake({**self.prefix_maps, **maps}, build_id, later or folder, launcher))
         return path
 
     def configure(self, source: Path, build: Path, toolchain_file: Path) -> tuple[str, ...]:
