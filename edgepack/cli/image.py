@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its own flags."""
-    from edgepack.cli import image_node, sign
+    from edgepack.cli import image_node, image_verify, sign
 
     parser.add_argument("targets", nargs="*", metavar="TARGET", help="only these; all that are built else")
     parser.add_argument("-o", "--into", metavar="FOLDER", help="where images go; left out: dist")
@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--insecure", action="store_true", help="a registry without TLS, or with a certificate of its own"
     )
     image_node.add_arguments(parser)
+    image_verify.add_arguments(parser)
     parser.add_argument("--gzip", action="store_true", help="compressed layers; left out: as in the bundle")
     parser.add_argument(
         "--annotation",
@@ -63,10 +64,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, screen: Screen) -> int:
     """Write the image, and say what is in it."""
-    from edgepack.cli import image_node
+    from edgepack.cli import image_node, image_verify
     from edgepack.manifest import project as manifests
     from edgepack.package import image
 
+    if args.verify:
+        return image_verify.run(args, screen)
     folder = Path(args.folder).absolute()
     project = manifests.load(folder)
     found = image_node.targets(folder, args)
@@ -142,10 +145,7 @@ def _push(made: Image, repository: str, insecure: bool, screen: Screen) -> list[
                 f"{repository}:{tag} was not pushed",
             )
         say("bills of materials and provenance")
-        kinds = [
-            skopeo.push_papers(made.folder, one.papers_tag, repository, insecure=insecure)
-            for one in made.targets
-        ]
+        kinds = [_push_papers(made.folder, tag, repository, insecure) for tag in made.papers_tags]
     if not all(kinds):
         screen.remark(
             "this skopeo leaves out of which kind each paper is, where the registry lists them under a tag: "
@@ -153,6 +153,26 @@ def _push(made: Image, repository: str, insecure: bool, screen: Screen) -> list[
         )
     screen.text(f"pushed to {repository}: {', '.join(tags)}")
     return [f"{repository}:{tag}" for tag in tags]
+
+
+def _push_papers(layout: Path, tag: str, repository: str, insecure: bool) -> bool:
+    """One list of papers, with what the registry's own has beside them. False as of `skopeo.push_papers`."""
+    import tempfile
+
+    from edgepack.package import image_merged
+    from edgepack.tools import skopeo
+
+    listed = skopeo.raw(f"{repository}:{tag}", insecure=insecure)
+    if listed is None:
+        return skopeo.push_papers(layout, tag, repository, insecure=insecure)
+    with tempfile.TemporaryDirectory(dir=layout.parent, prefix=".papers-") as place:
+        theirs, both = Path(place) / "theirs", Path(place) / "both"
+        skopeo.carry_out(
+            skopeo.pull_all(f"{repository}:{tag}", theirs, "theirs", insecure=insecure),
+            f"what {repository}:{tag} lists was not fetched, and so nothing is written over it",
+        )
+        image_merged.merge(layout, tag, theirs, listed, both)
+        return skopeo.push_papers(both, tag, repository, insecure=insecure)
 
 
 @contextlib.contextmanager

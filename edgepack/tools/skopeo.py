@@ -15,6 +15,7 @@ from edgepack.errors import ToolError
 from edgepack.tools.runner import Command, command, run
 
 _HOURS_S = 6 * 3600.0  # gigabytes over an uplink
+_UNKNOWN = r"manifest unknown|name unknown|unknown name|unknown manifest|repository name not known"
 # What its words mean: those of https://github.com/containers/image, no contract. What fits none is shown.
 _MEANS = (
     (
@@ -28,7 +29,7 @@ _MEANS = (
         "name one that is, or only the targets that it is for",
     ),
     (
-        r"manifest unknown|name unknown|repository name not known",
+        _UNKNOWN,
         "the registry has no image of that name and tag",
         "look at the name and the tag",
     ),
@@ -74,6 +75,31 @@ def push_papers(layout: Path, tag: str, repository: str, *, insecure: bool = Fal
         carry_out(push(layout, tag, repository, insecure=insecure, exact=False), what)
         return False
     return True
+
+
+def raw(reference: str, *, insecure: bool = False) -> bytes | None:
+    """The manifest or index that a registry has by this name, as it serves it; None where it has none.
+
+    Raises ToolError where that cannot be told.
+    """
+    verify = ["--tls-verify=false"] if insecure else []
+    cmd = command("skopeo", "inspect", "--raw", *verify, f"docker://{reference}", timeout_s=_HOURS_S)
+    there = shutil.which(cmd.argv[0])
+    done = run(cmd) if there else None
+    if done is not None and done.ok:
+        return done.stdout
+    if done is not None and re.search(_UNKNOWN, done.stderr.decode("utf-8", "replace"), re.IGNORECASE):
+        return None
+    carry_out(cmd, f"{reference} was not read")
+    return None
+
+
+def pull_all(reference: str, layout: Path, tag: str, *, insecure: bool = False) -> Command:
+    """Copy what a registry has by this name into a layout, of all platforms, as ``tag``."""
+    verify = ["--src-tls-verify=false"] if insecure else []
+    to = f"oci:{layout.name}:{tag}"
+    words = ["copy", "--all", *verify, f"docker://{reference}", to]
+    return command("skopeo", *words, cwd=layout.parent, timeout_s=_HOURS_S)
 
 
 def pull(reference: str, platform: Mapping[str, str], layout: Path, *, insecure: bool = False) -> Command:
