@@ -124,12 +124,12 @@ def _once(box: Box, runs: Running, options: Options, listener: socket, words: tu
     from edgepack.debug import session
     from edgepack.tools import runner
 
-    with session.attached(box, runs, options) as stream:
+    with session.attached(box, runs, options) as opened:
 
         def serve() -> None:
             client, _ = listener.accept()
             with client:
-                session.relay(client, stream)
+                session.relay(client, opened)
 
         threading.Thread(target=serve, daemon=True).start()
         return runner.foreground(runner.command(*words))
@@ -145,8 +145,8 @@ def _serve(box: Box, runs: Running, options: Options, listener: socket, screen: 
         with client:
             screen.remark(f"a debugger has {runs.app} (pid {runs.pid})")
             try:
-                with session.attached(box, runs, options) as stream:
-                    session.relay(client, stream)
+                with session.attached(box, runs, options) as opened:
+                    session.relay(client, opened)
             except EdgepackError as error:
                 if not box.alive:
                     raise

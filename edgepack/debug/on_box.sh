@@ -2,7 +2,7 @@
 # well below the 9000 bytes that dropbear takes. Written for the least shell there is, as box/sh is.
 # Called with ROOT, TOKEN (names the session's own folder) and what to do.
 #
-# shellcheck disable=SC2015  # `a && b || fail` is meant: fail when either did
+# shellcheck disable=SC2015,SC2016  # `a && b || fail` is meant: fail when either did; gdb's packets begin with a $
 set -u
 say() { printf '%s\n' "$*"; }
 fail() { # KIND SENTENCE...
@@ -61,40 +61,56 @@ do_push() { # SHA256 SIZE keep|once   (gdbserver on stdin)
 	chmod 755 "$made.part" && mv -f "$made.part" "$made" || fail write "could not write $made"
 }
 
-do_leash() { # while somebody is there, a line comes every few seconds
-	while read -r _; do
+do_leash() { # while somebody is there, a line comes every few seconds; after `=`, what would take the breakpoints out
+	while read -r line; do
 		seconds >"$DIR/seen" || exit 0
+		case $line in "="*) printf '%s' "${line#=}" >"$DIR/undo.new" && mv -f "$DIR/undo.new" "$DIR/undo" ;; esac
 	done 2>/dev/null
 }
 
-# gdbserver does not look at its stdin while the program runs: whoever has gone is told to it by stopping the program
-# with a signal that does nothing else. It then finds nobody, takes its breakpoints out and lets go.
+# gdbserver reads nothing while the program runs, and leaves breakpoints in it when nobody is at the other end. So the
+# program is stopped with a signal that does nothing else, and gdbserver is told what gdb would have told it. (The
+# first packets are for what of them it takes for an interrupt, or was cut in the middle.)
 let_go() { # PID
 	[ -n "$gone" ] || gone=$(seconds)
-	kill -CONT "$1" 2>/dev/null
-	[ $(($(seconds) - gone)) -le 10 ] || kill -KILL "$server" 2>/dev/null
+	if [ $(($(seconds) - gone)) -gt 15 ]; then
+		kill -KILL "$server" 2>/dev/null
+	elif [ -n "$told" ]; then
+		return 0
+	elif grep -q '^State:.t' "/proc/$1/status" 2>/dev/null; then
+		nap
+		{ printf '$qC#b4$qC#b4' && cat "$DIR/undo"; } >&5 2>/dev/null
+		exec 5>&-
+		told=yes
+	else
+		kill -CONT "$1" 2>/dev/null
+	fi
 }
 
 still_there() { # SECONDS   both the stream and the leash
-	kill -0 "$feeder" 2>/dev/null || return 1
+	[ -z "$told_to" ] && kill -0 "$feeder" 2>/dev/null || return 1
 	read -r seen 2>/dev/null <"$DIR/seen" || return 0
 	[ $(($(seconds) - seen)) -le "$1" ]
 }
 
 do_attach() { # GDBSERVER PID SECONDS   says `ready` once the program has stopped; from then on gdb's protocol
 	trap '' HUP PIPE
-	gone=
-	trap 'gone=0' TERM INT
+	gone='' told='' told_to=''
+	trap 'told_to=yes' TERM INT
 	say "$$" >"$DIR/pid"
 	case $1 in pushed) set -- "$DIR/gdbserver" "$2" "$3" ;; kept) set -- "$ROOT/debug/gdbserver" "$2" "$3" ;; esac
-	mkfifo "$DIR/in" 2>/dev/null || mknod "$DIR/in" p 2>/dev/null || fail write "no pipe can be made in $DIR"
+	for pipe in in out; do
+		mkfifo "$DIR/$pipe" 2>/dev/null || mknod "$DIR/$pipe" p 2>/dev/null || fail write "no pipe can be made in $DIR"
+	done
 	exec 3<&0 4>"$DIR/said"
 	seconds >"$DIR/seen"
-	"$1" --once --attach - "$2" <"$DIR/in" 3<&- 2>&4 4>&- &
+	"$1" --once --attach - "$2" <"$DIR/in" >"$DIR/out" 3<&- 2>&4 4>&- &
 	server=$!
 	cat <&3 >"$DIR/in" 4>&- &
 	feeder=$!
-	exec 3<&- 4>&-
+	cat <"$DIR/out" 3<&- 4>&- &
+	drain=$!
+	exec 3<&- 4>&- 5>"$DIR/in" 6<>"$DIR/out" # else its first write to a link that is gone would be its end
 	until grep -q '^Attached' "$DIR/said" || ! kill -0 "$server" 2>/dev/null; do nap; done
 	! grep -q '^Attached' "$DIR/said" || say ready 2>/dev/null
 	while kill -0 "$server" 2>/dev/null; do
@@ -104,6 +120,8 @@ do_attach() { # GDBSERVER PID SECONDS   says `ready` once the program has stoppe
 	wait "$server"
 	ended=$?
 	kill "$feeder" 2>/dev/null
+	exec 6<&-
+	wait "$drain"
 	sed 's/^/! /' "$DIR/said" >&2
 	rm -rf "$DIR"
 	rmdir "$ROOT/debug" 2>/dev/null

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from edgepack.box.link import Stream
 from edgepack.box.session import Box
-from edgepack.debug import on_box
+from edgepack.debug import leash, on_box
+from edgepack.debug.breakpoints import Breakpoints
 from edgepack.debug.running import Running
 from edgepack.errors import EdgepackError
 
@@ -23,6 +24,14 @@ _CHUNK = 64 << 10
 _END_S = 40.0  # the box lets go within ten seconds, or kills its gdbserver
 _PUSH_S = 300.0
 _LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Session:
+    """A stopped program. stream: gdb's remote protocol. say: a line to the box beside it."""
+
+    stream: Stream
+    say: Callable[[bytes], None]
 
 
 @dataclass(frozen=True)
@@ -34,8 +43,8 @@ class Options:
 
 
 @contextlib.contextmanager
-def attached(box: Box, running: Running, options: Options) -> Iterator[Stream]:
-    """The program stopped, and gdbserver at the other end of the stream; let go of at the end.
+def attached(box: Box, running: Running, options: Options) -> Iterator[Session]:
+    """The program stopped, and gdbserver at the other end of a stream; let go of at the end.
 
     Raises DebugError and what ``from_box`` makes, UnreachableError; CompileError and ToolError where a
     gdbserver is to be made.
@@ -43,18 +52,11 @@ def attached(box: Box, running: Running, options: Options) -> Iterator[Stream]:
     token = f"s-{secrets.token_hex(6)}"
     server = _placed(box, running, token, options)
     words = (server, str(running.pid), str(on_box.LEASH_S))
-    done = threading.Event()
-    leash = threading.Thread(target=_leash, args=(box, token, done), daemon=True)
-    try:
-        with box.talk(on_box.line(box.endpoint.root, token, "attach", *words)) as stream:
-            _wait_ready(box, stream)
-            leash.start()
-            yield stream
+    with box.talk(on_box.line(box.endpoint.root, token, "attach", *words)) as stream:
+        _wait_ready(box, stream)
+        with leash.held(box, token) as say:
+            yield Session(stream, say)
             _finish(stream)
-    finally:
-        done.set()
-        if leash.is_alive():
-            leash.join(on_box.WORD_S)
 
 
 def _placed(box: Box, running: Running, token: str, options: Options) -> str:
@@ -101,16 +103,6 @@ def _drained(stream: Stream) -> None:
         stream.status()
 
 
-def _leash(box: Box, token: str, done: threading.Event) -> None:
-    """A word every few seconds: what the box hears of us while the debugger is silent."""
-    with (
-        contextlib.suppress(OSError, EdgepackError),
-        box.talk(on_box.line(box.endpoint.root, token, "leash")) as stream,
-    ):
-        while not done.wait(on_box.WORD_S):
-            stream.send(b".\n")
-
-
 @contextlib.contextmanager
 def listening(port: int | None) -> Iterator[tuple[socket.socket, str]]:
     """A socket that gdb is to connect to, and its name for ``target remote``.
@@ -138,21 +130,24 @@ def _short() -> str:
     return folder if len(os.fsencode(folder)) <= 60 else "/tmp"  # noqa: S108 - mkdtemp makes a folder of 0700 in it
 
 
-def relay(client: socket.socket, stream: Stream) -> None:
+def relay(client: socket.socket, session: Session) -> None:
     """Bytes both ways, until either end has gone."""
-    up = threading.Thread(target=_up, args=(client, stream), daemon=True)
+    up = threading.Thread(target=_up, args=(client, session), daemon=True)
     up.start()
     with contextlib.suppress(OSError, EdgepackError):
-        while chunk := stream.read(bytearray()):
+        while chunk := session.stream.read(bytearray()):
             client.sendall(chunk)
     with contextlib.suppress(OSError):
         client.shutdown(socket.SHUT_RDWR)
     up.join(_END_S)
 
 
-def _up(client: socket.socket, stream: Stream) -> None:
+def _up(client: socket.socket, session: Session) -> None:
+    breakpoints = Breakpoints()
     with contextlib.suppress(OSError, EdgepackError):
         while chunk := client.recv(_CHUNK):
-            stream.send(chunk)
+            if breakpoints.feed(chunk):
+                session.say(b"=" + breakpoints.undo())
+            session.stream.send(chunk)
     with contextlib.suppress(OSError, EdgepackError):
-        stream.end()
+        session.stream.end()
