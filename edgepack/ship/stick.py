@@ -195,6 +195,7 @@ def _head(
         "MAKE_S": on_box.seconds if on_box else 0,
         "NEEDED_KB": needed // 1024,
         "FILES": 2 * len(bundle.files) + 64,
+        "LICENSED": "yes" if bundle.release.get("licence") else "no",
         "MODEL_KEY": asked.key if (asked := Asked.of(bundle.release)) else "",
         "SHA256": digest,
         "SMALL_BYTES": small,

@@ -109,6 +109,33 @@ def test_what_does_not_hold_leaves_the_old_release(
     ]
 
 
+LICENSED = """\
+infer)
+    [ "$2 ${4##*/}" = "--data no picture" ] || exit 2
+    [ -s "$3/licence" ] || { echo "digits: there is no licence" >&2; exit 15; }
+    exit 1 ;;
+"""
+
+
+def test_a_program_without_its_licence_is_not_switched_to(
+    endpoint: Endpoint, install: Install, tmp_path: Path
+) -> None:
+    deploy(endpoint, bundle(tmp_path / "1", Program(version="1")))
+    text = Program(version="2").script().decode().replace("run) data=", f"{LICENSED}run) data=", 1)
+    of = bundle(tmp_path / "2", Program(version="2", text=text, licence={"keys": [], "required": True}))
+    file = made(endpoint, of, tmp_path)
+    refused = install(file, shell="busybox" if "busybox" in shells() else "dash")
+    assert refused.returncode == 1
+    assert "the program would not run: digits: there is no licence" in refused.text()
+    assert "edgepack licence issue" in refused.text()
+    assert "- switch" not in refused.text()
+    answers(endpoint, "1")
+    Path(endpoint.root, "apps", APP, "data", "licence").write_text("it is one\n")
+    done = install(file)
+    assert done.ok, done.text()
+    answers(endpoint, "2")
+
+
 def test_a_file_that_is_damaged_or_cut_changes_nothing(
     endpoint: Endpoint, install: Install, tmp_path: Path
 ) -> None:

@@ -123,6 +123,16 @@ prove() {
 	}
 }
 
+# The program looks at its licence before it loads a model, and ends with 15 where it would not run.
+licensed() {
+	[ "$LICENSED" = yes ] && [ "$WAY" != compose ] || return 0
+	say "- the licence"
+	data=$ROOT/apps/$APP/data
+	"$ROOT/apps/$APP/releases/$RELEASE/bin/$APP" infer --data "$data" "$work/no picture" >/dev/null 2>"$work/words" </dev/null
+	[ $? -ne 15 ] || stop "the program would not run: $(head -n 1 "$work/words" | tr -cd ' -~')" \
+		"edgepack licence issue NODE --until DATE --key KEY, and copy licences/NODE.licence to $data/licence"
+}
+
 hook() { # WHICH SECONDS
 	[ "$2" -gt 0 ] || return 0
 	say "- the hook $1"
@@ -189,6 +199,7 @@ install() {
 	[ ! -f "$work/model-key" ] || must secrets "$token" "$APP" key "$MODEL_KEY" "$(sum_of <"$work/model-key")" <"$work/model-key"
 	say "- the golden vectors"
 	prove
+	licensed
 	hook before-switch "$BEFORE_S"
 	say "- switch"
 	must switch "$token" "$APP" "$RELEASE" "$((2 * TIMEOUT + AFTER_S + HEALTHY_S + 45))"
