@@ -20,7 +20,7 @@ from edgepack.catalog.targets import TargetFile
 from edgepack.cli.commands import COMMANDS
 from edgepack.cli.main import parser
 from edgepack.errors import EdgepackError, Exit
-from edgepack.manifest.fleet import Fleet
+from edgepack.manifest.fleet import FleetFile
 from edgepack.manifest.project import Manifest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,7 +41,7 @@ def pages() -> dict[str, str]:
         ),
         "fleet.md": _file_page(
             "fleet.yaml",
-            Fleet,
+            FleetFile,
             "The boxes. It lies beside `edgepack.yaml`; a project without one has no boxes but sandboxes.",
             "examples/digits/fleet.yaml",
         ),

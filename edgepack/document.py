@@ -70,8 +70,11 @@ def dotted(path: Path_) -> str:
     return out
 
 
-def read(file: Path, shown: str | None = None) -> Document:
-    """Read one YAML document. Raises InputError: not there, too large, not YAML, duplicate keys."""
+def read(file: Path, shown: str | None = None, most: int = MAX_BYTES) -> Document:
+    """Read one YAML document of at most so many bytes.
+
+    Raises InputError: not there, too large, not YAML, duplicate keys.
+    """
     name = shown or file.name
     try:
         raw = file.read_bytes()
@@ -87,14 +90,14 @@ def read(file: Path, shown: str | None = None) -> Document:
         why = getattr(error, "strerror", None) or str(error)
         fix = f"look at its owner and mode: ls -ld {file}"
         raise InputError(f"cannot read {name}", where=str(file), why=why, fix=fix) from None
-    if len(raw) > MAX_BYTES:
+    if len(raw) > most:
         raise InputError(
-            f"{name} is too large", where=str(file), why=f"{len(raw)} bytes; {MAX_BYTES} are the limit"
+            f"{name} is too large", where=str(file), why=f"{len(raw)} bytes; {most} are the limit"
         )
-    return parse(raw, file, name)
+    return parse(raw, file, name, most)
 
 
-def parse(raw: bytes, file: Path, shown: str) -> Document:
+def parse(raw: bytes, file: Path, shown: str, most: int = MAX_BYTES) -> Document:
     """The same from bytes."""
     try:
         text = raw.decode("utf-8")
@@ -113,7 +116,7 @@ def parse(raw: bytes, file: Path, shown: str) -> Document:
         raise InputError(f"{shown} is not valid YAML", where=shown, problems=(problem,)) from None
     except (yaml.YAMLError, RecursionError) as error:
         raise InputError(f"{shown} is not valid YAML", where=shown, why=str(error)) from None
-    builder = _Builder(shown)
+    builder = _Builder(shown, most // 5)
     if node is None:
         builder.lines[()] = 1  # an empty file: what is missing is missing at its beginning
     data = {} if node is None else builder.value(node, (), 0)
@@ -126,8 +129,9 @@ def parse(raw: bytes, file: Path, shown: str) -> Document:
 class _Builder:
     """Nodes → data, noting lines and what is wrong."""
 
-    def __init__(self, shown: str) -> None:
+    def __init__(self, shown: str, most: int) -> None:
         self.shown = shown
+        self._most = most  # values, of which an alias can make many out of few bytes
         self.lines: dict[Path_, int] = {}
         self.problems: list[Problem] = []
         self._scalars = yaml.constructor.SafeConstructor()
@@ -137,7 +141,7 @@ class _Builder:
     def value(self, node: yaml.Node, path: Path_, depth: int) -> Any:
         self.lines.setdefault(path, node.start_mark.line + 1)
         self._count += 1
-        if depth > MAX_DEPTH or self._count > 200_000 or id(node) in self._open:
+        if depth > MAX_DEPTH or self._count > self._most or id(node) in self._open:
             return self._bad(node, path, "nested too deeply, or an alias that multiplies itself")
         if node.tag not in _TAGS:
             # Dates and the like: what a person wrote as text stays text.

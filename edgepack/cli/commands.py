@@ -10,6 +10,7 @@ COMMANDS = {
     "sign": "vouch for the bundles with an Ed25519 key, or show who did",
     "deploy": "send a bundle to a box, prove it there, switch to it",
     "rollback": "go back to the release before",
+    "fleet": "the boxes of fleet.yaml: list those that are meant, show one with where each value stands",
     "status": "what runs on the boxes",
     "enrol": "the keys that a box believes: it takes only what one of them signed",
     "licence": "who may run the app, on which box, until when: issue, send, show",

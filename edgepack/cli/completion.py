@@ -84,7 +84,7 @@ def _names(which: str, folder: Path) -> Iterable[str]:
     if which == "nodes":
         from edgepack.cli import nodes
 
-        return nodes.names(folder)
+        return nodes.meant(folder, (), ())
     if which == "targets":
         from edgepack.catalog import targets
 

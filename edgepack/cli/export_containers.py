@@ -100,7 +100,7 @@ def chosen(
 
     for name in asked:
         if name not in known.nodes:
-            raise fleets.unknown(name, known)
+            raise fleets.unknown(name, known.nodes)
     if asked:
         return list(dict.fromkeys(asked))
     targets = project.manifest.targets

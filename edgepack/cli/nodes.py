@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,14 +64,13 @@ def find(folder: Path, name: str) -> Found:
     if node is not None:
         _check_target(folder, name, node)
     if node is not None and node.runs == "k8s":
-        raise _in_a_cluster(folder, name, node)
+        raise _in_a_cluster(known.places[name], name, node)
     if node is not None and node.address != fleet.SANDBOX:
-        return Found(
-            name, node.target, _real(folder, name, node), node.secrets, _line(folder, name), node.zone
-        )
+        place = known.places[name]
+        return Found(name, node.target, _real(folder, name, node), node.secrets, place, node.zone)
     if node is None and not _sandbox_exists(folder, name):
         raise _unknown(folder, name, known)
-    return _sandbox(folder, name, node)
+    return _sandbox(folder, name, node, known.places.get(name, ""))
 
 
 def in_a_cluster(folder: Path, name: str) -> bool:
@@ -82,13 +81,23 @@ def in_a_cluster(folder: Path, name: str) -> bool:
     return node is not None and node.runs == "k8s"
 
 
-def names(folder: Path) -> list[str]:
-    """All nodes: the fleet's, then sandboxes that are in no fleet."""
-    from edgepack.manifest import fleet
+def meant(folder: Path, words: Sequence[str], exclude: Sequence[str]) -> list[str]:
+    """The nodes that somebody means, of the fleet's and of sandboxes in no fleet; no words: all.
+
+    Raises InputError where a word means none.
+    """
+    from edgepack.manifest import fleet, selection
     from edgepack.sandbox import box as sandbox
 
-    fleet_names = list(fleet.load(folder).nodes)
-    return fleet_names + [s.node for s in sandbox.list_all(folder) if s.node not in fleet_names]
+    known = fleet.load(folder)
+    facts = {name: selection.facts(name, node) for name, node in known.nodes.items()}
+    for box in sandbox.list_all(folder):
+        said = {"name": box.node, "target": box.target, "address": fleet.SANDBOX}
+        facts.setdefault(box.node, dict.fromkeys(selection.KEYS, "") | said)
+    for word in (*words, *exclude):
+        if selection.is_one(word) and word not in facts:
+            raise _unknown(folder, word, known)
+    return selection.select(words, exclude, facts)
 
 
 def _unknown(folder: Path, name: str, known: Fleet) -> InputError:
@@ -97,39 +106,29 @@ def _unknown(folder: Path, name: str, known: Fleet) -> InputError:
     from edgepack.manifest import fleet, project
 
     document.read(folder.absolute() / project.FILE, project.FILE)
-    return fleet.unknown(name, known)
+    return fleet.unknown(name, known.nodes)
 
 
 def _check_target(folder: Path, name: str, node: Node) -> None:
     """Refuse a target that is none, at its line."""
-    from edgepack import document
     from edgepack.catalog import targets
-    from edgepack.manifest import fleet
+    from edgepack.manifest import fleet, inventory
 
     known = targets.find(folder)
     if node.target not in known:
-        doc = document.read(folder / fleet.FILE, fleet.FILE)
-        path = ("nodes", name, "target")
-        message = f"there is no target `{node.target}`"
-        raise doc.wrong(doc.problem(message, path, targets.near(node.target, known)))
+        written = inventory.find(fleet.documents(folder), name)
+        raise written.wrong("target", f"there is no target `{node.target}`", targets.near(node.target, known))
 
 
-def _in_a_cluster(folder: Path, name: str, node: Node) -> InputError:
+def _in_a_cluster(place: str, name: str, node: Node) -> InputError:
     from edgepack.errors import InputError
 
     return InputError(
         f"{name} is a node of a cluster",
-        where=_line(folder, name),
+        where=place,
         why="`runs: k8s`: what runs there is the cluster's to start, to watch and to log",
         fix=f"edgepack export kubernetes, then edgepack apply{f' {node.site}' if node.site else ''}",
     )
-
-
-def _line(folder: Path, name: str) -> str:
-    from edgepack import document
-    from edgepack.manifest import fleet
-
-    return f"{fleet.FILE}:{document.read(folder / fleet.FILE, fleet.FILE).line(('nodes', name))}"
 
 
 def _real(folder: Path, name: str, node: Node) -> Endpoint:
@@ -160,13 +159,12 @@ def _sandbox_exists(folder: Path, name: str) -> bool:
     return sandbox.find(folder, name) is not None
 
 
-def _sandbox(folder: Path, name: str, node: Node | None) -> Found:
+def _sandbox(folder: Path, name: str, node: Node | None, line: str) -> Found:
     from edgepack.box.endpoint import Endpoint
     from edgepack.errors import InputError
     from edgepack.sandbox import box as sandbox
 
     state = sandbox.find(folder, name)
-    line = _line(folder, name) if node else ""
     if state is None or not sandbox.is_up(folder, name):
         target = node.target if node else state.target if state else "TARGET"
         raise InputError(

@@ -23,12 +23,12 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
 
     from edgepack.catalog.recipes import RecipeFile
     from edgepack.catalog.targets import TargetFile
-    from edgepack.manifest.fleet import Fleet
+    from edgepack.manifest.fleet import FleetFile
     from edgepack.manifest.project import Manifest
 
     models: dict[str, type[BaseModel]] = {
         "project": Manifest,
-        "fleet": Fleet,
+        "fleet": FleetFile,
         "target": TargetFile,
         "recipe": RecipeFile,
     }

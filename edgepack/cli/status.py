@@ -1,4 +1,4 @@
-"""``edgepack status [NODE…]``: one line a box, what runs there against what was built here."""
+"""``edgepack status [NODES…]``: one line a box, what runs there against what was built here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its own flags."""
-    parser.add_argument("nodes", nargs="*", metavar="NODE", help="only these; the whole fleet else")
+    from edgepack.cli.fleet import add_selection
+
+    add_selection(parser)
 
 
 def run(args: argparse.Namespace, screen: Screen) -> int:
@@ -25,7 +27,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
 
     folder = Path(args.folder).absolute()
     project = manifest.load(folder)
-    names = args.nodes or nodes.names(folder)
+    names = nodes.meant(folder, args.nodes, args.exclude)
     if not names:
         screen.text("no nodes: write them into fleet.yaml, or: edgepack sandbox up box-07 --target TARGET")
     with ThreadPoolExecutor(max_workers=32) as pool:

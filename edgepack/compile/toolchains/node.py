@@ -80,7 +80,7 @@ def endpoint(name: str, project: Path | None) -> Endpoint:
     known = fleet.load(project) if project else fleet.Fleet()
     node = known.nodes.get(name)
     if node is None or project is None:
-        raise fleet.unknown(name, known)
+        raise fleet.unknown(name, known.nodes)
     if node.address == fleet.SANDBOX:
         raise InputError(
             f"{name} is a sandbox: it has this host's own compiler",
