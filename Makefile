@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 EDGEPACK := $(BIN)/edgepack -C examples/digits
 
-.PHONY: demo test test-lab test-toolchains lab-cluster test-cluster test-recipes lint lock recipes recipes-slice operators operators-slice faults faults-slice chaos chaos-as-root chaos-slice chaos-slice-as-root refusals bench bench-images fuzz-service bench-service show-board plug-pulling clean
+.PHONY: demo test test-lab test-referrers test-toolchains lab-cluster test-cluster test-recipes lint lock recipes recipes-slice operators operators-slice faults faults-slice chaos chaos-as-root chaos-slice chaos-slice-as-root refusals bench bench-images fuzz-service bench-service show-board plug-pulling clean
 
 $(VENV)/.complete: requirements/dev.txt requirements/uv.txt pyproject.toml
 	@echo "== the environment: $(VENV), from requirements/dev.txt (hash-pinned; about 20 s the first time)"
@@ -27,6 +27,11 @@ test: $(VENV)/.complete
 test-lab: $(VENV)/.complete
 	sh tests/lab/setup
 	$(BIN)/pytest tests/lab --durations=30 --durations-min=4
+
+# A registry that lists what refers to an image, compiled once (half a minute of one core), and one without that.
+test-referrers: $(VENV)/.complete
+	sh tests/lab/setup
+	$(BIN)/pytest -m heavy tests/lab/test_referrers.py
 
 # The whole example by a compiler in a container, its ncnn too: ten minutes.
 test-toolchains: $(VENV)/.complete
