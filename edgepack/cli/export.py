@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from edgepack.cli.screen import Screen
     from edgepack.manifest.project import Project
 
-STICK, COMPOSE, KUBERNETES, DOCKERFILE = "stick", "compose", "kubernetes", "dockerfile"
+STICK, COMPOSE, KUBERNETES, HELM, DOCKERFILE = "stick", "compose", "kubernetes", "helm", "dockerfile"
 KINDS = (
     *("triton", "tensorflow-serving", "paddle-serving", "deepstream"),
-    *(STICK, COMPOSE, KUBERNETES, DOCKERFILE),
+    *(STICK, COMPOSE, KUBERNETES, HELM, DOCKERFILE),
 )
-CONTAINERS = (COMPOSE, KUBERNETES)
+CONTAINERS = (COMPOSE, KUBERNETES, HELM)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,14 +29,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "nodes",
         nargs="*",
         metavar="NODE",
-        help="stick: the box that the file for a USB stick is for; compose, kubernetes: these, else all; "
-        "dockerfile: targets, else all that are built",
+        help="stick: the box that the file for a USB stick is for; compose, kubernetes, helm: these, else "
+        "all; dockerfile: targets, else all that are built",
     )
     parser.add_argument(
         "-o",
         "--into",
         metavar="FOLDER",
-        help="left out: dist/KIND in the project; stick: dist; compose, kubernetes: KIND; dockerfile: docker",
+        help="left out: dist/KIND in the project; stick: dist; compose, kubernetes, helm: KIND; "
+        "dockerfile: docker",
     )
     parser.add_argument(
         "--since",
@@ -55,12 +56,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--registry",
         metavar="NAME",
-        help="compose, kubernetes: where the images are, as registry.example:5000/acme",
+        help="compose, kubernetes, helm: where the images are, as registry.example:5000/acme",
     )
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="compose, kubernetes, dockerfile: say what would be written, and write nothing",
+        help="compose, kubernetes, helm, dockerfile: say what would be written, and write nothing",
     )
     parser.add_argument(
         "--build", action="store_true", help="dockerfile: also build an image for each target"
@@ -120,10 +121,10 @@ def _check(args: argparse.Namespace) -> None:
     from edgepack.errors import UsageError
 
     if args.kind not in CONTAINERS and args.registry:
-        raise UsageError(f"--registry goes with `compose` and `kubernetes`, not with {args.kind}")
+        raise UsageError(f"--registry goes with `compose`, `kubernetes` and `helm`, not with {args.kind}")
     if args.kind not in (*CONTAINERS, DOCKERFILE) and args.dry_run:
         raise UsageError(
-            f"--dry-run goes with `compose`, `kubernetes` and `dockerfile`, not with {args.kind}"
+            f"--dry-run goes with `compose`, `kubernetes`, `helm` and `dockerfile`, not with {args.kind}"
         )
     if args.kind not in (COMPOSE, DOCKERFILE) and args.also:
         raise UsageError(f"--with goes with `compose` and `dockerfile`, not with {args.kind}")

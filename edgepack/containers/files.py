@@ -11,6 +11,8 @@ from typing import Literal
 from edgepack.containers import text
 from edgepack.errors import InputError
 
+# JSON has no comments; this is how its first key is written.
+_MADE_JSON = f'{{\n  "$comment": "{text.MADE.removeprefix("# ")}'.encode()
 State = Literal["new", "changed", "same", "kept", "removed"]
 
 
@@ -62,7 +64,7 @@ def _state(file: Path, content: str) -> State:
     there = file.read_bytes() if file.is_file() else b""
     if there == content.encode():
         return "same"
-    if not there.startswith(text.MADE.encode()):
+    if not there.startswith((text.MADE.encode(), _MADE_JSON)):
         raise InputError(
             f"{file.name} is there, and edgepack did not make it",
             where=str(file),
