@@ -21,6 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, screen: Screen) -> int:
     """Show them."""
     from edgepack.cli import nodes
+    from edgepack.debug import symbols
+    from edgepack.debug.crashes import Told
     from edgepack.errors import UsageError
     from edgepack.manifest import project as manifest
     from edgepack.observe.logs import Wanted, logs
@@ -33,13 +35,15 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     found = nodes.find(folder, args.node)
     app = manifest.load(folder).manifest.name
     shown = []
+    told = Told(symbols.find, symbols.BRING)
     wanted = Wanted("journal" if args.journal else "log", args.lines, args.follow)
     try:
         with found.blamed():
-            for line in logs(found.endpoint, app, wanted, screen.remark):
-                screen.text(line)
-                if screen.json:
-                    shown.append(line)
+            for said in logs(found.endpoint, app, wanted, screen.remark):
+                for line in told.lines(said):
+                    screen.text(line)
+                    if screen.json:
+                        shown.append(line)
     except KeyboardInterrupt:
         if not args.follow:
             raise
