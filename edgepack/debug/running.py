@@ -63,7 +63,7 @@ def look(box: Box, app: str) -> Running:
             why="a sandbox of another architecture: qemu-user has no ptrace",
             fix="use a sandbox of this host's architecture, or the box itself",
         )
-    _may_trace(facts, app, pid, where)
+    may_trace(facts, app, pid, where)
     head = box.exec(on_box.line(box.endpoint.root, "none", "head", f"/proc/{pid}/exe", str(MOST)))
     image = image_of(head.stdout)
     if image is None or image.arch is None:
@@ -87,8 +87,8 @@ def warnings(box: Box, running: Running) -> list[str]:
     return told
 
 
-def _may_trace(facts: dict[str, str], app: str, pid: str, where: str) -> None:
-    """Yama's ptrace_scope: Linux, Documentation/admin-guide/LSM/Yama.rst."""
+def may_trace(facts: dict[str, str], app: str, pid: str, where: str) -> None:
+    """Raises NotDebuggableError for what the kernel would refuse: Linux, admin-guide/LSM/Yama.rst."""
     uid, owner, scope = facts.get("uid", ""), facts.get("owner", ""), facts.get("yama", "0")
     if facts.get("tracer", "0") not in ("", "0"):
         raise NotDebuggableError(
