@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, screen: Screen) -> int:
     """Write the image, and say what is in it."""
-    from edgepack.cli import image_node, image_verify
+    from edgepack.cli import image_fits, image_node, image_verify
     from edgepack.manifest import project as manifests
     from edgepack.package import image
 
@@ -72,9 +72,10 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
         return image_verify.run(args, screen)
     folder = Path(args.folder).absolute()
     project = manifests.load(folder)
-    found = image_node.targets(folder, args)
+    found, asked = image_node.targets(folder, args)
     spec = _spec(project, args, screen)
     image.check(spec)
+    image_fits.check(spec, folder, asked, screen)
     place = (Path(args.into).absolute() if args.into else folder / "dist") / f"{spec.name}.oci"
     repository = _repository(args.name or args.push or spec.name)
     to = _repository(args.push) if args.push else None

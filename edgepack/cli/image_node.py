@@ -26,14 +26,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also into docker or podman on this box of fleet.yaml, over SSH, with only the layers it lacks; "
         "several: one after the other",
     )
+    parser.add_argument(
+        "--for",
+        dest="for_nodes",
+        metavar="NODE",
+        action="append",
+        default=[],
+        help="ask this box which versions it has (L4T, CANN, libsophon), and refuse a base of others; "
+        "--to does so too",
+    )
 
 
-def targets(folder: Path, args: argparse.Namespace) -> list[Found]:
-    """The nodes; where no target was named, those of the nodes are the ones to make. Raises UsageError."""
+def targets(folder: Path, args: argparse.Namespace) -> tuple[list[Found], list[Found]]:
+    """The nodes to bring it to, and all to ask; where no target is named, theirs. Raises UsageError."""
     from edgepack.cli import nodes
     from edgepack.errors import UsageError
 
-    found = [nodes.find(folder, name) for name in dict.fromkeys(args.to)]
+    found = [nodes.find(folder, name) for name in dict.fromkeys([*args.to, *args.for_nodes])]
     wanted = list(dict.fromkeys(one.target for one in found))
     if not args.targets:
         args.targets = wanted
@@ -43,7 +52,7 @@ def targets(folder: Path, args: argparse.Namespace) -> list[Found]:
                 f"{one.name} is a {one.target}, which is not among {', '.join(args.targets)}",
                 fix=f"name {one.target} too, or no target at all",
             )
-    return found
+    return [one for one in found if one.name in args.to], found
 
 
 def warn(project: Project, found: Sequence[Found], screen: Screen) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,7 @@ class Base:
     layers: tuple[BaseLayer, ...] = ()
     foreign: bool = False
     env: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)  # of its configuration
     name: str = ""
     digest: str = ""
     part: sbom.Component | None = None
@@ -149,10 +150,12 @@ def from_layout(folder: Path, tag: str, arch: str, name: str = "") -> Base:
         ) from error
     env = _object(config, "config").get("Env") if config.get("config") else []
     said = tuple(one for one in env if isinstance(one, str)) if isinstance(env, list) else ()
+    labels = _object(_object(config, "config"), "Labels")
+    words = {key: text for key, text in labels.items() if isinstance(text, str)}
     told = name or f"{folder.name}{'@' if tag else ''}{tag}"
     digest = str(entry["digest"])
     part = sbom.Component(told, digest, "container")
-    return Base(told, layers, foreign=True, env=said, name=name, digest=digest, part=part)
+    return Base(told, layers, foreign=True, env=said, labels=words, name=name, digest=digest, part=part)
 
 
 def _find(folder: Path, tag: str, arch: str) -> dict[str, Any]:

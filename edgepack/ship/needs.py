@@ -15,7 +15,7 @@ from edgepack.catalog.vendor_runtimes import VENDORS
 from edgepack.ship import ranges
 
 # A recipe's runtime → what the box calls it. Where a maker numbers the two in another way, there is none.
-_CALLED = {"rknn": "librknnrt", "sophon": "libsophon", "acl": "cann", "tensorrt": "tensorrt"}
+CALLED = {"rknn": "librknnrt", "sophon": "libsophon", "acl": "cann", "tensorrt": "tensorrt"}
 # Of a target's `versions`, what boxes say (box/sh/versions.sh). The others are of the building host.
 _NVIDIA = ("l4t", "cuda", "tensorrt", "cudnn", "nvidia-driver", "ubuntu")
 _ROCKCHIP = ("rknpu-driver", "librknnrt", "librknnmrt")
@@ -78,7 +78,7 @@ def _runtime(needs: Mapping[str, Any], facts: Facts) -> Iterator[Compared]:
     if not isinstance(said, Mapping):
         return
     runtime, text = str(said.get("name")), str(said.get("versions"))
-    name, wanted = _CALLED.get(runtime), ranges.read(text)
+    name, wanted = CALLED.get(runtime), ranges.read(text)
     has = facts.versions.get(name or "")
     if has is None or wanted is None:
         yield Compared(

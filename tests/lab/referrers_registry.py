@@ -1,7 +1,7 @@
 """A registry with OCI 1.1's referrers API, compiled from a Go library of Debian 13; Debian's own has none.
 
-It keeps what it gets in memory, and answers `GET /v2/NAME/referrers/DIGEST` where it is told to. Compiled once,
-with Debian 12's Go: half a minute of one core.
+It keeps what it gets in memory, and answers `GET /v2/NAME/referrers/DIGEST` where it is told to. Compiled
+once, with Debian 12's Go: half a minute of one core.
 """
 
 from __future__ import annotations

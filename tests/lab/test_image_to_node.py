@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from edgepack import oci
+from tests.package.test_image import foreign
 
 from . import dockerd
 from .dockerd import Dockerd
@@ -102,12 +103,14 @@ def _site(
     keys = new_keys(folder)
     port = free_port()
     words = " ".join(f"{name}={value}" for name, value in env.items())
+    (home / "opt").mkdir()  # the box's own /opt, where a maker's software lies
+    own = f"unshare -m sh -c 'mount --bind {home}/opt /opt && exec \"$@\"' sh"
     conf = folder / "sshd_config"
     conf.write_text(
         f"HostKey {keys.host}\nAuthorizedKeysFile {keys.identity}.pub\nStrictModes no\nUsePAM no\n"
         f"ListenAddress {LOOPBACK}\nPort {port}\nPidFile none\nPermitRootLogin prohibit-password\n"
         f"SetEnv HOME={folder} SHLVL=1\n"  # else bash reads what this machine's root has in ~/.bashrc
-        f'ForceCommand cd {home} && exec env -i {words} sh -c "$SSH_ORIGINAL_COMMAND"\n'
+        f'ForceCommand cd {home} && exec {own} env -i {words} sh -c "$SSH_ORIGINAL_COMMAND"\n'
     )
     argv = [*DIES_WITH_US, "/usr/sbin/sshd", "-D", "-f", str(conf), "-E", str(folder / "log")]
     process = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
@@ -206,3 +209,26 @@ def test_a_box_whose_engine_does_not_answer_is_refused(site: Site) -> None:
     assert code == 11
     assert "docker" in error["what"]
     assert "podman no store here" in error["what"]
+
+
+def test_a_base_of_another_version_than_the_box_has_is_refused_before_anything_is_sent(
+    site: Site, tmp_path: Path
+) -> None:
+    """The box says which libsophon it has by a link below /opt; the image, made here, by a label."""
+    made = site.home / "opt" / "sophon"
+    made.mkdir(parents=True)
+    (made / "libsophon-current").symlink_to("libsophon-0.4.9")
+    architecture = oci.PLATFORMS[HOST_TARGET]["architecture"]
+    site.bundle("1.0.0")
+    bases = {
+        version: foreign(tmp_path / version, architecture, labels={"dev.edgepack.base.libsophon": version})
+        for version in ("0.5.0", "0.4.6")
+    }
+    for words in (["--to", "box-07"], ["--for", "box-07", "--push", "registry.example/team/digits"]):
+        before = site.relay.sent
+        code, error = site.releases.project.refused("image", *words, "--base", f"oci:{bases['0.5.0']}")
+        assert (code, site.relay.sent - before < HANDSHAKE) == (11, True)
+        assert "is of libsophon 0.5.0" in error["what"]
+        assert "the box has 0.4.9 (/opt/sophon/libsophon-current)" in error["what"]
+    said = site.image("--dry-run", "--base", f"oci:{bases['0.4.6']}")
+    assert (said["refusals"], said["layers_to_send"][0]) == ([], "base")

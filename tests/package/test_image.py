@@ -59,7 +59,13 @@ def tar_of(members: dict[str, bytes | str]) -> bytes:
     return out.getvalue()
 
 
-def foreign(folder: Path, arch: str = "arm64", tar: bytes = b"", tag: str = "bookworm") -> Path:
+def foreign(
+    folder: Path,
+    arch: str = "arm64",
+    tar: bytes = b"",
+    tag: str = "bookworm",
+    labels: dict[str, str] | None = None,
+) -> Path:
     """Somebody's image in a layout, as other tools write one: a gzipped layer, an index of one platform."""
     tar = tar or tar_of({"usr/bin/tool": b"x", "bin": "usr/bin", "lib": "usr/lib"})
     (folder / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
@@ -72,7 +78,7 @@ def foreign(folder: Path, arch: str = "arm64", tar: bytes = b"", tag: str = "boo
     config = {
         "architecture": arch,
         "os": "linux",
-        "config": {"Env": ["PATH=/opt/digits/bin:/usr/bin", "LD_LIBRARY_PATH=/vendor"]},
+        "config": {"Env": ["PATH=/opt/digits/bin:/usr/bin", "LD_LIBRARY_PATH=/vendor"], "Labels": labels},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(tar).hexdigest()}"]},
     }
     manifest = {
