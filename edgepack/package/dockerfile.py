@@ -180,12 +180,11 @@ def render(spec: DockerfileSpec) -> str:
         "ARG BUILDPLATFORM",
         *([f"ARG BASE={spec.base}"] if spec.base else []),
         "",
-        "FROM --platform=$BUILDPLATFORM $BUILDER AS tools",
+        "FROM --platform=$BUILDPLATFORM $BUILDER AS program",
         f"COPY {LOCK} /opt/toolchain.txt",
         "RUN python3 -m pip install --quiet --no-cache-dir --disable-pip-version-check \\",
-        "    --root-user-action=ignore --no-deps --require-hashes \\",
+        "    --root-user-action=ignore --no-compile --no-deps --require-hashes \\",
         f"    --target {spec.compiler.tools} -r /opt/toolchain.txt",
-        "",
         *_program_stage(spec),
         "",
         *_image_stage(spec),
@@ -216,7 +215,6 @@ def _program_stage(spec: DockerfileSpec) -> list[str]:
     by, program, root = spec.compiler, _program(spec.bundles[0]), _root(spec)
     told = [f"-D{name}='{value}'" for name, value in by.variables.items()]
     return [
-        "FROM tools AS program",
         *_TARGET,
         f"WORKDIR {by.place}",
         f"COPY {FILES}/$TARGET/source ./",

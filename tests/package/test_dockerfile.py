@@ -107,7 +107,7 @@ def test_on_an_image_of_others_it_goes_to_opt(tmp_path: Path, lock: Path) -> Non
 def test_its_settings_are_those_of_the_image(tmp_path: Path) -> None:
     text = dockerfile.render(spec(Part(bundle(tmp_path, "x86_64", "x86_64"), EMPTY)))
     for line in (
-        "FROM --platform=$BUILDPLATFORM $BUILDER AS tools",
+        "FROM --platform=$BUILDPLATFORM $BUILDER AS program",
         "FROM scratch",
         "USER 65532:65532",
         "WORKDIR /data",
