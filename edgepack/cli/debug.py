@@ -40,6 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--keep", action="store_true", help="leave gdbserver on the box for the next time")
     parser.add_argument(
+        "--editor",
+        choices=("vscode", "nvim", "jetbrains"),
+        help="write an editor's files (vscode), or show what it is to be told; the box is not asked",
+    )
+    parser.add_argument(
         "--symbols", choices=_ACTIONS, help="debug files by build-id, to or from the folder given as NODE"
     )
 
@@ -54,6 +59,10 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
         raise UsageError("which box?", fix="edgepack debug NODE, or --core CORE, or --symbols export FOLDER")
     if args.symbols:
         return _symbols(args.symbols, Path(args.node), screen)
+    if args.editor:
+        from edgepack.cli import debug_editor
+
+        return debug_editor.run(Path(args.folder).absolute(), args.node, args.editor, screen)
     serves = args.shown or args.port is not None
     if screen.json and not serves:
         raise UsageError("--json goes with --print, --port and --symbols", why="gdb itself speaks to people")
@@ -90,7 +99,7 @@ def _core(args: argparse.Namespace, screen: Screen) -> int:
 def _box(args: argparse.Namespace, screen: Screen, serves: bool) -> int:
     from edgepack.box.session import Box
     from edgepack.cli import nodes
-    from edgepack.debug import gdb, running, session, sources, symbols
+    from edgepack.debug import editors, gdb, running, session, sources, symbols
     from edgepack.manifest import project as manifest
     from edgepack.tools import debug_files
     from edgepack.tools import gdb as tool
@@ -102,6 +111,7 @@ def _box(args: argparse.Namespace, screen: Screen, serves: bool) -> int:
     with found.blamed(), Box(found.endpoint) as box:
         runs = running.look(box, app)
         file = symbols.needed(runs.build_id, f"{app} on this box", found.endpoint.where)
+        editors.point(folder, args.node, file)
         tool.find(gdb.ARCHITECTURES[runs.arch])
         for sentence in running.warnings(box, runs):
             screen.remark(f"{screen.paint('beforehand:', 'yellow')} {sentence}")

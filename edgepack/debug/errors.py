@@ -21,3 +21,9 @@ class DebugError(EdgepackError):
     """gdbserver did not do it on the box."""
 
     exit_code = Exit.DEPLOY
+
+
+class EditorError(EdgepackError):
+    """An editor's file is of another form than it should be. Nothing was written."""
+
+    exit_code = Exit.INPUT
