@@ -15,7 +15,10 @@ from edgepack.containers.pod import SETTINGS, SITE_LABEL, Part
 
 CHART, SITES, VALUES = "chart", "sites", "values"
 TEMPLATES = f"{CHART}/templates"
-_SEMVER = re.compile(r"\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?", re.ASCII)
+_NUMBER = r"(0|[1-9][0-9]*)"
+_WORD = r"[0-9A-Za-z-]+"
+_LATER = rf"({_NUMBER}|[A-Za-z][0-9A-Za-z-]*)"
+_SEMVER = re.compile(rf"{_NUMBER}(\.{_NUMBER}){{2}}(-{_LATER}(\.{_LATER})*)?(\+{_WORD}(\.{_WORD})*)?")
 _NAMESPACE = "{{ $.Values.namespace.name | default $.Release.Namespace | quote }}"
 _SELECTOR = "merge (dict) (.nodeSelector | default dict) ($.Values.nodeSelector | default dict)"
 
@@ -61,7 +64,7 @@ def version(of: str) -> str:
     """A chart's is a semantic one; of any other, what it is stands behind the `+`."""
     if _SEMVER.fullmatch(of):
         return of
-    if re.fullmatch(r"\d+(\.\d+)?", of, re.ASCII):
+    if re.fullmatch(rf"{_NUMBER}(\.{_NUMBER})?", of):
         return of + ".0" * (2 - of.count("."))
     return "0.0.0+" + ".".join(word for word in of.replace("+", "-").split(".") if word)
 
