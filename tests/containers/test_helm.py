@@ -1,4 +1,4 @@
-"""The chart as it lies there: whole, the same every run, the user's own left alone. Helm reads it in the lab."""
+"""The chart as it lies there: whole, the same every run, and a user's own left alone."""
 
 from __future__ import annotations
 
