@@ -93,10 +93,8 @@ class Project:
         """ConfigMaps of the user's own, in the overlay."""
         overlay = self.place / "kubernetes" / "overlays" / "all" / "kustomization.yaml"
         known = yaml.safe_load(overlay.read_text())
-        objects = [
-            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": self.name}}
-            for name in names
-        ]
+        map_of = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"of": "mine"}}
+        objects = [map_of | {"metadata": {"name": name, "namespace": self.name}} for name in names]
         (overlay.parent / "more.yaml").write_text(yaml.safe_dump_all(objects))
         known["resources"] = ["../../base", *(["more.yaml"] if names else [])]
         overlay.write_text(yaml.safe_dump(known))
