@@ -1,3 +1,4 @@
+#!/bin/sh
 # A debugger's other end on the box. Sent as an argument of `sh -c`, so that stdin is gdbserver's alone; it must stay
 # well below the 9000 bytes that dropbear takes. Written for the least shell there is, as box/sh is.
 # Called with ROOT, TOKEN (names the session's own folder) and what to do.
