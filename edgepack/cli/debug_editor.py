@@ -20,6 +20,8 @@ def run(folder: Path, node: str, editor: str, screen: Screen) -> int:
     target = nodes.target_of(folder, node)
     arch = targets.load(target, folder).arch
     where = sources.of(folder, target)
+    if "/project" not in where:
+        screen.remark(f"edgepack build {target} first, else an editor does not find the generated sources")
     file = editors.link(folder, node)
     setup = gdb.Setup(arch, file, sources=where, debug_root=debug_files.folder())
     wanted = editors.Wanted(node, folder, tool.find(gdb.ARCHITECTURES[arch]), setup)
