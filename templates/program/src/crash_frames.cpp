@@ -136,23 +136,26 @@ struct Heard {
   FrameTold told;
   void* to;
   std::uintptr_t from;  // the frame to begin at: those before it are the handler's own
-  bool begun;
+  bool begun, came;  // to that one, and beyond it
 };
 
 void by_gcc(const Registers& now, FrameTold told, void* to) {
   if (known_registers && !told(now.pc, to)) return;
-  Heard heard{told, to, now.pc, !known_registers};
+  Heard heard{told, to, now.pc, !known_registers, false};
   _Unwind_Backtrace(
       [](_Unwind_Context* frame, void* with) {
         auto& heard = *static_cast<Heard*>(with);
         const auto pc = static_cast<std::uintptr_t>(_Unwind_GetIP(frame));
-        if (heard.begun) return heard.told(pc, heard.to) ? _URC_NO_REASON : _URC_END_OF_STACK;
+        if (heard.begun) {
+          heard.came = heard.came || pc != 0;
+          return pc != 0 && heard.told(pc, heard.to) ? _URC_NO_REASON : _URC_END_OF_STACK;
+        }
         heard.begun = pc == heard.from;
         return _URC_NO_REASON;
       },
       &heard);
-  if (heard.begun) return;
-  Registers called = now;  // it did not come past the signal's frame: one caller is better than none
+  if (heard.came || !known_registers) return;
+  Registers called = now;  // not past the signal's frame, or a call through a bad pointer: one caller is better than none
   find_caller(called);
   static_cast<void>(told(called.caller, to));
 }
