@@ -1,5 +1,5 @@
 """The program's callers against libraries that are real: MNN's engine, which its wheel exports whole, and
-the CVI runtime of tpu_mlir's wheel, which has the chip's C model in it.
+the CVI runtime and BMRuntime of tpu_mlir's wheel, which has the chips' C models in it.
 """
 
 from __future__ import annotations
@@ -145,6 +145,45 @@ def test_the_cvi_runtime_computes_what_the_simulator_does(tmp_path: Path, precis
     (tmp_path / "model.cvimodel").write_bytes(model.read_bytes()[:1000])
     done = asked(program, tmp_path, images[:, 0], outputs, env)
     assert (done.returncode, "it is cut off" in done.text()) == (4, True), done.text()
+
+
+def with_the_chips_own(libraries: Path, chip: str, folder: Path) -> Path:
+    """The wheel's libraries, with the C model of one chip under the name that BMLIB loads."""
+    folder.mkdir()
+    for file in libraries.glob("*.so*"):
+        (folder / file.name).symlink_to(file)
+    (folder / "libcmodel.so").unlink()
+    (folder / "libcmodel.so").symlink_to(libraries / f"libcmodel_{chip.removeprefix('bm')}.so")
+    return folder
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize(
+    ("precision", "chip"), [("fp32", "bm1684x"), ("int8", "bm1684x"), ("fp16", "bm1688"), ("int8", "bm1688")]
+)
+def test_bmruntime_computes_what_the_simulator_does(tmp_path: Path, precision: str, chip: str) -> None:
+    board = Board("onnx-bmodel", tmp_path, samples=4)
+    converted = board.convert(precision, chip)
+    python = uv.environment(board.known.lock, board.known.about.python)
+    libraries = next(python.parents[1].glob("lib/python*/site-packages/tpu_mlir/lib"))
+    env = {"LD_LIBRARY_PATH": str(with_the_chips_own(libraries, chip, tmp_path / "lib"))}
+    program = compiled("bmruntime", tmp_path)
+    with np.load(digits(tmp_path, 4)[1]) as found:
+        images = found["image"]
+    wanted = board.simulate(converted, chip)["logits"].reshape(len(images), -1)
+    model = next(file for name, file in converted.files.items() if name.endswith(".bmodel"))
+    outputs = [(str(converted.report["outputs"][0]["name"]), 10)]
+    done = asked(program, model.parent, images[:, 0], outputs, env)
+    assert done.ok, done.text()
+    # BMLIB and the C model print at every call, which must not get among the answers.
+    assert b"cmodel" in done.stderr
+    answers = np.frombuffer(done.stdout, np.float32).reshape(len(images), -1)
+    np.testing.assert_array_equal(answers, wanted)
+    done = asked(program, model.parent, images[:, 0], [("other", 10)], env)
+    assert (done.returncode, "has no output other" in done.text()) == (4, True), done.text()
+    (tmp_path / "model.bmodel").write_bytes(model.read_bytes()[:1000])
+    done = asked(program, tmp_path, images[:, 0], outputs, env)
+    assert (done.returncode, "BMRuntime cannot load" in done.text()) == (4, True), done.text()
 
 
 @pytest.mark.heavy

@@ -1,4 +1,4 @@
-// Sophon's BMRuntime, by contract only. Each call after the libsophon guide, "BMRuntime" (sophgo/libsophon,
+// Sophon's BMRuntime, on a chip by contract only. Each call after the libsophon guide, "BMRuntime" (sophgo/libsophon,
 // tpu-runtime/docs) and "BMLIB".
 #include <bmlib_runtime.h>
 #include <bmruntime_interface.h>
@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <memory>
 
+#include "aside.hpp"
 #include "native_tensor.hpp"
 #include "runtime_library.hpp"
 
@@ -58,6 +59,7 @@ void check(int status, const std::string& what) {
 /// The device, the runtime on it, and memory of the device: each is freed in the reverse order.
 struct Device {
   explicit Device(const Api& of) : api(of) {
+    const Aside aside;
     check(api.bm_dev_request(&handle, kDevice), "open the device " + std::to_string(kDevice));
     runtime = api.bmrt_create(handle);
     if (runtime != nullptr) return;
@@ -65,6 +67,7 @@ struct Device {
     throw ModelError("BMRuntime cannot start on the device " + std::to_string(kDevice));
   }
   ~Device() {
+    const Aside aside;
     for (const bm_device_mem_t& memory : taken) api.bm_free_device(handle, memory);
     api.bmrt_destroy(runtime);
     api.bm_dev_free(handle);
@@ -120,6 +123,7 @@ int output_zero(const Net&, int, long) {
 class BmRuntimeModel : public Model {
  public:
   BmRuntimeModel(const std::string& folder, const Config& config) : file_(folder + "/model.bmodel"), device_(api_) {
+    const Aside aside;
     if (!api_.bmrt_load_bmodel(device_.runtime, file_.c_str())) throw ModelError("BMRuntime cannot load " + file_);
     const bm_net_info_t& net = network();
     if (net.input_num != 1 || net.stage_num < 1) {
@@ -154,6 +158,7 @@ class BmRuntimeModel : public Model {
   }
 
   std::vector<Tensor> infer(const Tensor& input) override {
+    const Aside aside;
     NativeTensor& in = ins_.front();
     require_fits(input, in.info());
     in.take(input);
