@@ -1,22 +1,25 @@
-"""Images for four architectures: edgepack beside docker's own builder and podman's, in one run, as root.
+"""Images for four architectures: edgepack beside docker's builders, podman and buildah, in one run, as root.
 
 A 50 MB model, 20 MB of libraries, a program of 1 MB; each peer gets the same files, and an empty store.
-Prints seconds and peak memory, of docker its daemon's, and both as ratios to edgepack's.
+Prints seconds and peak memory, of docker its daemon's with the program's, and both as ratios to edgepack's.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from edgepack.package.bundle import BundleSpec, Content, write_bundle
-from tests.lab import dockerd
+from tests.lab import dockerd, newer
 
+SEED = 6
 ARCHS = {"x86_64": "amd64", "aarch64": "arm64", "armhf": "arm/v7", "riscv64": "riscv64"}
 SIZES = {"model": 50 << 20, "libraries": 20 << 20, "program": 1 << 20}
 PATHS = {"model": "model/model.bin", "libraries": "lib/runtime.so", "program": "bin/bench"}
@@ -49,7 +52,7 @@ def measured(commands: list[list[str]], env: dict[str, str] | None = None) -> tu
 
 def prepare(folder: Path) -> tuple[list[Path], dict[str, Path]]:
     """A bundle for each architecture, and the same files in a folder with a Dockerfile."""
-    drawn = random.Random(6)
+    drawn = random.Random(SEED)
     same = {kind: drawn.randbytes(SIZES[kind]) for kind in ("model",)}
     bundles, contexts = [], {}
     for arch in ARCHS:
@@ -71,6 +74,25 @@ def high_water(pid: int) -> int:
     return int(line.split()[1]) // 1024
 
 
+def by_docker(place: Path, kit: str, commands: list[list[str]]) -> tuple[float, int]:
+    """By a daemon of its own, which begins with an empty store."""
+    plugins = place / "config" / "cli-plugins"
+    plugins.mkdir(parents=True)
+    (plugins / "docker-buildx").symlink_to(newer.buildx())
+    with dockerd.running(place) as daemon:
+        seconds, peak = measured(commands, {**daemon.env, "DOCKER_BUILDKIT": kit})
+        return seconds, peak + high_water(int((daemon.folder / "pid").read_text()))
+
+
+def by_buildah(place: Path, builder: str, built: Callable[..., list[list[str]]]) -> tuple[float, int]:
+    """Into a store of its own; buildah is a part of podman, and a program by itself."""
+    store = [f"--root={place}/r", f"--runroot={place}/n", "--storage-driver=overlay"]
+    try:
+        return measured(built(builder, *store, *([f"--tmpdir={place}/t"] if builder == "podman" else [])))
+    finally:
+        subprocess.run(["umount", "-l", f"{place}/r/overlay"], check=False, stderr=subprocess.DEVNULL)
+
+
 def main() -> int:
     """Measure and print."""
     folder = Path(tempfile.mkdtemp(prefix="ep-"))
@@ -78,7 +100,6 @@ def main() -> int:
         bundles, contexts = prepare(folder)
         ours = [sys.executable, "-c", OURS, str(folder / "image"), *map(str, bundles)]
         rows = {"edgepack": measured([ours])}
-        (folder / "docker").mkdir()
 
         def built(*builder: str) -> list[list[str]]:
             return [
@@ -86,20 +107,17 @@ def main() -> int:
                 for arch, platform in ARCHS.items()
             ]
 
-        with dockerd.running(folder / "docker") as daemon:
-            seconds, _ = measured(built(dockerd.DOCKER), daemon.env)
-            rows["docker build, legacy"] = seconds, high_water(int((daemon.folder / "pid").read_text()))
-        place = folder / "p"
-        store = (
-            f"--root={place}/r",
-            f"--runroot={place}/n",
-            f"--tmpdir={place}/t",
-            "--storage-driver=overlay",
-        )
-        rows["podman build (buildah)"] = measured(built("podman", *store))
-        subprocess.run(["umount", "-l", str(place / "r" / "overlay")], check=False, stderr=subprocess.DEVNULL)
+        for name, kit, words in (
+            ("docker build, legacy", "0", (dockerd.DOCKER,)),
+            ("docker build, BuildKit", "1", (dockerd.DOCKER,)),
+            ("docker buildx build", "1", (dockerd.DOCKER, "buildx")),
+        ):
+            rows[name] = by_docker(folder / f"d{len(rows)}", kit, built(*words))
+        for builder in ("podman", "buildah"):
+            rows[f"{builder} build"] = by_buildah(folder / builder[0], builder, built)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    print(f"seed {SEED}, load {os.getloadavg()[0]:.0f} on {os.cpu_count()} cores")
     first_s, first_mb = rows["edgepack"]
     for name, (seconds, peak) in rows.items():
         print(

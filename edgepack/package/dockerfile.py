@@ -176,11 +176,12 @@ def render(spec: DockerfileSpec) -> str:
         "",
         "# Where the compiler runs: Python 3 with pip, which gets zig, CMake and Ninja by their digests.",
         f"ARG BUILDER={spec.builder}",
-        "# Builders know it; docker's legacy one has to be told, with TARGET: a folder of build/.",
-        "ARG BUILDPLATFORM",
+        "# Builders know both. docker's legacy one builds for its own platform alone, and is told them and TARGET.",
+        "ARG HERE=$BUILDPLATFORM",
+        "ARG THERE=$TARGETPLATFORM",
         *([f"ARG BASE={spec.base}"] if spec.base else []),
         "",
-        "FROM --platform=$BUILDPLATFORM $BUILDER AS program",
+        "FROM --platform=$HERE $BUILDER AS program",
         f"COPY {LOCK} /opt/toolchain.txt",
         "RUN python3 -m pip install --quiet --no-cache-dir --disable-pip-version-check \\",
         "    --root-user-action=ignore --no-compile --no-deps --require-hashes \\",
@@ -236,7 +237,7 @@ def _image_stage(spec: DockerfileSpec) -> list[str]:
     first = spec.sources[0].part
     place, root = spec.compiler.place, _root(spec)
     lines = [
-        f"FROM {'$BASE' if spec.base else 'scratch'}",
+        f"FROM --platform=$THERE {'$BASE' if spec.base else 'scratch'}",
         *_TARGET,
         "# First, since docker's legacy builder takes equal lines of another platform for the same image.",
         "LABEL dev.edgepack.files=$TARGET",

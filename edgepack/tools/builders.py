@@ -81,21 +81,22 @@ def _missing(builder: str) -> str | None:
     return None
 
 
-def build(builder: str, what: Build, here: str) -> Command:
-    """The command. here: the platform that builds, which docker's legacy builder has to be told."""
+def build(builder: str, what: Build) -> Command:
+    """The command."""
     words = ["--platform", what.platform, "--build-arg", f"TARGET={what.target}", "-t", what.name]
+    if builder == "docker":
+        # Its legacy builder has one platform for all stages, and labels an image with its own.
+        env = {"DOCKER_BUILDKIT": "1"}
+        return command("docker", "build", *words, what.folder, env=env, timeout_s=_HOURS_S)
     if builder == "buildx":
         return command("docker", "buildx", "build", "--load", *words, what.folder, timeout_s=_HOURS_S)
-    if builder == "docker":
-        words += ["--build-arg", f"BUILDPLATFORM={here}"]
-        return command("docker", "build", *words, what.folder, timeout_s=_HOURS_S)
     # OCI's own format has no place for a health check.
     return command(builder, "build", "--format", "docker", *words, what.folder, timeout_s=_HOURS_S)
 
 
-def carry_out(builder: str, what: Build, here: str, progress: Callable[[str], None]) -> None:
+def carry_out(builder: str, what: Build, progress: Callable[[str], None]) -> None:
     """Build one image into the builder's own store. Raises ToolError with its last words."""
-    done = run_lines(build(builder, what, here), progress, log=what.log)
+    done = run_lines(build(builder, what), progress, log=what.log)
     if done.ok:
         return
     said = done.text().strip()[-3000:]

@@ -25,8 +25,11 @@ WITHIN_S = 180.0
 class Dockerd:
     """The daemon in ``folder``, in a network namespace of its own, which is its containers' host."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, program: str | Path = "dockerd", settings: Any = None) -> None:
+        """program: another daemon than Debian 12's. settings: as its daemon.json has them."""
         self.folder = folder
+        self.program = str(program)
+        self.settings = settings or {}
         self.namespace = f"edgepack-{os.getpid()}-{folder.stat().st_ino}"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -44,9 +47,11 @@ class Dockerd:
         subprocess.run(["ip", "-n", self.namespace, "link", "set", "lo", "up"], check=True)
         words = [f"--data-root={self.folder}/data", f"--exec-root={self.folder}/exec"]
         words += [f"--pidfile={self.folder}/pid", "-H", f"unix://{self.folder}/sock"]
+        (self.folder / "daemon.json").write_text(json.dumps(self.settings))
+        words += ["--config-file", f"{self.folder}/daemon.json"]
         with (self.folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
-                [*DIES_WITH_US, *self.inside("dockerd", *words)], stdout=log, stderr=log, env=self.env
+                [*DIES_WITH_US, *self.inside(self.program, *words)], stdout=log, stderr=log, env=self.env
             )
         self.until(lambda: self.docker("version", check=False).returncode == 0, "dockerd answers")
 
@@ -116,9 +121,9 @@ def _libraries(program: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def running(folder: Path) -> Iterator[Dockerd]:
+def running(folder: Path, program: str | Path = "dockerd", settings: Any = None) -> Iterator[Dockerd]:
     """The daemon, up; with the block it goes, and every container with it."""
-    daemon = Dockerd(folder)
+    daemon = Dockerd(folder, program, settings)
     try:
         daemon.start()
         yield daemon

@@ -98,7 +98,7 @@ def test_on_an_image_of_others_it_goes_to_opt(tmp_path: Path, lock: Path) -> Non
     assert copied(made, lock, "aarch64") == held(made, "aarch64", tmp_path / "image", "opt/digits/bin/digits")
     text = dockerfile.render(made)
     assert "\nARG BASE=acme/l4t:1\n" in text
-    assert "\nFROM $BASE\n" in text
+    assert "\nFROM --platform=$THERE $BASE\n" in text
     assert 'ENV PATH="/opt/digits/bin:$PATH"' in text
     assert 'ENTRYPOINT ["/opt/digits/bin/digits"]' in text
     assert "out/tmp" not in text
@@ -107,8 +107,8 @@ def test_on_an_image_of_others_it_goes_to_opt(tmp_path: Path, lock: Path) -> Non
 def test_its_settings_are_those_of_the_image(tmp_path: Path) -> None:
     text = dockerfile.render(spec(Part(bundle(tmp_path, "x86_64", "x86_64"), EMPTY)))
     for line in (
-        "FROM --platform=$BUILDPLATFORM $BUILDER AS program",
-        "FROM scratch",
+        "FROM --platform=$HERE $BUILDER AS program",
+        "FROM --platform=$THERE scratch",
         "USER 65532:65532",
         "WORKDIR /data",
         'VOLUME ["/data"]',
