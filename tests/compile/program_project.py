@@ -43,7 +43,7 @@ __attribute__((noinline)) int deeper(int depth) {
 }
 
 inline void plant(int how) {
-  if (how == 1) *reinterpret_cast<volatile int*>(static_cast<std::uintptr_t>(nothing)) = how;  // a null pointer
+  if (how == 1) *reinterpret_cast<volatile int*>(static_cast<std::uintptr_t>(nothing)) = 1;  // a null pointer
   if (how == 2) std::abort();
   if (how == 3) nothing = deeper(0);
   if (how == 4) reinterpret_cast<void (*)()>(static_cast<std::uintptr_t>(nothing))();  // called
