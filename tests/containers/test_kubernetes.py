@@ -87,6 +87,8 @@ def test_a_box_gets_what_its_target_needs_and_no_more(tmp_path: Path) -> None:
         "kubernetes.io/arch": ["arm64"],
         "edgepack.dev/target": ["rk3588"],
     }
+    groups = {name: pod["securityContext"].get("supplementalGroups") for name, pod in by_target.items()}
+    assert {name for name, found in groups.items() if found == [44]} == {"daemonset-jetson-orin-nano"}
     limits = {name: pod["containers"][0]["resources"].get("limits", {}) for name, pod in by_target.items()}
     assert limits["daemonset-jetson-orin-nano"]["nvidia.com/gpu"] == "1"
     assert limits["daemonset-atlas-300i"]["huawei.com/Ascend310"] == "1"
