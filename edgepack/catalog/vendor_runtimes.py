@@ -113,8 +113,8 @@ _ALL = (
             sonames=("libbmrt.so", "libbmlib.so"),
             from_=_BM_FROM,
             source=_BM_SOURCE,
-            proof="verified on emulator or simulator (tpu_mlir's BMRuntime with the chips' C models of BM1684X "
-            "and BM1688, what calls it); on a chip by contract only",
+            proof="verified on emulator or simulator (tpu_mlir's BMRuntime with the chips' C models of "
+            "BM1684X and BM1688, what calls it); on a chip by contract only",
         )
         for name in ("sophon", "bmruntime")
     ),

@@ -43,7 +43,7 @@ REFUSED: dict[str, Case] = {
     ),
     "a sink in the source": (
         "x86_64: {}", "sink: {kind: jsonl, path: inbox/answers.jsonl}", {},
-        Exit.INPUT, "the source inbox and the sink inbox/answers.jsonl lie in one another", "edgepack.yaml:<sink:>",
+        Exit.INPUT, "the source inbox and the sink inbox/answers.jsonl", "edgepack.yaml:<sink:>",
     ),
     "a package without a digest": (
         *python("numpy==2.1.3\n"), Exit.INPUT, "r.txt does not pin the packages", "r.txt",
