@@ -30,7 +30,7 @@ OPTIONS = (
 COMPILED = ("-w", "-DHAVE_PREAD64=1", "-Dpread64=pread", "-Dpwrite64=pwrite")
 LINKED = ("-static",)
 MOST_BYTES = 2_000_000
-"""A gdbserver that is larger than this is a mistake: 0.7 to 0.8 MB were seen."""
+"""A gdbserver that is larger than this is a mistake: 1.0 MB was seen."""
 
 
 def key(arch: str) -> str:
