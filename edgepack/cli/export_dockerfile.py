@@ -185,9 +185,10 @@ def _build(
     from edgepack.errors import ToolError
     from edgepack.package import dockerfile
     from edgepack.package.image import tag_of
-    from edgepack.tools import builders
+    from edgepack.tools import builders, qemu
 
     named, made = dockerfile.folders(spec.bundles), []
+    here = dockerfile.platform_of(qemu.host_arch())
     for bundle in spec.bundles:
         name = f"localhost/{bundle.name}:{tag_of(bundle.version)}-{bundle.target}"
         log = project.folder / ".edgepack" / "logs" / f"dockerfile-{bundle.target}.log"
@@ -197,7 +198,7 @@ def _build(
         screen.started(step, builder)
         what = builders.Build(place, dockerfile.platform(bundle), name, named[bundle.target], log)
         try:
-            builders.carry_out(builder, what, lambda line, step=step: screen.note(step, line[:100]))  # type: ignore[misc]
+            builders.carry_out(builder, what, here, lambda line, step=step: screen.note(step, line[:100]))  # type: ignore[misc]
         except ToolError:
             screen.done(step, good=False)
             raise

@@ -176,7 +176,7 @@ def render(spec: DockerfileSpec) -> str:
         "",
         "# Where the compiler runs: Python 3 with pip, which gets zig, CMake and Ninja by their digests.",
         f"ARG BUILDER={spec.builder}",
-        "# Builders know both. docker's legacy one builds for its own platform alone, and is told them and TARGET.",
+        "# BuildKit knows both, others are told. docker's legacy builder is for its own platform alone.",
         "ARG HERE=$BUILDPLATFORM",
         "ARG THERE=$TARGETPLATFORM",
         *([f"ARG BASE={spec.base}"] if spec.base else []),

@@ -81,8 +81,8 @@ def _missing(builder: str) -> str | None:
     return None
 
 
-def build(builder: str, what: Build) -> Command:
-    """The command."""
+def build(builder: str, what: Build, here: str) -> Command:
+    """The command. here: the platform that builds."""
     words = ["--platform", what.platform, "--build-arg", f"TARGET={what.target}", "-t", what.name]
     if builder == "docker":
         # Its legacy builder has one platform for all stages, and labels an image with its own.
@@ -90,13 +90,15 @@ def build(builder: str, what: Build) -> Command:
         return command("docker", "build", *words, what.folder, env=env, timeout_s=_HOURS_S)
     if builder == "buildx":
         return command("docker", "buildx", "build", "--load", *words, what.folder, timeout_s=_HOURS_S)
+    # They know no platforms before the first stage.
+    words += ["--build-arg", f"HERE={here}", "--build-arg", f"THERE={what.platform}"]
     # OCI's own format has no place for a health check.
     return command(builder, "build", "--format", "docker", *words, what.folder, timeout_s=_HOURS_S)
 
 
-def carry_out(builder: str, what: Build, progress: Callable[[str], None]) -> None:
+def carry_out(builder: str, what: Build, here: str, progress: Callable[[str], None]) -> None:
     """Build one image into the builder's own store. Raises ToolError with its last words."""
-    done = run_lines(build(builder, what), progress, log=what.log)
+    done = run_lines(build(builder, what, here), progress, log=what.log)
     if done.ok:
         return
     said = done.text().strip()[-3000:]
