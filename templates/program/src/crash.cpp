@@ -33,8 +33,8 @@ constexpr struct {
                {SIGILL, "SIGILL"},   {SIGTRAP, "SIGTRAP"}, {SIGABRT, "SIGABRT"}};
 
 constexpr std::size_t first_frames = 32, last_frames = 8;  // what is between them is counted: a recursion says it twice
-constexpr std::time_t walking_s = 2;                       // for the stack
-constexpr unsigned telling_s = 10;                         // for all of it: a lock may be held by the thread that crashed
+constexpr std::time_t walking_s = 4;                       // of CPU time, for the stack
+constexpr unsigned telling_s = 30;                         // for all of it: a lock may be held by the thread that crashed
 constexpr std::size_t stack_bytes = std::size_t{128} << 10U;
 
 /// One line, and so one write: other threads go on and have things to say.
@@ -103,6 +103,7 @@ struct Crash {
   std::size_t frames = 0;
   std::uintptr_t last[last_frames] = {};
   std::time_t until = 0;
+  bool cut = false;  // at that time
   const char* build_id = "";
   std::uintptr_t base = 0, begins = 0, ends = 0;  // where the program is
 };
@@ -171,13 +172,14 @@ bool tell_or_keep(std::uintptr_t pc, void*) {
   }
   ++crash.frames;
   timespec now{};
-  if (crash.frames % 64 == 0) clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec <= crash.until;
+  if (crash.frames % 64 == 0) clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  crash.cut = now.tv_sec > crash.until;
+  return !crash.cut;
 }
 
 void tell_frames(void* context) {
   timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
   crash.until = now.tv_sec + walking_s;
   if (sigsetjmp(crash.back, 1) == 0) {
     crash.walking = 1;
@@ -190,6 +192,7 @@ void tell_frames(void* context) {
   const std::size_t kept = std::min(crash.frames - first_frames, last_frames);
   if (crash.frames > first_frames + kept) Line("skipped ").number(crash.frames - first_frames - kept).end();
   for (std::size_t i = crash.frames - kept; i < crash.frames; ++i) tell_frame(crash.last[i % last_frames]);
+  if (crash.cut) Line("note the backtrace ends here: it is too long").end();
 }
 
 /// Milliseconds at the last pictures, the latest first.
@@ -245,7 +248,7 @@ void give_back(int number, const siginfo_t& info) {
 }
 
 void pause_for_other() {
-  for (int tries = 0; tries < 300; ++tries) {
+  for (int tries = 0; tries < 800; ++tries) {  // longer than `telling_s`
     const timespec pause{0, 50000000};
     nanosleep(&pause, nullptr);
   }
