@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 EDGEPACK := $(BIN)/edgepack -C examples/digits
 
-.PHONY: demo test test-lab test-referrers test-toolchains test-crashes lab-cluster test-cluster test-recipes lint lock recipes recipes-slice operators operators-slice faults faults-slice chaos chaos-as-root chaos-slice chaos-slice-as-root refusals bench bench-images fuzz-service bench-service show-board plug-pulling clean
+.PHONY: demo test test-lab test-dockerfile test-referrers test-toolchains test-crashes lab-cluster test-cluster test-recipes lint lock recipes recipes-slice operators operators-slice faults faults-slice chaos chaos-as-root chaos-slice chaos-slice-as-root refusals bench bench-images fuzz-service bench-service show-board plug-pulling clean
 
 $(VENV)/.complete: requirements/dev.txt requirements/uv.txt pyproject.toml
 	@echo "== the environment: $(VENV), from requirements/dev.txt (hash-pinned; about 20 s the first time)"
@@ -41,6 +41,11 @@ test-toolchains: $(VENV)/.complete
 # Crashes of all kinds in programs for the other architectures, by qemu-user: two minutes.
 test-crashes: $(VENV)/.complete
 	$(BIN)/pytest -m heavy tests/compile/test_crash.py
+
+# A Dockerfile by each who builds one, and docker 26's stores: as root, an hour.
+test-dockerfile: $(VENV)/.complete
+	sh tests/lab/setup
+	$(BIN)/pytest -m heavy tests/lab/test_dockerfile.py tests/lab/test_images_newer.py
 
 # A Kubernetes API server with its controllers, compiled from Debian's sources: a quarter of an hour, once.
 lab-cluster: $(VENV)/.complete
