@@ -78,6 +78,12 @@ def gone(server: Server, namespace: str, name: str, wanted: Sequence[Object]) ->
     return found
 
 
+def ours(server: Server, one: Object) -> bool:
+    """Whether such an object is there, and edgepack alone applied it."""
+    there = _there(server, one)
+    return there is not None and not _not_ours(one, there)
+
+
 def _there(server: Server, one: Object) -> Object | None:
     try:
         if not server.kind(one["apiVersion"], one["kind"])[1]:  # the whole cluster's, whatever is said of it

@@ -206,7 +206,11 @@ class _Back:
         )
 
     def _to(self, report: Report, before: Sequence[Object]) -> Outcome:
+        touched = {applied.identity(one) for one in self.wanted.objects}
         for one in changes.ordered(before):
+            # What is made no more was left alone, and by now it may be somebody else's.
+            if applied.identity(one) not in touched and not applied.ours(self.server, one):
+                continue
             self.tell.note(who(one))
             changes.send(self.server, one, force=self.options.force)
             self.lock.keep()
