@@ -86,10 +86,10 @@ def _symbols(action: str, path: Path, screen: Screen) -> int:
 
 
 def _core(args: argparse.Namespace, screen: Screen) -> int:
-    from edgepack.debug import core, gdb, sources
+    from edgepack.debug import dump, gdb, sources
     from edgepack.tools import debug_files, runner
 
-    found = core.of(args.core)
+    found = dump.of(args.core)
     where = sources.of(Path(args.folder).absolute())
     setup = gdb.Setup(found.arch, found.symbols, sources=where, debug_root=debug_files.folder())
     words = _gdb(args, setup, (f"core-file {args.core}",))
@@ -188,9 +188,7 @@ def _gdb(args: argparse.Namespace, setup: Setup, more: tuple[str, ...] = ()) -> 
 
 def _show(words: tuple[str, ...], address: str, screen: Screen) -> int:
     import shlex
-    import sys
 
     screen.result({"gdb": words, "address": address})
     screen.text(shlex.join(words))
-    sys.stdout.flush()  # whoever waits for it reads a pipe
     return 0

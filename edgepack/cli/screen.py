@@ -56,6 +56,7 @@ class Screen:
         if self.json:
             json_module.dump(value, sys.stdout, indent=2, default=str, ensure_ascii=False)
             sys.stdout.write("\n")
+            sys.stdout.flush()  # whoever waits for it may read a pipe of a command that goes on
 
     def raw(self, data: str) -> None:
         """A document that the user asked for by name (a schema, a script): as it is."""

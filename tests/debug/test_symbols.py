@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edgepack.debug import core, symbols
+from edgepack.debug import dump, symbols
 from edgepack.debug.build_id import MOST, image_of
 from edgepack.debug.errors import SymbolsError
 from edgepack.errors import InputError
@@ -63,4 +63,4 @@ def test_a_core_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "core").write_bytes(b"text")
     for given in (tmp_path / "core", tmp_path / "nowhere", Path(sys.executable)):
         with pytest.raises(InputError):
-            core.of(given)
+            dump.of(given)
