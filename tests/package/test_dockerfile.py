@@ -23,7 +23,7 @@ from edgepack.package.image_layers import ImageLayer, folders_of, tar_of
 from tests.bundles import SPEC
 
 COMPILER = Compiler(
-    "/opt/tools", "/work", "/opt/cmake", "/opt/ninja", "strip.py", "link.rsp", {"EDGEPACK_RUNTIME": "/work/r"}
+    "/opt/tools", "/src", "/opt/cmake", "/opt/ninja", "strip.py", "link.rsp", {"EDGEPACK_RUNTIME": "/src/r"}
 )
 PROJECT: dict[str, bytes | Path] = {"toolchain/cc": b"#!/bin/sh\n", "program/CMakeLists.txt": b"project(x)\n"}
 LIBC = b"".join(tar_of(folders_of(["lib/ld.so.1"]), {"lib/ld.so.1": b"loader"}))
