@@ -87,7 +87,7 @@ WRONG: list[tuple[list[str], int, str]] = [
     (["compose", "box-09"], 3, "there is no node `box-09`"),
     (["compose", "--registry", "Nobody/../x"], 2, "--registry is a host and names"),
     (["compose", "--since", "abc"], 2, "--since go with `stick`"),
-    (["triton", "--dry-run"], 2, "go with `compose` and `kubernetes`"),
+    (["triton", "--dry-run"], 2, "goes with `compose`, `kubernetes`, `helm` and `dockerfile`"),
     (["kubernetes", "--with", "."], 2, "--with goes with `compose`"),
     (["compose", "--with", "nowhere"], 3, "there is no edgepack.yaml"),
 ]
