@@ -194,8 +194,10 @@ bool Engine::put(Item& item, Stage::Working& working) {
       if (problem.empty()) break;
       fail(problem);
       if (*stopped_ != 0) return false;
-      pause(patience);
-      working.alive();
+      for (int part = 0; part < 4; ++part) {  // a watchdog of a second would take all of it for a halt
+        pause(patience / 4);
+        working.alive();
+      }
     }
   }
   return true;
