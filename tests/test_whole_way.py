@@ -110,3 +110,5 @@ def test_a_change_in_post_moves_the_program_alone_and_can_be_undone(project: Dig
     journal = "\n".join(project.said("logs", NODE, "--journal"))
     assert "rollback" in journal
     assert any("ready" in line for line in project.said("logs", NODE))
+    (one,) = project.said("logs", "*")
+    assert (one["node"], any("ready" in line for line in one["lines"])) == (NODE, True)

@@ -58,6 +58,14 @@ def test_status_asks_those_and_no_others(cli: Cli, folder: str) -> None:
     assert "`site` is: berlin" in nobody.err
 
 
+def test_logs_of_those_that_are_silent_are_told_and_no_end_of_the_others(cli: Cli, folder: str) -> None:
+    told = cli("-C", folder, "logs", "site=berlin", "--exclude", "gate-3")
+    assert (told.code, told.out) == (9, "")
+    assert [line.split(":")[0] for line in told.err.splitlines()] == ["gate-1", "gate-2"]
+    (one, _) = json.loads(cli("-C", folder, "logs", "--json", "gate-[12]").out)
+    assert (one["node"], "error" in one) == ("gate-1", True)
+
+
 def test_each_value_is_shown_with_its_place(cli: Cli, folder: str) -> None:
     said = cli("-C", folder, "fleet", "show", "gate-2")
     lines = {line.split()[0]: line.split()[-1] for line in said.out.splitlines()}
