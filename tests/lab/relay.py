@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
+from collections.abc import Callable
 
 from .endpoint import LOOPBACK
 
@@ -12,11 +14,16 @@ _CHUNK = 16 << 10
 
 
 class Relay:
-    """Listens at ``port``; ``sent`` bytes have gone to the box. ``cut_after``: then all hangs up, once."""
+    """Listens at ``port``; ``sent`` bytes have gone to the box.
+
+    ``cut_after``: after so many nothing goes on, and once ``arrived`` says so, all hangs up, once: a slow box
+    would lose what is on its way.
+    """
 
     def __init__(self, to: int) -> None:
         self.sent = 0
         self.cut_after: int | None = None
+        self.arrived: Callable[[], bool] = lambda: True
         self._to = to
         self._server = socket.create_server((LOOPBACK, 0))
         self.port: int = self._server.getsockname()[1]
@@ -43,10 +50,16 @@ class Relay:
                     self.sent += len(data)
                     if self.cut_after is not None and self.sent > self.cut_after:
                         self.cut_after = None
+                        self._wait()
                         self._hang_up()
                         return
                 to.sendall(data)
             to.shutdown(socket.SHUT_WR)
+
+    def _wait(self) -> None:
+        end = time.monotonic() + 60
+        while not self.arrived() and time.monotonic() < end:
+            time.sleep(0.05)
 
     def _hang_up(self) -> None:
         for one in self._open:
