@@ -45,7 +45,7 @@ class Site:
 
     def bundle(self, version: str) -> None:
         """What is in dist/ is this release."""
-        place = self.releases.project.folder / "dist" / f"digits@{HOST_TARGET}"
+        place = in_dist(self.releases)
         shutil.rmtree(place, ignore_errors=True)
         shutil.copytree(self.releases.bundle(version), place)
 
@@ -66,6 +66,20 @@ class Site:
     def verified(self, name: str) -> Any:
         """What the container says of the golden vectors."""
         return json.loads(self.run("run", "--rm", "--read-only", "--network=none", name, "verify").stdout)
+
+
+def in_dist(releases: Releases) -> Path:
+    return releases.project.folder / "dist" / f"digits@{HOST_TARGET}"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def as_it_was(releases: Releases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The project is the whole lab's."""
+    kept = tmp_path_factory.mktemp("kept") / "dist"
+    shutil.copytree(in_dist(releases), kept)
+    yield
+    shutil.rmtree(in_dist(releases))
+    shutil.copytree(kept, in_dist(releases))
 
 
 @pytest.fixture(scope="module", params=["docker", "podman"])
