@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from edgepack.cli.screen import Screen
     from edgepack.errors import EdgepackError
+    from edgepack.manifest.fleet import Fleet
     from edgepack.observe.logs import Wanted
 
 AT_ONCE = 32  # boxes, where each comes to an end
@@ -33,6 +34,7 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     """Show them. One name: as they are; several: each line after its node's name, 9 where one is silent."""
     from edgepack.cli import nodes
     from edgepack.errors import UsageError
+    from edgepack.manifest import fleet
     from edgepack.manifest import project as manifest
     from edgepack.manifest.selection import is_one
     from edgepack.observe.logs import Wanted
@@ -42,10 +44,11 @@ def run(args: argparse.Namespace, screen: Screen) -> int:
     if args.follow and screen.json:
         raise UsageError("--follow and --json do not go together", why="one JSON object needs an end")
     folder = Path(args.folder).absolute()
-    names = nodes.meant(folder, args.nodes, args.exclude)
+    known = fleet.load(folder)
+    names = nodes.meant(folder, args.nodes, args.exclude, known)
     app = manifest.load(folder).manifest.name
     wanted = Wanted("journal" if args.journal else "log", args.lines, args.follow)
-    source = _Source(folder, app, wanted, screen)
+    source = _Source(folder, known, app, wanted, screen)
     try:
         if len(args.nodes) == 1 and is_one(args.nodes[0]) and names:
             return _one(source, names[0], screen)
@@ -61,6 +64,7 @@ class _Source:
     """A node's lines, crashes told with functions and lines of the source."""
 
     folder: Path
+    known: Fleet
     app: str
     wanted: Wanted
     screen: Screen
@@ -72,7 +76,7 @@ class _Source:
         from edgepack.observe.logs import logs
 
         told = Told(symbols.find, symbols.BRING)
-        found = nodes.find(self.folder, name)
+        found = nodes.find(self.folder, name, self.known)
         with found.blamed():
             for said in logs(found.endpoint, self.app, self.wanted, self.screen.remark):
                 yield from told.lines(said)

@@ -40,12 +40,15 @@ class Found:
             raise
 
 
-def target_of(folder: Path, name: str) -> str:
-    """The target of a node, up or not. Raises InputError for a node that nobody knows."""
+def target_of(folder: Path, name: str, known: Fleet | None = None) -> str:
+    """The target of a node, up or not. Raises InputError for a node that nobody knows.
+
+    known: the fleet, where it is read already: what it includes may be a program.
+    """
     from edgepack.manifest import fleet
     from edgepack.sandbox import box as sandbox
 
-    known = fleet.load(folder)
+    known = known or fleet.load(folder)
     if name in known.nodes:
         _check_target(folder, name, known.nodes[name])
         return known.nodes[name].target
@@ -55,11 +58,11 @@ def target_of(folder: Path, name: str) -> str:
     return state.target
 
 
-def find(folder: Path, name: str) -> Found:
+def find(folder: Path, name: str, known: Fleet | None = None) -> Found:
     """The node, ready to be connected to. Raises InputError: unknown, or a sandbox that is not up."""
     from edgepack.manifest import fleet
 
-    known = fleet.load(folder)
+    known = known or fleet.load(folder)
     node = known.nodes.get(name)
     if node is not None:
         _check_target(folder, name, node)
@@ -73,15 +76,17 @@ def find(folder: Path, name: str) -> Found:
     return _sandbox(folder, name, node, known.places.get(name, ""))
 
 
-def in_a_cluster(folder: Path, name: str) -> bool:
+def in_a_cluster(folder: Path, name: str, known: Fleet | None = None) -> bool:
     """Whether what runs on that node is a cluster's (`runs: k8s`)."""
     from edgepack.manifest import fleet
 
-    node = fleet.load(folder).nodes.get(name)
+    node = (known or fleet.load(folder)).nodes.get(name)
     return node is not None and node.runs == "k8s"
 
 
-def meant(folder: Path, words: Sequence[str], exclude: Sequence[str]) -> list[str]:
+def meant(
+    folder: Path, words: Sequence[str], exclude: Sequence[str], known: Fleet | None = None
+) -> list[str]:
     """The nodes that somebody means, of the fleet's and of sandboxes in no fleet; no words: all.
 
     Raises InputError where a word means none.
@@ -89,7 +94,7 @@ def meant(folder: Path, words: Sequence[str], exclude: Sequence[str]) -> list[st
     from edgepack.manifest import fleet, selection
     from edgepack.sandbox import box as sandbox
 
-    known = fleet.load(folder)
+    known = known or fleet.load(folder)
     facts = {name: selection.facts(name, node) for name, node in known.nodes.items()}
     for box in sandbox.list_all(folder):
         said = {"name": box.node, "target": box.target, "address": fleet.SANDBOX}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from edgepack.cli.screen import Screen
+    from edgepack.manifest.fleet import Fleet
     from edgepack.observe.status import NodeStatus
 
 
@@ -23,15 +24,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, screen: Screen) -> int:
     """Ask all of them at once. 0 where every box answers, 10 where one shows a wrong host key, 9 else."""
     from edgepack.cli import nodes
+    from edgepack.manifest import fleet
     from edgepack.manifest import project as manifest
 
     folder = Path(args.folder).absolute()
     project = manifest.load(folder)
-    names = nodes.meant(folder, args.nodes, args.exclude)
+    known = fleet.load(folder)
+    names = nodes.meant(folder, args.nodes, args.exclude, known)
     if not names:
         screen.text("no nodes: write them into fleet.yaml, or: edgepack sandbox up box-07 --target TARGET")
     with ThreadPoolExecutor(max_workers=32) as pool:
-        found = list(pool.map(lambda name: _ask(folder, name, project.manifest.name), names))
+        found = list(pool.map(lambda name: _ask(folder, name, project.manifest.name, known), names))
     rows = [(status, _built(folder, project.manifest.name, target)) for status, target in found]
     screen.result([{**status.as_dict(), "built": built} for status, built in rows])
     header = ["NODE", "STATE", "VERSION", "RELEASE", "BUILT HERE", "FRAMES", "FPS", "NOTES"]
@@ -56,16 +59,16 @@ def _show_ways_out(troubled: Sequence[NodeStatus], screen: Screen) -> None:
         screen.text(f"  do: {status.fix}")
 
 
-def _ask(folder: Path, name: str, app: str) -> tuple[NodeStatus, str]:
+def _ask(folder: Path, name: str, app: str, known: Fleet) -> tuple[NodeStatus, str]:
     from edgepack.cli import nodes
     from edgepack.errors import InputError
     from edgepack.observe import status
 
-    target = nodes.target_of(folder, name)
-    if nodes.in_a_cluster(folder, name):
+    target = nodes.target_of(folder, name, known)
+    if nodes.in_a_cluster(folder, name, known):
         return status.NodeStatus(name, app, status.IN_A_CLUSTER, "kubectl shows what runs there"), target
     try:
-        found = nodes.find(folder, name)
+        found = nodes.find(folder, name, known)
     except InputError as error:
         # A sandbox that is down is a state like a box that is off, not a mistake.
         return status.NodeStatus(name, app, status.UNREACHABLE, error.what, error.fix), target

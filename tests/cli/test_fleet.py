@@ -58,6 +58,18 @@ def test_status_asks_those_and_no_others(cli: Cli, folder: str) -> None:
     assert "`site` is: berlin" in nobody.err
 
 
+def test_a_program_that_prints_the_fleet_is_started_once(cli: Cli, folder: str) -> None:
+    node = {"target": "rk3588", "address": "127.0.0.1", "port": closed_port()}
+    script = f"#!/bin/sh\necho once >>started\necho '{json.dumps({'nodes': dict.fromkeys('abc', node)})}'\n"
+    (Path(folder) / "inventory").write_text(script)
+    (Path(folder) / "inventory").chmod(0o755)
+    (Path(folder) / "fleet.yaml").write_text("include: [{program: [./inventory]}]\n")
+    for command in ("status", "logs"):
+        (Path(folder) / "started").unlink(missing_ok=True)
+        assert cli("-C", folder, command).code == 9
+        assert (Path(folder) / "started").read_text() == "once\n", command
+
+
 def test_logs_of_those_that_are_silent_are_told_and_no_end_of_the_others(cli: Cli, folder: str) -> None:
     told = cli("-C", folder, "logs", "site=berlin", "--exclude", "gate-3")
     assert (told.code, told.out) == (9, "")
